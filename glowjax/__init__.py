@@ -1,6 +1,26 @@
-"""Glow in JAX, and what its likelihoods mean."""
+"""Glow in JAX, and what its likelihoods mean: layers, flows, exact likelihoods, training and data."""
 
+from glowjax import conditioners, data, layers, models, ood, testing
 from glowjax._version import __version__
 from glowjax.errors import InputError
+from glowjax.likelihood import bits_per_dim, dequantize
+from glowjax.models import Flow, FlowParams, FlowTerms, ImageModel, cv_glow, nvp_glow
 
-__all__ = ["InputError", "__version__"]
+__all__ = [
+    "Flow",
+    "FlowParams",
+    "FlowTerms",
+    "ImageModel",
+    "InputError",
+    "__version__",
+    "bits_per_dim",
+    "conditioners",
+    "cv_glow",
+    "data",
+    "dequantize",
+    "layers",
+    "models",
+    "nvp_glow",
+    "ood",
+    "testing",
+]

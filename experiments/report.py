@@ -1,0 +1,171 @@
+"""One page for each run: `report.html`, which stands alone, and `report.md` with the same content.
+
+The page needs no network and no JavaScript: figures are embedded, colours follow the reader's light or dark
+setting, and it prints.
+"""
+
+import base64
+import html
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from glowjax.errors import InputError
+
+STYLE = Path(__file__).with_suffix(".css")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header; the first column names the row, the others hold its numbers.
+
+    Raises:
+        InputError: where a row is not as long as the header.
+    """
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise InputError(
+                    f"A row of the table '{self.caption}' has {len(row)} cells under a header of "
+                    f"{len(self.header)}; expected as many: fill the missing ones with an empty string."
+                )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file with its caption, and in `alt` what it shows for those who cannot see it."""
+
+    path: Path
+    caption: str
+    alt: str
+
+    def __post_init__(self) -> None:
+        if not Path(self.path).is_file():
+            raise InputError(f"There is no figure at '{self.path}'; save it before the report is written.")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with paragraphs of plain text (a blank line parts them), then tables, then figures."""
+
+    title: str
+    text: str = ""
+    tables: Sequence[Table] = ()
+    figures: Sequence[Picture] = ()
+
+
+def write(path_dir: str | Path, title: str, lead: str, sections: Sequence[Section], command: str) -> Path:
+    """Path of the `report.html` written into `path_dir`, with the same content beside it as `report.md`.
+
+    Args:
+        path_dir: folder of the run; made if needed.
+        title: of the page.
+        lead: the result in a few sentences, for those who read no further.
+        sections: in reading order.
+        command: the command that repeats the run.
+    """
+    folder = Path(path_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "report.html"
+    page.write_text(_html_page(title, lead, sections, command), encoding="utf-8")
+    (folder / "report.md").write_text(_md_page(folder, title, lead, sections, command), encoding="utf-8")
+    return page
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [" ".join(block.split()) for block in re.split(r"\n\s*\n", text) if block.strip()]
+
+
+def _html_page(title: str, lead: str, sections: Sequence[Section], command: str) -> str:
+    body = "\n".join(_html_section(section) for section in sections)
+    lead = "\n".join(f'<p class="lead">{html.escape(text)}</p>' for text in _paragraphs(lead))
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{html.escape(title)}</title>
+<style>
+{STYLE.read_text(encoding="utf-8")}</style>
+</head>
+<body>
+<main>
+<h1>{html.escape(title)}</h1>
+{lead}
+{body}
+<section>
+<h2>Run it again</h2>
+<pre><code>{html.escape(command)}</code></pre>
+</section>
+</main>
+</body>
+</html>
+"""
+
+
+def _html_section(section: Section) -> str:
+    parts = [f"<h2>{html.escape(section.title)}</h2>"]
+    parts += [f"<p>{html.escape(text)}</p>" for text in _paragraphs(section.text)]
+    parts += [_html_table(table) for table in section.tables]
+    parts += [_html_figure(figure) for figure in section.figures]
+    return "\n".join(["<section>", *parts, "</section>"])
+
+
+def _html_table(table: Table) -> str:
+    header = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in table.header)
+    rows = "\n".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+        + "</tr>"
+        for name, *cells in table.rows
+    )
+    return f"""<div class="scroll"><table>
+<caption>{html.escape(table.caption)}</caption>
+<thead><tr>{header}</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table></div>"""
+
+
+def _html_figure(figure: Picture) -> str:
+    image = base64.b64encode(Path(figure.path).read_bytes()).decode("ascii")
+    return f"""<figure>
+<img src="data:image/png;base64,{image}" alt="{html.escape(figure.alt)}">
+<figcaption>{html.escape(figure.caption)}</figcaption>
+</figure>"""
+
+
+def _md_page(folder: Path, title: str, lead: str, sections: Sequence[Section], command: str) -> str:
+    blocks = [f"# {_md(title)}", *map(_md, _paragraphs(lead))]
+    for section in sections:
+        blocks += [f"## {_md(section.title)}", *map(_md, _paragraphs(section.text))]
+        blocks += [_md_table(table) for table in section.tables]
+        blocks += [_md_figure(folder, figure) for figure in section.figures]
+    return "\n\n".join([*blocks, "## Run it again", f"```sh\n{command}\n```"]) + "\n"
+
+
+def _md_table(table: Table) -> str:
+    header, *rows = ([_md(cell) for cell in row] for row in (table.header, *table.rows))
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    lines = ["| " + " | ".join(row) + " |" for row in (header, rule, *rows)]
+    return "\n".join([_md(table.caption), "", *lines])
+
+
+def _md_figure(folder: Path, figure: Picture) -> str:
+    link = quote(Path(os.path.relpath(figure.path, folder)).as_posix())
+    return f"![{_md(figure.alt)}]({link})\n\n{_md(figure.caption)}"
+
+
+def _md(text: str) -> str:
+    """The text with escapes where Markdown would see markup; underscores inside words stay as they are."""
+    return re.sub(r"[\\`*<&|\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))

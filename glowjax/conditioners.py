@@ -1,0 +1,144 @@
+"""Conditioner networks: linen modules that read `x_a` and give a coupling's shift and raw log-scale.
+
+Each is called as `conditioner(x_a, num_outputs)` with `x_a` [..., H, W, C] and returns [..., H, W, num_outputs].
+The last convolution starts at zero, so that every coupling starts as the identity (up to its constant scale). Inside,
+activations are feature-major, [features, N, H, W]; see `glowjax.convolution` for the reason.
+
+With ReLU, log p(x) is piecewise smooth: its second derivatives exist almost everywhere but miss the kinks. Where the
+curvature matters, choose a smooth activation (`jax.nn.tanh`, `jax.nn.swish`).
+"""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from glowjax.convolution import convolve
+from glowjax.errors import InputError
+from glowjax.layers.actnorm import normalizer
+from glowjax.typing import Array
+
+Activation = Callable[[Array], Array]
+
+# Parameters take the dtype of the input, so that the same module serves float32 and float64.
+
+
+def _per_feature(values: Array) -> Array:
+    """[F] as [F, 1, 1, 1], to meet activations [F, N, H, W]."""
+    return values[:, None, None, None]
+
+
+class NormalizedConv(nn.Module):
+    """A convolution followed by an ActNorm, whose scale is folded into the kernel: exp(log_scale) W x + shift."""
+
+    features: int
+    kernel_size: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[C, N, H, W] -> [features, N, H, W]; at initialisation every feature has mean 0, variance 1."""
+        shape = (self.kernel_size, self.kernel_size, x.shape[0], self.features)
+        kernel = self.param("kernel", nn.initializers.normal(0.05), shape, x.dtype)
+        norm = self.param("actnorm", lambda _: normalizer(convolve(x, kernel), axes=(1, 2, 3)))
+        return convolve(x, kernel * jnp.exp(norm["log_scale"])) + _per_feature(norm["shift"])
+
+
+class ZeroConv(nn.Module):
+    """A 3x3 convolution that starts at zero, times exp(3 log_scale) a feature (the reference Glow's Conv2dZeros)."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[C, N, H, W] -> [features, N, H, W]."""
+        kernel = self.param("kernel", nn.initializers.zeros, (3, 3, x.shape[0], self.features), x.dtype)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), x.dtype)
+        scale = jnp.exp(3 * self.param("log_scale", nn.initializers.zeros, (self.features,), x.dtype))
+        return convolve(x, kernel * scale) + _per_feature(bias * scale)
+
+
+def feature_major(network: Callable[[Array], Array], x: Array) -> Array:
+    """`network` on `x` [..., H, W, C] with its activations as [C, N, H, W]; the result again [..., H, W, outputs]."""
+    y = network(jnp.moveaxis(x.reshape(-1, *x.shape[-3:]), -1, 0))
+    return jnp.moveaxis(y, 0, -1).reshape(*x.shape[:-1], y.shape[0])
+
+
+def check_positive(name: str, value: int) -> None:
+    """Raises InputError unless `value` is a positive whole number."""
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"{name} must be a positive whole number, but is {value!r}.")
+
+
+class ConvConditioner(nn.Module):
+    """The reference Glow's network: 3x3, 1x1 and zero-initialised 3x3 convolutions, the first two with ActNorms.
+
+    Attributes:
+        width: features of the two hidden activations.
+        activation: ReLU in the reference.
+    """
+
+    width: int
+    activation: Activation = jax.nn.relu
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a width that is not positive."""
+        check_positive("width", self.width)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, x: Array, num_outputs: int) -> Array:
+        """[..., H, W, C] -> [..., H, W, num_outputs]."""
+
+        def network(x: Array) -> Array:
+            hidden = self.activation(NormalizedConv(self.width, kernel_size=3)(x))
+            hidden = self.activation(NormalizedConv(self.width, kernel_size=1)(hidden))
+            return ZeroConv(num_outputs)(hidden)
+
+        return feature_major(network, x)
+
+
+class HighwayConditioner(nn.Module):
+    """The paper's kind of network: highway layers h <- g * t(h) + (1 - g) * h between a 3x3 entry and a 3x3 exit.
+
+    The paper gives layers and width but no kernel sizes; the highway layers here are 1x1 convolutions, and the gates
+    g = sigmoid(. - 1) start by carrying.
+
+    Attributes:
+        width: features of every hidden activation; 200 (28 x 28) and 400 (32 x 32) in a published replication.
+        num_layers: highway layers, 3 there.
+        activation: of the transformation t.
+    """
+
+    width: int
+    num_layers: int = 3
+    activation: Activation = jax.nn.relu
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a width or number of layers that is not positive."""
+        check_positive("width", self.width)
+        check_positive("num_layers", self.num_layers)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, x: Array, num_outputs: int) -> Array:
+        """[..., H, W, C] -> [..., H, W, num_outputs]."""
+
+        def network(x: Array) -> Array:
+            hidden = NormalizedConv(self.width, kernel_size=3)(x)
+            for _ in range(self.num_layers):
+                transformed = self.activation(NormalizedConv(self.width, kernel_size=1)(hidden))
+                gate = jax.nn.sigmoid(NormalizedConv(self.width, kernel_size=1)(hidden) - 1)
+                hidden = hidden + gate * (transformed - hidden)
+            return ZeroConv(num_outputs)(hidden)
+
+        return feature_major(network, x)
+
+
+class LinearConditioner(nn.Module):
+    """A single zero-initialised 3x3 convolution: the reference Glow's split prior."""
+
+    @nn.compact
+    def __call__(self, x: Array, num_outputs: int) -> Array:
+        """[..., H, W, C] -> [..., H, W, num_outputs]."""
+        return feature_major(ZeroConv(num_outputs), x)

@@ -1,0 +1,75 @@
+"""Image sets made here rather than collected, in the shape of a reference set.
+
+"noise" is uniform on {0, ..., 255}; "constant" gives each image one random level a channel; "contrast-0.5"
+shrinks each image of the reference by that factor towards its own mean, channel by channel.
+"""
+
+import numpy as np
+
+from glowjax.data.image_set import ImageSet
+from glowjax.errors import InputError, unknown
+
+NAMES = ("noise", "constant", "contrast-0.5")
+"""What `generate` makes; 0.5 stands for any factor from 0 to 1."""
+
+_CONTRAST = "contrast-"
+
+
+def is_generated(name: str) -> bool:
+    """Whether `name` is that of a generated set."""
+    return name in NAMES or name.startswith(_CONTRAST)
+
+
+def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int = 0) -> ImageSet:
+    """A generated set in the shape of `like`.
+
+    Args:
+        name: "noise", "constant" or "contrast-F" with a factor F from 0 (flat) to 1 (unchanged).
+        like: the reference set.
+        num_images: how many; as many as `like` by default. "contrast-F" has at most as many.
+        seed: chooses the images.
+
+    Raises:
+        InputError: another name, a factor outside [0, 1], or a number of images that is not positive.
+    """
+    if name.startswith(_CONTRAST):
+        return _contrast(name, like.take(num_images, seed))
+    count = like.num_images if num_images is None else num_images
+    if count < 1:
+        raise InputError(f"Cannot generate {count} images of '{name}'; expected at least 1.")
+    rng = np.random.default_rng(seed)
+    if name == "noise":
+        images = rng.integers(0, 256, (count, *like.shape), dtype=np.uint8)
+        what = "uniform noise"
+    elif name == "constant":
+        levels = rng.integers(0, 256, (count, 1, 1, like.shape[-1]), dtype=np.uint8)
+        images = np.broadcast_to(levels, (count, *like.shape)).copy()
+        what = "one random level a channel"
+    else:
+        raise unknown("generated set", name, NAMES)
+    return ImageSet(name, images, source=f"{count:,} images: {what}, generated with seed {seed}")
+
+
+def _contrast(name: str, reference: ImageSet) -> ImageSet:
+    """The images of `reference` shrunk towards their own means, with their labels and groups."""
+    factor = _factor(name)
+    images = reference.images.astype(np.float64)
+    means = images.mean(axis=(1, 2), keepdims=True)
+    shrunk = np.rint(means + factor * (images - means)).astype(np.uint8)
+    source = f"{reference.source}, shrunk by {factor:g} towards each image's mean"
+    return ImageSet(name, shrunk, reference.labels, reference.groups, source)
+
+
+def _factor(name: str) -> float:
+    """The factor in "contrast-F"."""
+    text = name.removeprefix(_CONTRAST)
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = float("nan")
+    if not 0 <= factor <= 1:
+        raise InputError(
+            f"The contrast factor '{text}' in '{name}' is not a number from 0 to 1; write for example "
+            "'contrast-0.5'."
+        )
+    return factor

@@ -1,0 +1,51 @@
+"""The contract of an invertible layer, in words and as a protocol.
+
+A layer is a frozen, hashable dataclass of hyperparameters with three pure methods. The learned arrays are a
+pytree that `init` returns and the other two receive, so jit, pmap, grad, hessian, optimisers and checkpoints see
+plain pytrees, and the layer itself can be a static argument.
+
+Direction: `forward` goes from data to latent (the normalising direction). Several libraries call the opposite
+direction forward; wrap a layer in `Inverse` to turn it round.
+
+Shapes: `x` is [..., H, W, C] with any number of leading axes, none included, and `log_det` is [...] in nats.
+No layer mixes the images of a batch, except in `init`.
+"""
+
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from glowjax.typing import Array, Key, LogDet, Params
+
+
+@runtime_checkable
+class Layer(Protocol):
+    """An invertible map of images, with the log-determinant of its Jacobian."""
+
+    def init(self, key: Key, x: Array) -> Params:
+        """Learned arrays for inputs like `x` [N, H, W, C], whose statistics a data-dependent layer uses."""
+        ...
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+        """Latent-side `y` and log |det dy/dx| [...] in nats."""
+        ...
+
+    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+        """Data-side `x` with `forward(params, x)[0] == y`, and log |det dx/dy| [...]: minus forward's."""
+        ...
+
+
+def per_image(value: Array | float, x: Array) -> LogDet:
+    """`value`, which is the same for every image, as one number an image of `x` [..., H, W, C]."""
+    return jnp.broadcast_to(jnp.asarray(value, x.dtype), x.shape[:-3])
+
+
+def sum_per_image(values: Array) -> LogDet:
+    """The sum of `values` [..., H, W, C] over each image, [...]."""
+    return jnp.sum(values, axis=(-3, -2, -1))
+
+
+def soft_clip(values: Array, bound: float) -> Array:
+    """`values` pressed smoothly into (-bound, bound): the identity, with slope 1, near zero."""
+    return bound * jax.nn.tanh(values / bound)

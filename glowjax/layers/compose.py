@@ -1,0 +1,193 @@
+"""Layers made of layers: a chain, a scanned repetition, an inverse and the multi-scale architecture."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from glowjax.errors import InputError, unknown
+from glowjax.layers.base import Layer, per_image
+from glowjax.typing import Array, Key, Latents, LogDet, Params
+
+MEMORY: dict[str, Callable[[Callable], Callable]] = {"store": lambda body: body, "remat": jax.checkpoint}
+"""What the backward pass of a repetition keeps: every activation, or one image a step (the rest is recomputed)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """Several layers, the first one nearest to the data; `params` is the tuple of theirs."""
+
+    layers: tuple[Layer, ...]
+
+    def init(self, key: Key, x: Array) -> Params:
+        """Each layer's arrays; a layer is initialised with what the layers before it make of `x`."""
+        params = []
+        for layer, layer_key in zip(self.layers, jax.random.split(key, len(self.layers)), strict=True):
+            params.append(layer.init(layer_key, x))
+            x, _ = layer.forward(params[-1], x)
+        return tuple(params)
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+        """The last layer's output and the sum of the log-determinants."""
+        log_det = per_image(0.0, x)
+        for layer, layer_params in zip(self.layers, params, strict=True):
+            x, layer_log_det = layer.forward(layer_params, x)
+            log_det += layer_log_det
+        return x, log_det
+
+    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+        """The first layer's input and the sum of the inverses' log-determinants."""
+        log_det = per_image(0.0, y)
+        for layer, layer_params in zip(reversed(self.layers), reversed(params), strict=True):
+            y, layer_log_det = layer.inverse(layer_params, y)
+            log_det += layer_log_det
+        return y, log_det
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeat:
+    """`num_steps` copies of one layer with their own arrays, as a scan: traced and compiled once, whatever the depth.
+
+    `params` is the layer's pytree with a leading axis of length `num_steps`. The modes of `memory` share params and
+    results and differ only in what the backward pass keeps.
+
+    Attributes:
+        layer: a layer that keeps the shape of its input.
+        num_steps: how many copies, at least 1.
+        memory: "store" every activation, or "remat" (recompute them in the backward pass).
+    """
+
+    layer: Layer
+    num_steps: int
+    memory: Literal["store", "remat"] = "store"
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a `num_steps` below 1 or an unknown `memory`."""
+        if self.num_steps < 1:
+            raise InputError(f"Repeat needs at least one step, but num_steps is {self.num_steps}.")
+        if self.memory not in MEMORY:
+            raise unknown("memory mode", self.memory, MEMORY)
+
+    def init(self, key: Key, x: Array) -> Params:
+        """Each step's arrays, stacked; step k is initialised with what the steps before it make of `x`."""
+
+        def body(x: Array, step_key: Key) -> tuple[Array, Params]:
+            step_params = self.layer.init(step_key, x)
+            return self.layer.forward(step_params, x)[0], step_params
+
+        return jax.lax.scan(body, x, jax.random.split(key, self.num_steps))[1]
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+        """The last step's output and the sum of the log-determinants."""
+        return self._scan(self.layer.forward, params, x, reverse=False)
+
+    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+        """The first step's input and the sum of the inverses' log-determinants."""
+        return self._scan(self.layer.inverse, params, y, reverse=True)
+
+    def _scan(self, step: Callable, params: Params, x: Array, reverse: bool) -> tuple[Array, LogDet]:
+        def body(carry: tuple[Array, LogDet], step_params: Params) -> tuple[tuple[Array, LogDet], None]:
+            x, log_det = carry
+            y, step_log_det = step(step_params, x)
+            return (y, log_det + step_log_det), None
+
+        start = (x, jnp.zeros(x.shape[:-3], x.dtype))
+        return jax.lax.scan(MEMORY[self.memory](body), start, params, reverse=reverse)[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Inverse:
+    """A layer turned round: `forward` is the wrapped layer's `inverse`, with the same params."""
+
+    layer: Layer
+
+    def init(self, key: Key, x: Array) -> Params:
+        """The wrapped layer's arrays. A data-dependent layer is set as if `x` were its input, not its output."""
+        return self.layer.init(key, x)
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+        """The wrapped layer's inverse."""
+        return self.layer.inverse(params, x)
+
+    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+        """The wrapped layer's forward."""
+        return self.layer.forward(params, y)
+
+
+class SplitLayer(Protocol):
+    """`SplitPrior` or `Split`: a layer whose output is the pair `(kept, latent)`."""
+
+    def init(self, key: Key, x: Array) -> Params:
+        """Learned arrays for inputs like `x` [N, H, W, C]."""
+        ...
+
+    def forward(self, params: Params, x: Array) -> tuple[tuple[Array, Array], LogDet]:
+        """`(kept, latent)` and the log-determinant."""
+        ...
+
+    def inverse(self, params: Params, y: tuple[Array, Array]) -> tuple[Array, LogDet]:
+        """The image before the split and the log-determinant."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiScale:
+    """The multi-scale architecture: after each scale but the last, a split lets half the channels go as a latent.
+
+    Latents are a tuple, one array a scale, finest first. `params` is {"scales": (...), "splits": (...)}.
+
+    Attributes:
+        scales: one layer a scale, the first one nearest to the data.
+        split: the split after each scale but the last.
+    """
+
+    scales: tuple[Layer, ...]
+    split: SplitLayer
+
+    def init(self, key: Key, x: Array) -> Params:
+        """Every scale's and split's arrays, each initialised with what comes before it makes of `x`."""
+        scales: list[Any] = []
+        splits: list[Any] = []
+        for scale, scale_key in zip(self.scales, jax.random.split(key, len(self.scales)), strict=True):
+            layer_key, split_key = jax.random.split(scale_key)
+            scales.append(scale.init(layer_key, x))
+            x, _ = scale.forward(scales[-1], x)
+            if len(scales) < len(self.scales):
+                splits.append(self.split.init(split_key, x))
+                (x, _), _ = self.split.forward(splits[-1], x)
+        return {"scales": tuple(scales), "splits": tuple(splits)}
+
+    def forward_by_scale(self, params: Params, x: Array) -> tuple[Latents, tuple[LogDet, ...]]:
+        """Latents and log-determinants, one of each a scale; a scale's split counts to the scale."""
+        latents, log_dets = [], []
+        for index, (scale, scale_params) in enumerate(zip(self.scales, params["scales"], strict=True)):
+            x, log_det = scale.forward(scale_params, x)
+            if index < len(params["splits"]):
+                (x, latent), split_log_det = self.split.forward(params["splits"][index], x)
+                log_det += split_log_det
+            else:
+                latent = x
+            latents.append(latent)
+            log_dets.append(log_det)
+        return tuple(latents), tuple(log_dets)
+
+    def forward(self, params: Params, x: Array) -> tuple[Latents, LogDet]:
+        """Latents, finest first, and the log-determinant."""
+        latents, log_dets = self.forward_by_scale(params, x)
+        return latents, jnp.sum(jnp.stack(log_dets), axis=0)
+
+    def inverse(self, params: Params, y: Latents) -> tuple[Array, LogDet]:
+        """The image [..., H, W, C] of the latents, and the inverse's log-determinant.
+
+        Raises InputError for another number of latents than scales.
+        """
+        if len(y) != len(self.scales):
+            raise InputError(f"A flow of {len(self.scales)} scales has as many latents, but got {len(y)}.")
+        x, log_det = self.scales[-1].inverse(params["scales"][-1], y[-1])
+        for index in reversed(range(len(self.scales) - 1)):
+            x, split_log_det = self.split.inverse(params["splits"][index], (x, y[index]))
+            x, scale_log_det = self.scales[index].inverse(params["scales"][index], x)
+            log_det += split_log_det + scale_log_det
+        return x, log_det

@@ -1,0 +1,93 @@
+"""Invertible 1x1 convolutions: the learned generalisation of a channel permutation (Glow, section 3.2)."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import lu, solve_triangular
+
+from glowjax.layers.base import per_image
+from glowjax.typing import Array, Key, LogDet, Params
+
+
+def random_rotation(key: Key, size: int, dtype: jnp.dtype) -> Array:
+    """A rotation [size, size] drawn uniformly (Haar), up to reflections: its log |det| is 0."""
+    return jax.random.orthogonal(key, size, dtype=dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv1x1:
+    """y = W x for the channels of each pixel, with W = P L (U + diag(exp(log_diagonal))).
+
+    L is unit lower and U strictly upper triangular, so log |det W| = sum(log_diagonal) costs nothing and the
+    inverse takes two triangular solves. P, a permutation with signs, comes from the random rotation at the start
+    and stays as it is (Glow, equation 10, with the signs of the diagonal moved into P).
+    """
+
+    def init(self, key: Key, x: Array) -> Params:
+        """The triangular factors of a random rotation of the C channels of `x` [..., H, W, C]."""
+        permutation, lower, upper = lu(random_rotation(key, x.shape[-1], x.dtype))
+        diagonal = jnp.diag(upper)
+        signs = jnp.sign(diagonal)
+        return {
+            "signed_permutation": permutation * signs,
+            "lower": jnp.tril(lower * signs * signs[:, None], -1),
+            "upper": jnp.triu(upper * signs[:, None], 1),
+            "log_diagonal": jnp.log(jnp.abs(diagonal)),
+        }
+
+    def weight(self, params: Params) -> Array:
+        """The matrix W [C, C]: row c_out, column c_in."""
+        permutation, lower, upper = self._factors(params)
+        return permutation @ lower @ upper
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+        """Mixed channels and H W sum(log_diagonal)."""
+        return x @ self.weight(params).T, self._log_det(params, x)
+
+    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+        """The channels before mixing, and -H W sum(log_diagonal)."""
+        permutation, lower, upper = self._factors(params)
+        unmixed = solve_triangular(lower, permutation.T, lower=True, unit_diagonal=True)
+        inverse_weight = solve_triangular(upper, unmixed, lower=False)
+        return y @ inverse_weight.T, -self._log_det(params, y)
+
+    def _factors(self, params: Params) -> tuple[Array, Array, Array]:
+        identity = jnp.eye(params["lower"].shape[-1], dtype=params["lower"].dtype)
+        # P is no learned array: no gradient reaches it, and rounding keeps an average over steps exact.
+        permutation = jnp.round(jax.lax.stop_gradient(params["signed_permutation"]))
+        lower = jnp.tril(params["lower"], -1) + identity
+        upper = jnp.triu(params["upper"], 1) + jnp.exp(params["log_diagonal"]) * identity
+        return permutation, lower, upper
+
+    def _log_det(self, params: Params, x: Array) -> LogDet:
+        height, width = x.shape[-3:-1]
+        return per_image(height * width * jnp.sum(params["log_diagonal"]), x)
+
+
+@dataclasses.dataclass(frozen=True)
+class FullConv1x1:
+    """y = W x for the channels of each pixel, with a plain matrix W and log |det W| by decomposition.
+
+    Costs O(C^3) a step and can drift towards a singular matrix; `Conv1x1` cannot. It is here for comparison.
+    """
+
+    def init(self, key: Key, x: Array) -> Params:
+        """A random rotation of the C channels of `x` [..., H, W, C]."""
+        return {"weight": random_rotation(key, x.shape[-1], x.dtype)}
+
+    def weight(self, params: Params) -> Array:
+        """The matrix W [C, C]: row c_out, column c_in."""
+        return params["weight"]
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+        """Mixed channels and H W log |det W|."""
+        return x @ params["weight"].T, self._log_det(params, x)
+
+    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+        """The channels before mixing, and -H W log |det W|."""
+        return y @ jnp.linalg.inv(params["weight"]).T, -self._log_det(params, y)
+
+    def _log_det(self, params: Params, x: Array) -> LogDet:
+        height, width = x.shape[-3:-1]
+        return per_image(height * width * jnp.linalg.slogdet(params["weight"])[1], x)

@@ -1,0 +1,95 @@
+"""Coupling layers: half the channels change, by an amount that a network reads off the other half."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from glowjax.errors import InputError
+from glowjax.layers.base import per_image, soft_clip, sum_per_image
+from glowjax.typing import Array, Key, LogDet, Params
+
+LOG_SCALE_BOUND = 4.0
+"""Bound on the raw log-scale h of sigmoid(h + 2): scales lie in (0.12, 0.998), so that no input, however far from
+the data, can make a coupling collapse half of its channels and lose the inverse to rounding."""
+
+
+def split_channels(x: Array) -> tuple[Array, Array]:
+    """The kept half `x_a` and the changed half `x_b` of the channels of `x` [..., H, W, C].
+
+    Raises InputError for an odd number of channels.
+    """
+    channels = x.shape[-1]
+    if channels % 2:
+        raise InputError(
+            f"A coupling splits the channels in two halves, but got {channels} channels: squeeze the image first."
+        )
+    return x[..., : channels // 2], x[..., channels // 2 :]
+
+
+def halves(raw: Array) -> tuple[Array, Array]:
+    """The two halves of a conditioner's output channels: shift and raw log-scale."""
+    return raw[..., : raw.shape[-1] // 2], raw[..., raw.shape[-1] // 2 :]
+
+
+@dataclasses.dataclass(frozen=True)
+class AffineCoupling:
+    """y_b = (x_b + shift(x_a)) * sigmoid(h(x_a) + 2): the reference Glow's affine coupling (NVP).
+
+    Attributes:
+        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.conditioners`.
+    """
+
+    conditioner: nn.Module
+
+    def init(self, key: Key, x: Array) -> Params:
+        """The conditioner's arrays for inputs like `x` [N, H, W, C]."""
+        x_a, x_b = split_channels(x)
+        return self.conditioner.init(key, x_a, 2 * x_b.shape[-1])["params"]
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+        """The image with its second half of channels scaled and shifted, and the sum of the log-scales."""
+        x_a, x_b = split_channels(x)
+        shift, log_scale = self._shift_and_log_scale(params, x_a)
+        y_b = (x_b + shift) * jnp.exp(log_scale)
+        return jnp.concatenate([x_a, y_b], axis=-1), sum_per_image(log_scale)
+
+    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+        """The image before the coupling, and minus the sum of the log-scales."""
+        y_a, y_b = split_channels(y)
+        shift, log_scale = self._shift_and_log_scale(params, y_a)
+        x_b = y_b * jnp.exp(-log_scale) - shift
+        return jnp.concatenate([y_a, x_b], axis=-1), -sum_per_image(log_scale)
+
+    def _shift_and_log_scale(self, params: Params, x_a: Array) -> tuple[Array, Array]:
+        shift, raw = halves(self.conditioner.apply({"params": params}, x_a, 2 * x_a.shape[-1]))
+        return shift, jax.nn.log_sigmoid(soft_clip(raw, LOG_SCALE_BOUND) + 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class AdditiveCoupling:
+    """y_b = x_b + shift(x_a): volume preserving, log |det| = 0 (NICE; the couplings of a CV-Glow).
+
+    Attributes:
+        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.conditioners`.
+    """
+
+    conditioner: nn.Module
+
+    def init(self, key: Key, x: Array) -> Params:
+        """The conditioner's arrays for inputs like `x` [N, H, W, C]."""
+        x_a, x_b = split_channels(x)
+        return self.conditioner.init(key, x_a, x_b.shape[-1])["params"]
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+        """The image with its second half of channels shifted, and zero."""
+        x_a, x_b = split_channels(x)
+        shift = self.conditioner.apply({"params": params}, x_a, x_b.shape[-1])
+        return jnp.concatenate([x_a, x_b + shift], axis=-1), per_image(0.0, x)
+
+    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+        """The image before the coupling, and zero."""
+        y_a, y_b = split_channels(y)
+        shift = self.conditioner.apply({"params": params}, y_a, y_b.shape[-1])
+        return jnp.concatenate([y_a, y_b - shift], axis=-1), per_image(0.0, y)

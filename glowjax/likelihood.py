@@ -1,0 +1,57 @@
+"""From densities to probabilities of 8-bit images: bits per dimension, dequantisation, averages over its draws."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from glowjax.errors import InputError
+from glowjax.typing import Array, Continuous, Images, Key
+
+NUM_LEVELS = 256
+
+
+def bits_per_dim(log_likelihood: Array, num_dims: int) -> Array:
+    """Bits per dimension of log-likelihoods in nats, any shape: -log_likelihood / (num_dims * log 2).
+
+    A density over grey levels [0, 256) needs no constant; for a density over [0, 1) the result would be 8 too small.
+    """
+    return -log_likelihood / (num_dims * math.log(2))
+
+
+def check_images(images: Images) -> None:
+    """Raises InputError unless `images` is a non-empty uint8 array [..., H, W, C]."""
+    if images.dtype != np.uint8:
+        raise InputError(
+            f"Images must be uint8 grey levels 0..255, but these are {images.dtype}{_range(images)}; "
+            "round to levels and cast with .astype(np.uint8)."
+        )
+    if images.ndim < 3 or images.size == 0:
+        raise InputError(f"Images must be a non-empty array [..., H, W, C], but its shape is {list(images.shape)}.")
+
+
+def _range(images: Images) -> str:
+    """The range of a concrete array in words; an array under a transformation has none."""
+    if isinstance(images, jax.core.Tracer) or images.size == 0:
+        return ""
+    if not np.isfinite(np.asarray(images, np.float64)).all():
+        return " and hold NaN or infinity"
+    return f" between {np.min(images):g} and {np.max(images):g}"
+
+
+def dequantize(key: Key, images: Images) -> Continuous:
+    """Images [..., H, W, C] uint8 as float32 in [0, 256): each level k becomes k + u with u uniform on [0, 1).
+
+    Raises InputError unless `images` is uint8.
+    """
+    check_images(images)
+    levels = jnp.asarray(images).astype(jnp.float32)
+    noisy = levels + jax.random.uniform(key, levels.shape)
+    # 255 + 0.99999999 rounds to 256 in float32, which belongs to no level.
+    return jnp.minimum(noisy, jnp.nextafter(levels + 1, levels))
+
+
+def log_mean_exp(log_values: Array, axis: int = 0) -> Array:
+    """log of the mean of exp(log_values) along `axis`, without overflow."""
+    return jax.nn.logsumexp(log_values, axis=axis) - math.log(log_values.shape[axis])

@@ -1,0 +1,80 @@
+"""Glow, with affine couplings (NVP) and with constant volume (CV): the only place that knows its architecture."""
+
+import flax.linen as nn
+
+from glowjax.conditioners import Activation, ConvConditioner, HighwayConditioner, LinearConditioner, check_positive
+from glowjax.errors import unknown
+from glowjax.layers import (
+    ActNorm,
+    AdditiveCoupling,
+    AffineCoupling,
+    Chain,
+    Conv1x1,
+    Layer,
+    MultiScale,
+    PixelScaling,
+    Repeat,
+    Split,
+    SplitPrior,
+    Squeeze,
+)
+from glowjax.models.flow import Flow
+
+CONDITIONERS: dict[str, type[nn.Module]] = {"conv": ConvConditioner, "highway": HighwayConditioner}
+
+
+def nvp_glow(
+    num_scales: int,
+    num_steps: int,
+    width: int,
+    *,
+    conditioner: str = "conv",
+    activation: Activation = nn.relu,
+    memory: str = "store",
+) -> Flow:
+    """A Glow with affine couplings and conditional split priors (Kingma and Dhariwal 2018, figure 2).
+
+    Args:
+        num_scales: scales; image height and width must be divisible by 2^num_scales.
+        num_steps: steps of flow (ActNorm, 1x1 convolution, coupling) a scale.
+        width: hidden features of the couplings' networks.
+        conditioner: "conv" for the reference's 3x3-1x1-3x3 network, "highway" for the paper's kind.
+        activation: of the couplings' networks, as `jax.nn.tanh`.
+        memory: what the backward pass keeps, see `Repeat`.
+
+    Raises:
+        InputError: for counts that are not positive, or an unknown conditioner or memory mode.
+    """
+    coupling = AffineCoupling(_conditioner(conditioner, width, activation))
+    return _glow(num_scales, num_steps, coupling, SplitPrior(LinearConditioner()), memory)
+
+
+def cv_glow(
+    num_scales: int,
+    num_steps: int,
+    width: int,
+    *,
+    conditioner: str = "conv",
+    activation: Activation = nn.relu,
+    memory: str = "store",
+) -> Flow:
+    """A Glow of constant volume: additive couplings and a fixed prior, so log |det dz/dx| is one number for all x.
+
+    Arguments and errors as for `nvp_glow`. ActNorm and 1x1 convolutions stay: their volume is constant, not unit.
+    """
+    coupling = AdditiveCoupling(_conditioner(conditioner, width, activation))
+    return _glow(num_scales, num_steps, coupling, Split(), memory)
+
+
+def _conditioner(name: str, width: int, activation: Activation) -> nn.Module:
+    if name not in CONDITIONERS:
+        raise unknown("conditioner", name, CONDITIONERS)
+    return CONDITIONERS[name](width=width, activation=activation)
+
+
+def _glow(num_scales: int, num_steps: int, coupling: Layer, split: Split | SplitPrior, memory: str) -> Flow:
+    check_positive("num_scales", num_scales)
+    check_positive("num_steps", num_steps)
+    steps = Repeat(Chain((ActNorm(), Conv1x1(), coupling)), num_steps, memory)
+    first = Chain((PixelScaling(), Squeeze(), steps))
+    return Flow(MultiScale((first, *[Chain((Squeeze(), steps))] * (num_scales - 1)), split))

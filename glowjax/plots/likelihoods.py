@@ -1,0 +1,136 @@
+"""Histograms of log-likelihoods and of their two terms: figures 1 to 5a of the paper."""
+
+from collections.abc import Mapping
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from glowjax.plots.style import in_dist_first, legend_below, line_styles, new_figure, styled
+
+NUM_BINS = 80
+BULK = (0.002, 0.998)  # the quantiles between which a histogram is drawn
+PANEL_LEGEND_WIDTH = 40  # characters under half a page
+
+
+@styled
+def likelihood_histograms(
+    log_likelihoods: Mapping[str, Any], num_dims: int, in_dist: str, title: str = "", *, reach: float = 6.0
+) -> Figure:
+    """Overlaid histograms of log P(image), in nats below and in bits/dim above; likelier is to the right.
+
+    Each histogram is scaled to its own peak: noise is often a hundred times narrower than the test set, and
+    on one scale of density it would flatten the rest. A set so far out that it would squash the rest is not
+    drawn; the legend says so, and it gives every mean.
+
+    Args:
+        log_likelihoods: {set: [N] nats}.
+        num_dims: dimensions of an image, H * W * C.
+        in_dist: the set that the model was trained on; drawn first.
+        title: above the figure.
+        reach: how many widths of the in-distribution set another set may lie away and still be drawn.
+
+    Raises:
+        InputError: where `in_dist` is none of the sets, or a set is empty or holds a non-finite number.
+    """
+    sets = in_dist_first(log_likelihoods, in_dist)
+    nats_per_bit = num_dims * np.log(2)
+    labels = {name: f"{name}: mean {-nats.mean() / nats_per_bit:.2f} bits/dim" for name, nats in sets.items()}
+    labels[in_dist] += " (in-distribution)"
+    figure, (axes,) = new_figure(2.9 + 0.17 * len(sets))
+    _histograms(axes, sets, labels, reach)
+    axes.set_xlabel("log P(image) [nats]")
+    axes.set_title(title)
+    top = axes.secondary_xaxis(
+        "top", functions=(lambda x: np.asarray(x) / -nats_per_bit, lambda b: np.asarray(b) * -nats_per_bit)
+    )
+    top.set_xlabel("bits/dim")
+    legend_below(figure, axes)
+    return figure
+
+
+@styled
+def decomposition(
+    log_pz: Mapping[str, Any],
+    log_det: Mapping[str, Any],
+    in_dist: str,
+    title: str = "",
+    *,
+    reach: float = 6.0,
+) -> Figure:
+    """Histograms of a flow's two terms, log p(z) and log |det dz/dx|, in nats: figure 4 of the paper.
+
+    The two terms of an image add up to its log density. A term that is the same for every image, as the log
+    determinant of a constant-volume flow is, appears as a line with its value.
+
+    Args:
+        log_pz: {set: [N] nats}.
+        log_det: {set: [N] nats}, the same sets.
+        in_dist: the set that the model was trained on; drawn first.
+        title: above the figure.
+        reach: how many widths of the in-distribution set another set may lie away and still be drawn.
+
+    Raises:
+        InputError: where `in_dist` is none of the sets, or a set is empty or holds a non-finite number.
+    """
+    figure, panels = new_figure(2.8 + 0.2 * len(log_pz), num_columns=2)
+    terms = ((log_pz, "log p(z) [nats]"), (log_det, "log |det dz/dx| [nats]"))
+    for axes, (term, label) in zip(panels, terms, strict=True):
+        sets = in_dist_first(term, in_dist)
+        _histograms(
+            axes, sets, {name: f"{name}: mean {nats.mean():,.0f}" for name, nats in sets.items()}, reach
+        )
+        axes.set_xlabel(label)
+        handles, texts = axes.get_legend_handles_labels()
+        wrapped = [fill(text, PANEL_LEGEND_WIDTH) for text in texts]
+        axes.legend(handles, wrapped, loc="upper center", bbox_to_anchor=(0.5, -0.24))
+    panels[1].set_ylabel("")
+    figure.suptitle(title, x=0.01, ha="left", fontsize="large")
+    return figure
+
+
+def _histograms(axes: Axes, sets: Mapping[str, np.ndarray], labels: Mapping[str, str], reach: float) -> None:
+    """Draws each set over a range that suits the first one; what does not fit is told in its label."""
+    low, high = _range(sets, reach)
+    edges = np.linspace(low, high, NUM_BINS + 1)
+    for order, (name, style) in enumerate(line_styles(sets).items()):
+        values, label = sets[name], labels[name]
+        outside = np.mean((values < low) | (values > high))
+        if not low <= np.median(values) <= high:
+            side = "left" if np.median(values) < low else "right"
+            axes.plot([], [], label=f"{label}, not drawn: {outside:.0%} off scale to the {side}", **style)
+        elif _is_constant(values):
+            axes.axvline(values.mean(), label=f"{label}, constant", **style)
+        else:
+            counts = np.histogram(values, edges)[0]
+            filled = np.flatnonzero(counts)
+            shown = slice(filled[0], filled[-1] + 1)  # no line along zero to either side
+            heights, borders = counts[shown] / counts.max(), edges[shown.start : shown.stop + 1]
+            note = f", {outside:.0%} off scale" if outside >= 0.02 else ""
+            axes.stairs(heights, borders, fill=True, alpha=0.25, color=style["color"], zorder=2 + order)
+            axes.stairs(heights, borders, label=label + note, zorder=2.5 + order, **style)
+    axes.set_xlim(low, high)
+    axes.set_ylim(0, 1.05)
+    axes.set_ylabel("density [share of the peak]")
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    """Whether the values differ by no more than float32 rounding of a sum over an image explains."""
+    return bool(np.ptp(values) <= 1e-5 * max(1.0, np.abs(values).max()))
+
+
+def _range(sets: Mapping[str, np.ndarray], reach: float) -> tuple[float, float]:
+    """(low, high) that shows the bulk of every set whose median lies within reach of the first set."""
+    values = list(sets.values())
+    bulks = np.array([np.quantile(v, BULK) for v in values])
+    medians = np.array([np.median(v) for v in values])
+    low, high = bulks[0]
+    # A constant first set has no width to measure by: then everything is within reach.
+    window = np.inf if _is_constant(values[0]) else reach * (high - low)
+    near = bulks[(medians >= low - window) & (medians <= high + window)]
+    low, high = max(low - window, near[:, 0].min()), min(high + window, near[:, 1].max())
+    # Where every set is one and the same constant, its size gives the range.
+    margin = max(0.01 * abs(high), 1.0) if _is_constant(near) else 0.04 * (high - low)
+    return float(low - margin), float(high + margin)

@@ -1,0 +1,147 @@
+"""The host's loop around the step: data in, progress bar, evaluation, metrics, checkpoints, resumption."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from tqdm import tqdm
+
+from glowjax.data import batch_indices
+from glowjax.errors import InputError
+from glowjax.likelihood import bits_per_dim
+from glowjax.models.base import ImageModel
+from glowjax.train.checkpoint import Checkpoints
+from glowjax.train.diagnose import first_nonfinite
+from glowjax.train.evaluate import log_likelihoods
+from glowjax.train.log import MetricLog
+from glowjax.train.parallel import compiled_step
+from glowjax.train.state import TrainState, make_state
+from glowjax.typing import Key, Params
+
+INIT_IMAGES = 256
+MAX_NONFINITE = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What one training run does; the model, optimiser and images are given beside it.
+
+    Attributes:
+        directory: where checkpoints, metrics and TensorBoard events go.
+        description: JSON values that rebuild model and optimiser; a run resumes only under the same description.
+        num_steps: training steps in all.
+        batch_size: images a step, over all devices together.
+        seed: of initialisation, data order and noise.
+        log_every: steps between lines of metrics.
+        evaluate_every: steps between evaluations, each with a checkpoint.
+    """
+
+    directory: Path
+    description: dict[str, Any]
+    num_steps: int
+    batch_size: int
+    seed: int = 0
+    log_every: int = 20
+    evaluate_every: int = 500
+
+
+def train(
+    run: Run,
+    model: ImageModel,
+    optimizer: optax.GradientTransformation,
+    images: np.ndarray,
+    evaluation: Mapping[str, np.ndarray],
+) -> TrainState:
+    """The state after `run.num_steps` steps, from scratch or from the newest checkpoint below `run.directory`.
+
+    An uninterrupted and a resumed run end with the same bits. An interrupt (Ctrl-C) saves a checkpoint first.
+
+    Args:
+        run: what to do.
+        model: whose loss is minimised.
+        optimizer: from `make_optimizer`.
+        images: uint8 [N, H, W, C].
+        evaluation: image sets whose bits per dimension are followed, by name; "validation" picks the best.
+
+    Raises:
+        InputError: for a checkpoint of another model or description, a directory that cannot be written, fewer
+            images than a batch, or 20 non-finite gradients in a row.
+    """
+    init_key, step_key, evaluation_key = jax.random.split(jax.random.key(run.seed), 3)
+    first_images = images[batch_indices(run.seed, 0, len(images), min(INIT_IMAGES, len(images)))]
+    with Checkpoints(run.directory / "checkpoints") as checkpoints:
+        state, seconds = _start(run, checkpoints, make_state(model.init(init_key, first_images), optimizer))
+        step = compiled_step(model, optimizer)
+        first = int(state.step)
+        started = time.monotonic() - seconds
+        losses: list[jax.Array] = []
+        with (
+            MetricLog(run.directory, resume_step=first) as log,
+            tqdm(total=run.num_steps, initial=first, unit="step", dynamic_ncols=True) as bar,
+        ):
+            try:
+                for index in range(first, run.num_steps):
+                    batch = images[batch_indices(run.seed, index, len(images), run.batch_size)]
+                    state, metrics = step(state, step_key, batch)
+                    losses.append(metrics.bits_per_dim)
+                    bar.update()
+                    last = index + 1 == run.num_steps
+                    if (index + 1) % run.log_every == 0 or last:
+                        _stop_if_nonfinite(model, state, step_key, batch)
+                        train_loss = float(np.mean(losses))
+                        losses.clear()
+                        bar.set_postfix_str(f"{train_loss:.3f} bits/dim")
+                        log.write(index + 1, seconds=time.monotonic() - started, train=train_loss)
+                    if (index + 1) % run.evaluate_every == 0 or last:
+                        scores = evaluate(model, state.ema_params, evaluation_key, evaluation)
+                        log.write(index + 1, seconds=time.monotonic() - started, **scores)
+                        _save(run, checkpoints, state, time.monotonic() - started, scores["validation"])
+            except KeyboardInterrupt:
+                if int(state.step) > (checkpoints.latest_step() or 0):
+                    _save(run, checkpoints, state, time.monotonic() - started, math.nan)
+                raise
+    return state
+
+
+def evaluate(model: ImageModel, params: Params, key: Key, sets: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Mean bits per dimension of each image set, with one dequantisation draw, the same noise at every call."""
+    return {
+        name: float(np.mean(bits_per_dim(log_likelihoods(model, params, key, images), math.prod(images.shape[1:]))))
+        for name, images in sets.items()
+    }
+
+
+def _start(run: Run, checkpoints: Checkpoints, fresh: TrainState) -> tuple[TrainState, float]:
+    """The state to go on from, and the seconds that it took so far."""
+    newest = checkpoints.latest_step()
+    if newest is None:
+        return fresh, 0.0
+    saved = checkpoints.description(newest)
+    seconds = saved.pop("seconds")
+    for name, value in run.description.items():
+        if saved.get(name) != value:
+            raise InputError(
+                f"{run.directory} holds a run with {name} = {saved.get(name)!r}, but this one has {value!r}; "
+                "give the same options to resume it, or another output folder to start anew."
+            )
+    return checkpoints.restore(newest, fresh), seconds
+
+
+def _save(run: Run, checkpoints: Checkpoints, state: TrainState, seconds: float, validation: float) -> None:
+    checkpoints.save(int(state.step), state, {**run.description, "seconds": seconds}, validation)
+
+
+def _stop_if_nonfinite(model: ImageModel, state: TrainState, key: Key, images: np.ndarray) -> None:
+    count = int(state.opt_state.notfinite_count)
+    if count >= MAX_NONFINITE:
+        place = first_nonfinite(model, state.params, jax.random.fold_in(key, state.step - 1), images)
+        raise InputError(
+            f"Training stopped at step {int(state.step)}: {count} gradients in a row were not finite, the first such "
+            f"value being {place}. Lower the learning rate or lengthen the warm-up; the last checkpoint is kept."
+        )

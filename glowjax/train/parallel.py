@@ -1,0 +1,56 @@
+"""The compiled step: jit on one device, pmap over several."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+import optax
+
+from glowjax.errors import InputError
+from glowjax.models.base import ImageModel
+from glowjax.train.state import TrainState
+from glowjax.train.step import StepMetrics, apply_gradient, loss_and_gradient, train_step
+from glowjax.typing import Images, Key
+
+CompiledStep = Callable[[TrainState, Key, Images], tuple[TrainState, StepMetrics]]
+AXIS = "devices"
+
+
+def compiled_step(
+    model: ImageModel, optimizer: optax.GradientTransformation, devices: Sequence[jax.Device] | None = None
+) -> CompiledStep:
+    """`train_step` for `(state, key, images)`, jitted on one device or pmapped over `devices` (all local ones).
+
+    The state that goes in is donated: its memory is the next state's.
+    """
+    devices = devices or jax.local_devices()
+    if len(devices) > 1:
+        return pmapped_step(model, optimizer, devices)
+    return jax.jit(lambda state, key, images: train_step(model, optimizer, state, key, images), donate_argnums=0)
+
+
+def pmapped_step(
+    model: ImageModel, optimizer: optax.GradientTransformation, devices: Sequence[jax.Device]
+) -> CompiledStep:
+    """`train_step` with the batch divided among `devices`, the state replicated and the gradients averaged.
+
+    Every device draws its own noise: the run's key is folded with the step, then with the device's index. Raises
+    InputError, when called, for a batch that the devices cannot share evenly.
+    """
+
+    def device_step(state: TrainState, key: Key, images: Images) -> tuple[TrainState, StepMetrics]:
+        device_key = jax.random.fold_in(jax.random.fold_in(key, state.step), jax.lax.axis_index(AXIS))
+        mean = jax.lax.pmean(loss_and_gradient(model, state.params, device_key, images), AXIS)
+        return apply_gradient(optimizer, state, *mean)
+
+    step = jax.pmap(device_step, AXIS, in_axes=(None, None, 0), out_axes=None, devices=devices, donate_argnums=0)
+
+    def sharded_step(state: TrainState, key: Key, images: Images) -> tuple[TrainState, StepMetrics]:
+        if len(images) % len(devices):
+            raise InputError(
+                f"A batch of {len(images)} images cannot be shared evenly by {len(devices)} devices; "
+                f"choose a batch size that is a multiple of {len(devices)}."
+            )
+        return step(state, key, np.reshape(images, (len(devices), -1, *images.shape[1:])))
+
+    return sharded_step

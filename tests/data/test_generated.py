@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from glowjax.data import ImageSet, generate
+from glowjax.errors import InputError
+
+NAMES = ["noise", "constant", "contrast-0.5"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_generated_set_has_the_shape_asked_for(small, name):
+    assert generate(name, small, 10, seed=0).images.shape == (10, 6, 5, 3)
+    assert generate(name, small).num_images == 30
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_seed_alone_chooses_the_images(small, name):
+    images = [generate(name, small, 10, seed).images for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(images[0], images[1])
+    assert (images[0] != images[2]).any()
+
+
+def test_noise_is_uniform_on_all_levels(small):
+    levels = generate("noise", small, 2000, seed=0).images
+    counts = np.bincount(levels.ravel(), minlength=256)
+    expected = levels.size / 256
+    assert abs(((counts - expected) ** 2 / expected).sum() - 255) < 4 * np.sqrt(2 * 255)  # chi-squared
+
+
+def test_constant_images_have_one_level_a_channel(small):
+    images = generate("constant", small, 3000, seed=0).images
+    np.testing.assert_array_equal(images, np.broadcast_to(images[:, :1, :1], images.shape))
+    levels = images[:, 0, 0]
+    assert len(np.unique(levels)) == 256
+    assert abs(np.corrcoef(levels.T)[0, 1]) < 4 / np.sqrt(3000)
+
+
+def test_contrast_shrinks_the_spread_and_keeps_the_mean(small):
+    shrunk = generate("contrast-0.5", small)
+    for before, after in zip(small.images, shrunk.images, strict=True):
+        np.testing.assert_allclose(after.mean((0, 1)), before.mean((0, 1)), atol=0.5)
+        np.testing.assert_allclose(after.std((0, 1)), 0.5 * before.std((0, 1)), atol=0.6)
+
+
+def test_contrast_keeps_labels_and_groups(small):
+    shrunk = generate("contrast-0.2", small, 7, seed=5)
+    reference = small.take(7, seed=5)
+    np.testing.assert_array_equal(shrunk.labels, reference.labels)
+    np.testing.assert_array_equal(shrunk.groups, reference.groups)
+
+
+def test_full_contrast_changes_nothing(small):
+    np.testing.assert_array_equal(generate("contrast-1", small).images, small.images)
+
+
+def test_no_contrast_is_flat_at_the_rounded_mean():
+    images = np.zeros((1, 1, 3, 1), np.uint8)
+    images[0, 0, :, 0] = [0, 10, 255]  # mean 88.33
+    assert generate("contrast-0", ImageSet("x", images)).images.ravel().tolist() == [88, 88, 88]
+
+
+def test_the_source_tells_how_it_was_made(small):
+    assert generate("noise", small, 3, seed=9).source == "3 images: uniform noise, generated with seed 9"
+    assert generate("contrast-0.5", small).source.endswith("shrunk by 0.5 towards each image's mean")
+
+
+@pytest.mark.parametrize("factor", ["half", "1.5", "-0.1", "nan", ""])
+def test_a_factor_outside_0_to_1_is_refused(small, factor):
+    with pytest.raises(
+        InputError, match=f"contrast factor '{factor}' in 'contrast-{factor}' is not a number"
+    ):
+        generate(f"contrast-{factor}", small)
+
+
+def test_an_unknown_name_suggests_the_nearest(small):
+    with pytest.raises(InputError, match="Unknown generated set 'nois'; did you mean 'noise'"):
+        generate("nois", small)
+
+
+def test_generating_none_is_refused(small):
+    with pytest.raises(InputError, match="Cannot generate 0 images of 'noise'"):
+        generate("noise", small, 0)

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from glowjax.data import load
+from glowjax.errors import InputError
+
+RNG = np.random.default_rng(0)
+
+
+def write(file, pixels, mode=None):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(file)
+
+
+def test_colour_files_come_back_in_the_order_of_their_names(tmp_path):
+    pixels = RNG.integers(0, 256, (3, 5, 4, 3), dtype=np.uint8)
+    for name, image in zip(["b.png", "c.PNG", "a.bmp"], pixels, strict=True):
+        write(tmp_path / "mine/test" / name, image)
+    (tmp_path / "mine/test/notes.txt").write_text("not an image")
+    found = load("mine", data_dir=tmp_path)
+    np.testing.assert_array_equal(found.images, pixels[[2, 0, 1]])
+    assert found.name == "mine:test"
+    assert found.source == f"3 images: the image files in {tmp_path / 'mine/test'}"
+
+
+def test_grey_files_stay_one_channel(tmp_path):
+    write(tmp_path / "mine/test/a.png", RNG.integers(0, 256, (5, 4), dtype=np.uint8))
+    assert load("mine", data_dir=tmp_path).shape == (5, 4, 1)
+
+
+def test_palette_files_are_read_as_their_colours(tmp_path):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    pixels[:2] = [255, 0, 0]
+    write(tmp_path / "mine/test/a.gif", pixels)
+    np.testing.assert_array_equal(load("mine", data_dir=tmp_path).images[0], pixels)
+
+
+def test_a_folder_without_splits_is_split_by_hash(tmp_path):
+    for i in range(50):
+        write(tmp_path / f"mine/{i:03}.png", RNG.integers(0, 256, (4, 4), dtype=np.uint8))
+    train, test, whole = (load("mine", split, tmp_path) for split in ("train", "test", "all"))
+    assert train.num_images + test.num_images == whole.num_images == 50
+    np.testing.assert_array_equal(load(str(tmp_path / "mine"), "test").images, test.images)
+
+
+def test_a_folder_named_by_its_path_has_its_splits(tmp_path):
+    write(tmp_path / "mine/train/a.png", np.zeros((4, 4), np.uint8))
+    assert load(str(tmp_path / "mine"), "train").num_images == 1
+    with pytest.raises(InputError, match=r"no images for the split 'test', its splits are \['train'\]"):
+        load(str(tmp_path / "mine"), "test")
+
+
+def test_another_shape_is_refused_with_both_files(tmp_path):
+    write(tmp_path / "mine/test/a.png", np.zeros((4, 4), np.uint8))
+    write(tmp_path / "mine/test/b.png", np.zeros((4, 5, 3), np.uint8))
+    with pytest.raises(InputError, match=r"a\.png is 4x4x1 and .*b\.png is 4x5x3 .* never resizes"):
+        load("mine", data_dir=tmp_path)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    write(tmp_path / "mine/test/a.png", RNG.integers(0, 256, (30, 30), dtype=np.uint8))
+    whole = (tmp_path / "mine/test/a.png").read_bytes()
+    for content in (b"", b"no image", whole[: len(whole) // 2], whole[:60] + bytes(40) + whole[100:]):
+        (tmp_path / "mine/test/a.png").write_bytes(content)
+        with pytest.raises(InputError, match=r"a\.png cannot be read as an image"):
+            load("mine", data_dir=tmp_path)
+
+
+def test_transparency_and_deep_grey_are_refused(tmp_path):
+    write(tmp_path / "mine/test/a.png", np.zeros((4, 4, 4), np.uint8))
+    with pytest.raises(
+        InputError, match=r"a\.png has the Pillow mode RGBA; expected 8-bit grey \(L\) or RGB"
+    ):
+        load("mine", data_dir=tmp_path)
+    write(tmp_path / "mine/test/a.png", np.zeros((4, 4), np.uint16))
+    with pytest.raises(InputError, match=r"a\.png has the Pillow mode I"):
+        load("mine", data_dir=tmp_path)
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "mine/test/a.png", transparency=(0, 0, 0))
+    with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGB; expected .* without transparency"):
+        load("mine", data_dir=tmp_path)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="has no images for the split 'test'"):
+        load(str(tmp_path))
+
+
+def test_a_path_that_leads_nowhere_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"There is nothing to load at .*absent; expected a folder"):
+        load(str(tmp_path / "absent"))

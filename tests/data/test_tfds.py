@@ -1,0 +1,157 @@
+"""A set prepared here, as array_record and without TensorFlow, is read back."""
+
+import importlib.util
+import io
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glowjax.data import load, prepare, tfds
+from glowjax.errors import InputError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), dtype=np.uint8)
+
+
+def png(image):
+    """An encoded image: TFDS needs TensorFlow to encode an array, and nothing to store a file."""
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0]).save(file, "PNG")
+    file.seek(0)
+    return file
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A TFDS folder with the set `tiny_digits`."""
+    import tensorflow_datasets
+
+    class TinyDigits(tensorflow_datasets.core.GeneratorBasedBuilder):
+        VERSION = tensorflow_datasets.core.Version("1.2.0")
+
+        def _info(self):
+            features = tensorflow_datasets.features
+            digits = {"image": features.Image(shape=(8, 8, 1)), "label": features.ClassLabel(num_classes=12)}
+            return tensorflow_datasets.core.DatasetInfo(builder=self, features=features.FeaturesDict(digits))
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples(range(8)), "test": self._generate_examples(range(8, 12))}
+
+        def _generate_examples(self, indices):
+            for i in indices:
+                yield i, {"image": png(IMAGES[i]), "label": i}
+
+    folder = tmp_path_factory.mktemp("prepared")
+    TinyDigits(data_dir=folder, file_format="array_record").download_and_prepare()
+    return folder
+
+
+@pytest.fixture
+def copy(prepared, tmp_path):
+    """A copy of the prepared folder to damage, and the set's own folder in it."""
+    shutil.copytree(prepared, tmp_path / "copy")
+    return tmp_path / "copy", tmp_path / "copy/tiny_digits/1.2.0"
+
+
+@pytest.mark.parametrize(("split", "indices"), [("train", range(8)), ("test", range(8, 12))])
+def test_a_prepared_set_comes_back_whole(prepared, split, indices):
+    found = load("tiny_digits", split, prepared)
+    assert sorted(found.labels) == list(indices)
+    np.testing.assert_array_equal(found.images, IMAGES[found.labels])
+    assert found.name == f"tiny_digits:{split}"
+    assert found.source == f"{len(indices)} images: TensorFlow Datasets, {prepared / 'tiny_digits/1.2.0'}"
+
+
+def test_tfds_own_folder_is_searched(prepared, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
+    assert load("tiny_digits").num_images == 4
+
+
+def test_our_names_stand_for_theirs(copy):
+    folder, directory = copy
+    shutil.copytree(directory, folder / "svhn_cropped/3.1.0")
+    for file in (folder / "svhn_cropped/3.1.0").glob("tiny_digits-*"):
+        file.rename(file.with_name(file.name.replace("tiny_digits", "svhn_cropped")))
+    info = folder / "svhn_cropped/3.1.0/dataset_info.json"
+    info.write_text(info.read_text().replace("tiny_digits", "svhn_cropped"))
+    assert load("svhn", "train", folder).name == "svhn:train"
+
+
+def test_the_newest_version_is_read(copy):
+    folder, directory = copy
+    for older in ("1.0.9", "0.10.0"):
+        shutil.copytree(directory, directory.parent / older)
+    shutil.copytree(directory, directory.parent / "1.10.0")
+    assert load("tiny_digits", data_dir=folder).source.endswith("1.10.0")
+
+
+def test_a_split_that_was_not_prepared_is_refused(prepared):
+    with pytest.raises(InputError, match=r"only 'train' \(in TensorFlow Datasets\), 'test' \(in TensorFlow"):
+        load("tiny_digits", "extra", prepared)
+
+
+def test_a_tfrecord_copy_is_passed_over_in_loading_and_told_in_preparing(copy):
+    folder, directory = copy
+    directory.parent.rename(folder / "mnist")
+    info = folder / "mnist/1.2.0/dataset_info.json"
+    info.write_text(json.dumps({**json.loads(info.read_text()), "fileFormat": "tfrecord"}))
+    assert "bundled" in load("mnist", "train", folder).source
+    with pytest.raises(
+        InputError, match="has 'mnist' in a format that needs TensorFlow to read; expected array_record"
+    ):
+        prepare("mnist", folder)
+
+
+def test_preparing_twice_does_nothing(copy):
+    folder, directory = copy
+    directory.parent.rename(folder / "cifar10")
+    prepare("cifar10", folder)
+
+
+def test_a_damaged_shard_is_refused(copy):
+    folder, directory = copy
+    shard = next(directory.glob("*test*"))
+    shard.write_bytes(shard.read_bytes()[:100])
+    with pytest.raises(
+        InputError, match=r"1\.2\.0 cannot be read .*seems damaged; delete that folder and prepare"
+    ):
+        load("tiny_digits", data_dir=folder)
+
+
+def test_a_damaged_description_is_refused(copy):
+    folder, directory = copy
+    (directory / "features.json").write_text("{")
+    with pytest.raises(InputError, match="seems damaged"):
+        load("tiny_digits", data_dir=folder)
+
+
+def test_preparing_without_tensorflow_is_told_in_one_sentence(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'not installed; run `pip install "glowjax\[tfds\]"`'):
+        prepare("svhn")
+
+
+def test_preparing_an_unknown_set_suggests_the_nearest():
+    with pytest.raises(
+        InputError, match="Unknown data set of TensorFlow Datasets 'cifar11'; did you mean 'cifar10'"
+    ):
+        prepare("cifar11")
+
+
+def test_nothing_imports_tensorflow_datasets_before_prepared_data_is_found():
+    code = (
+        "import sys, glowjax.data; glowjax.data.load('mnist', 'train');"
+        "print('tensorflow_datasets' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_our_names_are_registered_with_tfds():
+    import tensorflow_datasets
+
+    known = set(tensorflow_datasets.list_builders(with_community_datasets=False))
+    assert {name.partition("/")[0] for name in tfds.TFDS_NAMES.values()} <= known

@@ -1,0 +1,189 @@
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from glowjax.errors import InputError
+from glowjax.ood.metrics import Interval, detection_metrics, mean_with_interval
+
+
+def normal_scores(shift=1.0, num_in=300, num_out=200, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=num_in), rng.normal(size=num_out) + shift
+
+
+def mann_whitney(in_scores, out_scores):
+    pairs = np.subtract.outer(np.asarray(out_scores), np.asarray(in_scores))
+    return np.mean(pairs > 0) + 0.5 * np.mean(pairs == 0)
+
+
+@pytest.mark.parametrize("decimals", [8, 0], ids=["continuous", "ties"])
+def test_values_equal_those_of_scikit_learn(decimals):
+    in_scores, out_scores = (np.round(s, decimals) for s in normal_scores())
+    scores, is_out = np.r_[in_scores, out_scores], np.r_[np.zeros(300), np.ones(200)]
+    metrics = detection_metrics(in_scores, out_scores, num_resamples=5)
+    fpr, tpr, _ = roc_curve(is_out, scores, drop_intermediate=False)
+    np.testing.assert_allclose(metrics.auroc.value, roc_auc_score(is_out, scores))
+    np.testing.assert_allclose(metrics.aupr_out.value, average_precision_score(is_out, scores))
+    np.testing.assert_allclose(metrics.aupr_in.value, average_precision_score(1 - is_out, -scores))
+    np.testing.assert_allclose(metrics.fpr_at_95_tpr.value, fpr[tpr >= 0.95].min())
+
+
+@pytest.mark.parametrize(
+    ("in_scores", "out_scores", "expected"),
+    [
+        ([1, 2, 3], [2, 3, 4], (1 + 0.5 + 0 + 1 + 1 + 0.5 + 1 + 1 + 1) / 9),
+        ([0, 0, 1, 5], [0, 2], (0.5 + 0.5 + 0 + 0 + 1 + 1 + 1 + 0) / 8),
+        ([1, 1], [1, 1], 0.5),
+        ([3, 4], [1, 2], 0.0),
+    ],
+)
+def test_auroc_equals_a_mann_whitney_statistic_by_hand(in_scores, out_scores, expected):
+    auroc = detection_metrics(in_scores, out_scores, num_resamples=5).auroc.value
+    assert auroc == pytest.approx(expected)
+    assert auroc == pytest.approx(mann_whitney(in_scores, out_scores))
+
+
+def test_fpr_is_taken_where_at_least_95_percent_of_out_is_flagged():
+    out_scores = np.arange(20) + 0.5  # 19 of 20, exactly 95 %, reach 1.5
+    in_scores = np.array([0.0, 1.0, 1.5, 2.0, 30.0])  # of which three reach it, the tie included
+    assert detection_metrics(in_scores, out_scores, num_resamples=5).fpr_at_95_tpr.value == pytest.approx(
+        3 / 5
+    )
+
+
+def test_a_higher_score_means_more_out_of_distribution():
+    low, high = np.arange(10.0), np.arange(10.0) + 100
+    assert detection_metrics(low, high, num_resamples=5).auroc.value == 1
+    assert detection_metrics(high, low, num_resamples=5).auroc.value == 0
+
+
+def test_perfect_separation_gives_perfect_metrics():
+    metrics = detection_metrics(np.arange(30.0), np.arange(30.0) + 100, num_resamples=20)
+    np.testing.assert_allclose(metrics, [[1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 0]])
+
+
+def test_swapping_the_sets_and_negating_the_scores_swaps_the_classes():
+    in_scores, out_scores = normal_scores()
+    one = detection_metrics(in_scores, out_scores, num_resamples=5)
+    other = detection_metrics(-out_scores, -in_scores, num_resamples=5)
+    assert one.auroc.value == pytest.approx(other.auroc.value)
+    assert one.aupr_out.value == pytest.approx(other.aupr_in.value)
+    assert one.aupr_in.value == pytest.approx(other.aupr_out.value)
+
+
+def test_only_the_order_of_the_scores_matters():
+    in_scores, out_scores = normal_scores()
+    assert detection_metrics(in_scores, out_scores, num_resamples=5) == detection_metrics(
+        np.exp(in_scores), np.exp(out_scores), num_resamples=5
+    )
+
+
+def test_intervals_enclose_their_value_and_narrow_with_more_images():
+    few, many = (detection_metrics(*normal_scores(1.0, n, n), num_resamples=100) for n in (100, 1600))
+    for wide, narrow in zip(few, many, strict=True):
+        assert wide.low < wide.value < wide.high
+        assert narrow.low < narrow.value < narrow.high
+        assert narrow.high - narrow.low < 0.5 * (wide.high - wide.low)
+
+
+def test_intervals_repeat_with_the_seed_and_change_with_it():
+    scores = normal_scores()
+    one, same, other = (detection_metrics(*scores, num_resamples=20, seed=seed) for seed in (0, 0, 1))
+    assert one == same
+    assert one != other
+
+
+def test_the_interval_covers_the_true_auroc_about_95_times_in_100():
+    truth = stats.norm.cdf(1 / np.sqrt(2))
+    intervals = [detection_metrics(*normal_scores(1.0, 80, 80, n), num_resamples=40).auroc for n in range(50)]
+    coverage = np.mean([interval.low <= truth <= interval.high for interval in intervals])
+    assert coverage >= 0.83  # four standard errors of 50 trials below 0.95
+
+
+def test_the_interval_covers_the_true_mean_about_95_times_in_100():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(15), 4)
+    estimates = [mean_with_interval(rng.normal(size=15)[groups], groups) for _ in range(400)]
+    coverage = np.mean([estimate.low <= 0 <= estimate.high for estimate in estimates])
+    assert 0.906 <= coverage <= 0.994  # four standard errors of 400 trials around 0.95
+
+
+def test_groups_of_correlated_images_widen_the_intervals():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 10)
+    out_scores = rng.normal(size=40)[groups] + 0.1 * rng.normal(size=400) + 1
+    in_scores = rng.normal(size=400)
+    alone = detection_metrics(in_scores, out_scores, num_resamples=100).auroc
+    grouped = detection_metrics(in_scores, out_scores, groups_out=groups, num_resamples=100).auroc
+    assert grouped.value == alone.value
+    assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
+
+
+def test_groups_of_one_image_change_nothing():
+    in_scores, out_scores = normal_scores()
+    labels = [f"photo {n:03d}" for n in range(len(in_scores))]
+    assert detection_metrics(in_scores, out_scores, groups_in=labels, num_resamples=5) == detection_metrics(
+        in_scores, out_scores, num_resamples=5
+    )
+
+
+def test_mean_equals_the_usual_standard_error_and_t_interval():
+    values = np.random.default_rng(0).normal(3, 0.5, 50)
+    estimate = mean_with_interval(values)
+    np.testing.assert_allclose((estimate.mean, estimate.sem), (values.mean(), stats.sem(values)))
+    expected = stats.t.interval(0.95, 49, loc=values.mean(), scale=stats.sem(values))
+    np.testing.assert_allclose((estimate.low, estimate.high), expected)
+
+
+def test_mean_of_equal_groups_equals_the_mean_of_group_means():
+    values = np.random.default_rng(0).normal(size=(12, 5)) + np.arange(12)[:, None]
+    estimate = mean_with_interval(values.ravel(), np.repeat(np.arange(12), 5))
+    np.testing.assert_allclose(estimate.sem, stats.sem(values.mean(axis=1)))
+
+
+def test_the_grouped_standard_error_agrees_with_a_bootstrap_of_unequal_groups():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(200), rng.integers(1, 6, 200))
+    values = rng.normal(size=200)[groups] + 0.3 * rng.normal(size=len(groups))
+    sums, sizes = np.bincount(groups, values), np.bincount(groups)
+    drawn = rng.integers(200, size=(2000, 200))
+    bootstrap = np.std(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    np.testing.assert_allclose(mean_with_interval(values, groups).sem, bootstrap, rtol=0.1)
+
+
+def test_equal_values_have_no_standard_error():
+    assert mean_with_interval(np.full(4, 2.5)) == (2.5, 0, 2.5, 2.5)
+
+
+def test_estimates_print_with_their_interval():
+    assert str(Interval(0.5, 0.4, 0.61)) == "0.500 [0.400, 0.610]"
+    assert str(mean_with_interval([2.0, 2.0])) == "2.000 [2.000, 2.000]"
+
+
+@pytest.mark.parametrize(
+    ("in_scores", "options", "message"),
+    [
+        ([], {}, "in_scores is empty"),
+        ([[1.0, 2.0]], {}, r"in_scores has shape \(1, 2\)"),
+        (
+            [0.0, 1.0, np.nan, np.inf],
+            {},
+            r"in_scores holds 2 non-finite of 4 numbers, the first \(nan\) at index 2",
+        ),
+        ([0.0, 1.0], {"groups_in": [1, 2, 3]}, r"groups_in has shape \(3,\) for 2 images"),
+        ([0.0, 1.0], {"groups_in": ["a", "a"]}, "groups_in: all 2 images form one group"),
+        ([0.0], {}, "two or more"),
+        ([0.0, 1.0], {"num_resamples": 1}, "num_resamples is 1"),
+    ],
+)
+def test_bad_scores_are_refused_in_a_sentence(in_scores, options, message):
+    with pytest.raises(InputError, match=message):
+        detection_metrics(in_scores, [1.0, 2.0], **options)
+
+
+def test_bad_values_of_a_mean_are_refused_in_a_sentence():
+    with pytest.raises(InputError, match=r"values holds 1 non-finite of 3 .* \(-inf\) at index 0"):
+        mean_with_interval([-np.inf, 1.0, 2.0])
+    with pytest.raises(InputError, match=r"groups has shape \(1,\) for 2 images"):
+        mean_with_interval([1.0, 2.0], groups=[1])
