@@ -52,6 +52,11 @@ def test_fpr_is_taken_where_at_least_95_percent_of_out_is_flagged():
     )
 
 
+def test_fpr_is_found_on_a_straight_stretch_of_the_curve():
+    same = np.arange(100.0)  # the curve is the diagonal, whose inner points a thinned curve would drop
+    assert detection_metrics(same, same, num_resamples=5).fpr_at_95_tpr.value == pytest.approx(0.95)
+
+
 def test_a_higher_score_means_more_out_of_distribution():
     low, high = np.arange(10.0), np.arange(10.0) + 100
     assert detection_metrics(low, high, num_resamples=5).auroc.value == 1

@@ -1,0 +1,204 @@
+"""What is particular to single layers."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from layers_under_test import CONV, IMAGE, STEP
+
+from glowjax.conditioners import ConvConditioner, HighwayConditioner
+from glowjax.errors import InputError
+from glowjax.layers import (
+    ActNorm,
+    AdditiveCoupling,
+    AffineCoupling,
+    Chain,
+    Conv1x1,
+    MultiScale,
+    PixelScaling,
+    Repeat,
+    Split,
+    SplitPrior,
+    Squeeze,
+)
+from glowjax.testing import assert_invertible, assert_log_det_matches_jacobian
+
+
+def batch(seed=0, shape=(32, *IMAGE)):
+    return 3 + 2 * jax.random.normal(jax.random.key(seed), shape)
+
+
+def randomized(params, seed=1, scale=0.3):
+    leaves, structure = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    return jax.tree.unflatten(
+        structure, [leaf + scale * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
+    )
+
+
+def test_actnorm_standardises_the_first_batch():
+    x = batch()
+    y, _ = ActNorm().forward(ActNorm().init(jax.random.key(0), x), x)
+    np.testing.assert_allclose(y.mean((0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(y.std((0, 1, 2)), 1, atol=1e-5)
+
+
+def test_actnorm_survives_a_constant_channel():
+    x = batch().at[..., 0].set(5.0)
+    y, log_det = ActNorm().forward(ActNorm().init(jax.random.key(0), x), x)
+    assert np.isfinite(y).all()
+    assert np.isfinite(log_det).all()
+
+
+def test_conv1x1_starts_as_a_rotation():
+    params = Conv1x1().init(jax.random.key(3), batch(shape=(1, 2, 2, 12)))
+    weight = Conv1x1().weight(params)
+    np.testing.assert_allclose(weight @ weight.T, np.eye(12), atol=1e-5)
+    np.testing.assert_allclose(params["log_diagonal"].sum(), 0, atol=1e-5)
+
+
+def test_conv1x1_mixes_the_channels_of_each_pixel_by_its_weight():
+    x = batch(shape=(2, 3, 2, 5))
+    params = randomized(Conv1x1().init(jax.random.key(3), x), scale=0.05)
+    y, log_det = Conv1x1().forward(params, x)
+    weight = np.asarray(Conv1x1().weight(params))
+    np.testing.assert_allclose(y, np.einsum("oc,nhwc->nhwo", weight, x), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(log_det, 6 * np.linalg.slogdet(weight)[1], rtol=1e-4)
+
+
+def test_squeeze_gathers_each_block_in_a_pixel():
+    x = jnp.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
+    y, _ = Squeeze().forward({}, x)
+    assert y.shape == (2, 2, 3, 12)
+    for c, i, j in [(0, 0, 0), (1, 0, 1), (2, 1, 0), (2, 1, 1)]:
+        np.testing.assert_array_equal(y[..., 4 * c + 2 * i + j], x[:, i::2, j::2, c])
+
+
+def test_pixel_scaling_counts_its_volume():
+    x = jnp.array([0.0, 128.0, 255.0]).reshape(1, 3, 1)
+    y, log_det = PixelScaling().forward({}, x)
+    np.testing.assert_allclose(y.ravel(), [-0.5, 0.0, 255 / 256 - 0.5])
+    np.testing.assert_allclose(log_det, -3 * np.log(256), rtol=1e-6)
+
+
+@pytest.mark.parametrize("coupling", [AffineCoupling(CONV), AdditiveCoupling(CONV)])
+def test_a_couplings_jacobian_is_block_triangular(coupling):
+    x = batch(shape=(2, 2, 4))
+    params = randomized(coupling.init(jax.random.key(0), x[None]))
+    jacobian = jax.jacobian(lambda x: coupling.forward(params, x)[0])(x)
+    kept, changed = np.s_[:, :, :2], np.s_[:, :, 2:]
+    np.testing.assert_array_equal(
+        jacobian[kept + kept].reshape(8, 8), np.eye(8), err_msg="the kept half passes unchanged"
+    )
+    assert not jacobian[kept + changed].any()
+    block = np.asarray(jacobian[changed + changed].reshape(8, 8))
+    np.testing.assert_array_equal(block, np.diag(np.diag(block)))
+    assert jacobian[changed + kept].any()
+
+
+def test_an_affine_couplings_scale_is_bounded_for_any_input():
+    coupling = AffineCoupling(CONV)
+    params = randomized(coupling.init(jax.random.key(0), batch()), scale=3.0)
+    x = 1e4 * batch()
+    log_det = coupling.forward(params, x)[1] / np.prod((4, 2, 2))
+    assert np.log(0.11) < log_det.min()
+    assert log_det.max() < 0
+
+
+def test_a_split_priors_scale_is_bounded_for_any_input():
+    split = SplitPrior(CONV)
+    params = randomized(split.init(jax.random.key(0), batch()), scale=3.0)
+    log_det = split.forward(params, 1e4 * batch())[1]
+    assert np.isfinite(log_det).all()
+    assert np.abs(log_det).max() <= 3.0 * 4 * 2 * 2
+
+
+def test_a_split_prior_gives_the_density_of_a_conditional_normal():
+    split = SplitPrior(CONV)
+    x = batch(shape=(3, *IMAGE))
+    params = randomized(split.init(jax.random.key(0), x))
+    (x_a, latent), log_det = split.forward(params, x)
+    raw = CONV.apply({"params": params}, x_a, 4)
+    shift, log_scale = raw[..., :2], 3 * jnp.tanh(raw[..., 2:] / 3)
+    expected = jax.scipy.stats.norm.logpdf(x[..., 2:], shift, jnp.exp(log_scale)).sum((1, 2, 3))
+    actual = jax.scipy.stats.norm.logpdf(latent).sum((1, 2, 3)) + log_det
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("memory", ["store", "remat"])
+def test_repeat_equals_the_unrolled_chain(memory):
+    repeat = Repeat(STEP, 3, memory)
+    params = randomized(repeat.init(jax.random.key(0), batch()), scale=0.1)
+    unrolled = tuple(jax.tree.map(lambda leaf, i=i: leaf[i], params) for i in range(3))
+    x = batch(1)
+    chex.assert_trees_all_close(
+        repeat.forward(params, x), Chain((STEP,) * 3).forward(unrolled, x), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_repeat_initialises_each_step_with_what_comes_before_it():
+    x = batch()
+    layer = Chain((ActNorm(), Conv1x1(), AffineCoupling(CONV), ActNorm()))
+    y, _ = Repeat(layer, 3).forward(Repeat(layer, 3).init(jax.random.key(0), x), x)
+    np.testing.assert_allclose(y.mean((0, 1, 2)), 0, atol=1e-4)
+    np.testing.assert_allclose(y.std((0, 1, 2)), 1, atol=1e-4)
+
+
+def test_memory_modes_have_the_same_gradients():
+    store, remat = Repeat(STEP, 3), Repeat(STEP, 3, "remat")
+    params = randomized(store.init(jax.random.key(0), batch()), scale=0.1)
+
+    def gradient(layer):
+        return jax.grad(lambda params: (layer.forward(params, batch(1))[0] ** 2).sum())(params)
+
+    chex.assert_trees_all_close(gradient(store), gradient(remat), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("conditioner", [ConvConditioner(6), HighwayConditioner(6, num_layers=2)])
+def test_a_conditioner_starts_at_zero_with_normalised_features(conditioner):
+    x = batch()
+    params = conditioner.init(jax.random.key(0), x, 5)
+    assert not conditioner.apply(params, x, 5).any()
+    _, state = conditioner.apply(params, x, 5, capture_intermediates=True)
+    features = state["intermediates"]["NormalizedConv_0"]["__call__"][0]
+    np.testing.assert_allclose(features.mean((1, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_allclose(features.std((1, 2, 3)), 1, atol=1e-4)
+
+
+def test_the_public_assertions_catch_a_wrong_layer():
+    class Wrong(ActNorm):
+        def forward(self, params, x):
+            y, log_det = super().forward(params, x)
+            return y, log_det + 0.5
+
+    class Forgetful(ActNorm):
+        def inverse(self, params, y):
+            return y, super().inverse(params, y)[1]
+
+    x = batch(shape=(4, 2, 2, 3))
+    params = ActNorm().init(jax.random.key(0), x)
+    with pytest.raises(AssertionError, match="log_det is not that of the Jacobian"):
+        assert_log_det_matches_jacobian(Wrong(), params, x)
+    with pytest.raises(AssertionError, match="do not cancel"):
+        assert_invertible(Wrong(), params, x)
+    with pytest.raises(AssertionError, match="differs from x"):
+        assert_invertible(Forgetful(), params, x)
+
+
+def test_bad_input_is_told_in_a_sentence():
+    with pytest.raises(InputError, match=r"divisible by 2\^num_scales"):
+        Squeeze().forward({}, batch(shape=(2, 3, 4, 1)))
+    with pytest.raises(InputError, match="4 channels, but got 3"):
+        Squeeze().inverse({}, batch(shape=(2, 3, 4, 3)))
+    for layer in (AffineCoupling(CONV), AdditiveCoupling(CONV), SplitPrior(CONV), Split()):
+        with pytest.raises(InputError, match="two halves, but got 3 channels"):
+            layer.init(jax.random.key(0), batch(shape=(2, 4, 4, 3)))
+    with pytest.raises(InputError, match="at least one step"):
+        Repeat(ActNorm(), 0)
+    with pytest.raises(InputError, match="did you mean 'store'"):
+        Repeat(ActNorm(), 2, "stor")
+    with pytest.raises(InputError, match="width must be a positive whole number, but is 0"):
+        ConvConditioner(0)
+    with pytest.raises(InputError, match="2 scales has as many latents, but got 1"):
+        MultiScale((ActNorm(), ActNorm()), Split()).inverse({}, (batch(),))

@@ -1,0 +1,44 @@
+"""The registry: every layer, with the shape of an image that suits it. A new layer gets one line here."""
+
+import flax.linen as nn
+
+from glowjax.conditioners import ConvConditioner, HighwayConditioner, LinearConditioner
+from glowjax.layers import (
+    ActNorm,
+    AdditiveCoupling,
+    AffineCoupling,
+    Chain,
+    Conv1x1,
+    FullConv1x1,
+    Inverse,
+    MultiScale,
+    PixelScaling,
+    Repeat,
+    Split,
+    SplitPrior,
+    Squeeze,
+)
+
+IMAGE = (4, 2, 4)
+CONV = ConvConditioner(6)
+STEP = Chain((ActNorm(), Conv1x1(), AffineCoupling(CONV)))
+
+LAYERS = {
+    "PixelScaling": PixelScaling(),
+    "ActNorm": ActNorm(),
+    "Conv1x1": Conv1x1(),
+    "FullConv1x1": FullConv1x1(),
+    "Squeeze": Squeeze(),
+    "AffineCoupling": AffineCoupling(CONV),
+    "AffineCoupling-highway": AffineCoupling(HighwayConditioner(6)),
+    "AffineCoupling-swish": AffineCoupling(ConvConditioner(6, nn.swish)),
+    "AdditiveCoupling": AdditiveCoupling(CONV),
+    "Chain": STEP,
+    "Repeat-store": Repeat(STEP, 3),
+    "Repeat-remat": Repeat(STEP, 3, "remat"),
+    "Inverse": Inverse(STEP),
+    "MultiScale": MultiScale((STEP, Chain((Squeeze(), STEP))), SplitPrior(LinearConditioner())),
+    "MultiScale-constant-volume": MultiScale((Squeeze(), Chain((ActNorm(), Conv1x1()))), Split()),
+    "SplitPrior": SplitPrior(LinearConditioner()),
+    "Split": Split(),
+}
