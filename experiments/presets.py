@@ -39,7 +39,7 @@ class GlowConfig:
     width: int = 64
     conditioner: Literal["conv", "highway"] = "conv"
     activation: Literal["relu", "tanh", "swish"] = "relu"
-    memory: Literal["store", "remat"] = "store"
+    memory: Literal["store", "remat"] = "remat"
 
     def build(self) -> Flow:
         """The model."""
@@ -68,10 +68,10 @@ class TrainingConfig:
         seed: of initialisation, data order and noise.
     """
 
-    num_steps: int = 10_000
+    num_steps: int = 24_000
     batch_size: int = 64
     optimizer: Literal["adamax", "adam", "rmsprop"] = "adamax"
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     warmup_steps: int = 200
     schedule: Literal["cosine", "halving"] = "cosine"
     evaluate_every: int = 500
@@ -101,9 +101,7 @@ class TrainConfig:
     training: TrainingConfig = TrainingConfig()
 
 
-SMALL_28 = TrainConfig(training=TrainingConfig(num_steps=30_000, evaluate_every=1_000))
-
-_SMALL_32_MODEL = GlowConfig(num_scales=3, num_steps=8, width=96)
+SMALL_28 = TrainConfig()
 _PAPER_TRAINING = TrainingConfig(
     num_steps=200_000, batch_size=32, optimizer="rmsprop", schedule="halving", evaluate_every=5_000
 )
@@ -112,11 +110,13 @@ PRESETS: dict[str, TrainConfig] = {
     "demo": dataclasses.replace(
         SMALL_28,
         model=GlowConfig(num_steps=4),
-        training=TrainingConfig(num_steps=1_600, learning_rate=1e-2, warmup_steps=100, evaluate_every=200),
+        training=TrainingConfig(num_steps=1_600, warmup_steps=100, evaluate_every=200),
     ),
     "small-28": SMALL_28,
     "small-32": TrainConfig(
-        in_dist="cifar10", model=_SMALL_32_MODEL, training=dataclasses.replace(SMALL_28.training, num_steps=15_000)
+        in_dist="cifar10",
+        model=GlowConfig(num_scales=3, num_steps=8, width=96),
+        training=TrainingConfig(num_steps=15_000, batch_size=32),
     ),
     "paper-28": TrainConfig(
         model=GlowConfig(num_steps=16, width=200, conditioner="highway"),
@@ -129,7 +129,7 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     "openai-cifar10": TrainConfig(
         in_dist="cifar10",
-        model=GlowConfig(num_scales=3, num_steps=32, width=512, memory="remat"),
+        model=GlowConfig(num_scales=3, num_steps=32, width=512),
         # 10 epochs of warm-up at batch 512; the reference trains for days on 8 GPUs.
         training=TrainingConfig(
             num_steps=150_000, batch_size=512, learning_rate=1e-3, warmup_steps=1_000, evaluate_every=2_000
@@ -137,7 +137,8 @@ PRESETS: dict[str, TrainConfig] = {
     ),
 }
 PRESETS = {
-    name: dataclasses.replace(preset, preset=name, output_dir=Path("runs") / name) for name, preset in PRESETS.items()
+    name: dataclasses.replace(preset, preset=name, output_dir=Path("runs") / name)
+    for name, preset in PRESETS.items()
 }
 
 

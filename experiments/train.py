@@ -21,7 +21,11 @@ def main(config: TrainConfig) -> dict[str, Any]:
     images, validation = training_and_validation(resolve(f"{config.in_dist}:train", data_dir=config.data_dir))
     watched = {name: resolve(name, images, config.data_dir, NUM_EVALUATED) for name in config.watch}
     evaluation = {"validation": validation.take(NUM_EVALUATED), **watched}
-    print(f"Training on {images.source}", *(f"{name}: {data.source}" for name, data in evaluation.items()), sep="\n  ")
+    print(
+        f"Training on {images.source}",
+        *(f"{name}: {data.source}" for name, data in evaluation.items()),
+        sep="\n  ",
+    )
     training = config.training
     optimizer = make_optimizer(
         training.optimizer,

@@ -28,7 +28,9 @@ def check_images(images: Images) -> None:
             "round to levels and cast with .astype(np.uint8)."
         )
     if images.ndim < 3 or images.size == 0:
-        raise InputError(f"Images must be a non-empty array [..., H, W, C], but its shape is {list(images.shape)}.")
+        raise InputError(
+            f"Images must be a non-empty array [..., H, W, C], but its shape is {list(images.shape)}."
+        )
 
 
 def _range(images: Images) -> str:

@@ -28,7 +28,11 @@ def assert_invertible(layer: Any, params: Params, x: Array, atol: float = 1e-4) 
     np.testing.assert_allclose(back, x, rtol=0, atol=atol, err_msg="inverse(forward(x)) differs from x")
     tolerance = atol * np.prod(x.shape[-3:])
     np.testing.assert_allclose(
-        log_det, -inverse_log_det, rtol=0, atol=tolerance, err_msg="the log-dets of forward and inverse do not cancel"
+        log_det,
+        -inverse_log_det,
+        rtol=0,
+        atol=tolerance,
+        err_msg="the log-dets of forward and inverse do not cancel",
     )
 
 
@@ -46,4 +50,6 @@ def assert_log_det_matches_jacobian(layer: Any, params: Params, x: Array, atol: 
     jacobians = jax.vmap(jax.jacfwd(flat_forward))(images.reshape(len(images), -1))
     expected = jnp.linalg.slogdet(jacobians)[1].reshape(x.shape[:-3])
     log_det = layer.forward(params, x)[1]
-    np.testing.assert_allclose(log_det, expected, rtol=0, atol=atol, err_msg="log_det is not that of the Jacobian")
+    np.testing.assert_allclose(
+        log_det, expected, rtol=0, atol=atol, err_msg="log_det is not that of the Jacobian"
+    )

@@ -2,7 +2,13 @@
 
 import flax.linen as nn
 
-from glowjax.conditioners import Activation, ConvConditioner, HighwayConditioner, LinearConditioner, check_positive
+from glowjax.conditioners import (
+    Activation,
+    ConvConditioner,
+    HighwayConditioner,
+    LinearConditioner,
+    check_positive,
+)
 from glowjax.errors import unknown
 from glowjax.layers import (
     ActNorm,
