@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import jax
+import optax
 import tyro
 
 import glowjax as gj
 from glowjax.errors import InputError, unknown
 from glowjax.models import Flow
+from glowjax.train import make_optimizer
 
 GLOWS = {"nvp": gj.nvp_glow, "cv": gj.cv_glow}
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jax.nn.tanh, "swish": jax.nn.swish}
@@ -77,6 +79,16 @@ class TrainingConfig:
     evaluate_every: int = 500
     seed: int = 0
 
+    def make_optimizer(self) -> optax.GradientTransformation:
+        """The optimiser."""
+        return make_optimizer(
+            self.optimizer,
+            learning_rate=self.learning_rate,
+            num_steps=self.num_steps,
+            warmup_steps=self.warmup_steps,
+            schedule=self.schedule,
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
@@ -137,8 +149,7 @@ PRESETS: dict[str, TrainConfig] = {
     ),
 }
 PRESETS = {
-    name: dataclasses.replace(preset, preset=name, output_dir=Path("runs") / name)
-    for name, preset in PRESETS.items()
+    name: dataclasses.replace(preset, preset=name, output_dir=Path("runs") / name) for name, preset in PRESETS.items()
 }
 
 

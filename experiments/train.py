@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.presets import TrainConfig, parse_train_config, run
 from glowjax.data import resolve, training_and_validation
-from glowjax.train import Run, make_optimizer, train
+from glowjax.train import Run, train
 
 NUM_EVALUATED = 1_000  # images of each set that an evaluation along training looks at
 
@@ -27,13 +27,6 @@ def main(config: TrainConfig) -> dict[str, Any]:
         sep="\n  ",
     )
     training = config.training
-    optimizer = make_optimizer(
-        training.optimizer,
-        learning_rate=training.learning_rate,
-        num_steps=training.num_steps,
-        warmup_steps=training.warmup_steps,
-        schedule=training.schedule,
-    )
     description = {
         "in_dist": config.in_dist,
         "num_images": images.num_images,
@@ -51,7 +44,7 @@ def main(config: TrainConfig) -> dict[str, Any]:
             evaluate_every=training.evaluate_every,
         ),
         config.model.build(),
-        optimizer,
+        training.make_optimizer(),
         images.images,
         {name: data.images for name, data in evaluation.items()},
     )

@@ -28,9 +28,7 @@ def check_images(images: Images) -> None:
             "round to levels and cast with .astype(np.uint8)."
         )
     if images.ndim < 3 or images.size == 0:
-        raise InputError(
-            f"Images must be a non-empty array [..., H, W, C], but its shape is {list(images.shape)}."
-        )
+        raise InputError(f"Images must be a non-empty array [..., H, W, C], but its shape is {list(images.shape)}.")
 
 
 def _range(images: Images) -> str:
@@ -55,5 +53,5 @@ def dequantize(key: Key, images: Images) -> Continuous:
 
 
 def log_mean_exp(log_values: Array, axis: int = 0) -> Array:
-    """log of the mean of exp(log_values) along `axis`, without overflow."""
+    """Log of the mean of exp(log_values) along `axis`, without overflow."""
     return jax.nn.logsumexp(log_values, axis=axis) - math.log(log_values.shape[axis])

@@ -50,6 +50,4 @@ def assert_log_det_matches_jacobian(layer: Any, params: Params, x: Array, atol: 
     jacobians = jax.vmap(jax.jacfwd(flat_forward))(images.reshape(len(images), -1))
     expected = jnp.linalg.slogdet(jacobians)[1].reshape(x.shape[:-3])
     log_det = layer.forward(params, x)[1]
-    np.testing.assert_allclose(
-        log_det, expected, rtol=0, atol=atol, err_msg="log_det is not that of the Jacobian"
-    )
+    np.testing.assert_allclose(log_det, expected, rtol=0, atol=atol, err_msg="log_det is not that of the Jacobian")

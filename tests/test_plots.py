@@ -173,9 +173,7 @@ def test_a_training_curve_takes_one_step_and_gaps():
 def test_a_grid_holds_every_image_unchanged(num_channels):
     array = images(7, num_channels)
     (axes,) = plots.image_grid(array, 3, "seven").axes
-    grid = np.asarray(axes.images[0].get_array()).reshape(
-        28, 28, num_channels
-    )  # 3 rows of 8 pixels, 2 between
+    grid = np.asarray(axes.images[0].get_array()).reshape(28, 28, num_channels)  # 3 rows of 8 pixels, 2 between
     for n, image in enumerate(array):
         row, column = 10 * (n // 3), 10 * (n % 3)
         np.testing.assert_array_equal(grid[row : row + 8, column : column + 8], image)

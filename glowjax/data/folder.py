@@ -71,9 +71,7 @@ def read_folder(root: Path, split: str) -> ImageSet:
 def _files(directory: Path) -> list[Path]:
     """The image files of a folder in the order of their names."""
     return sorted(
-        file
-        for file in directory.iterdir()
-        if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+        file for file in directory.iterdir() if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
     )
 
 

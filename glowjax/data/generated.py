@@ -69,7 +69,6 @@ def _factor(name: str) -> float:
         factor = float("nan")
     if not 0 <= factor <= 1:
         raise InputError(
-            f"The contrast factor '{text}' in '{name}' is not a number from 0 to 1; write for example "
-            "'contrast-0.5'."
+            f"The contrast factor '{text}' in '{name}' is not a number from 0 to 1; write for example 'contrast-0.5'."
         )
     return factor

@@ -58,9 +58,7 @@ class ImageSet:
         if num_images is None or num_images >= self.num_images:
             return self
         if num_images < 1:
-            raise InputError(
-                f"Cannot take {num_images} images of '{self.name}'; expected at least 1, or None for all."
-            )
+            raise InputError(f"Cannot take {num_images} images of '{self.name}'; expected at least 1, or None for all.")
         order = np.random.default_rng(seed).permutation(self.num_images)
         return self.select(order[:num_images], f"drawn with seed {seed}")
 

@@ -65,9 +65,7 @@ def _load_path(path: Path, split: str) -> ImageSet:
         return part(npz.read_archive(path, path.stem), split)
     if path.is_dir():
         return folder.read_folder(path, split)
-    raise InputError(
-        f"There is nothing to load at {path}; expected a folder of image files or a .npz archive."
-    )
+    raise InputError(f"There is nothing to load at {path}; expected a folder of image files or a .npz archive.")
 
 
 def _data_dir(data_dir: Path | str | None) -> Path | None:

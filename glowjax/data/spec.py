@@ -55,8 +55,7 @@ def resolve(
     if is_generated(name):
         if like is None:
             raise InputError(
-                f"The generated set '{name}' needs a reference set for its shape; "
-                "expected an ImageSet as `like`."
+                f"The generated set '{name}' needs a reference set for its shape; expected an ImageSet as `like`."
             )
         return generate(name, like, num_images, seed)
     found = load(name, split, data_dir)

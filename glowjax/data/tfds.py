@@ -115,9 +115,7 @@ def prepare(name: str, data_dir: Path | str | None = None) -> None:
         )
     import tensorflow_datasets
 
-    tensorflow_datasets.builder(
-        TFDS_NAMES[name], data_dir=str(root), file_format="array_record"
-    ).download_and_prepare()
+    tensorflow_datasets.builder(TFDS_NAMES[name], data_dir=str(root), file_format="array_record").download_and_prepare()
 
 
 def _directory(name: str, data_dir: Path | None) -> Path | None:

@@ -14,7 +14,7 @@ class ImageModel(Protocol):
         ...
 
     def log_likelihood(self, params: Params, key: Key, images: Images, num_draws: int = 1) -> Array:
-        """log P(image) in nats, [N]: exact, or a lower bound on average that tightens with `num_draws`."""
+        """Log P(image) in nats, [N]: exact, or a lower bound on average that tightens with `num_draws`."""
         ...
 
     def loss(self, params: Params, key: Key, images: Images) -> Array:

@@ -67,9 +67,7 @@ class Flow:
         """
         check_images(images)
         if images.ndim != 4:
-            raise InputError(
-                f"A model is initialised with images [N, H, W, C], but the shape is {list(images.shape)}."
-            )
+            raise InputError(f"A model is initialised with images [N, H, W, C], but the shape is {list(images.shape)}.")
         return _init(self, key, images)
 
     def log_prob(self, params: FlowParams, x: Continuous) -> Array:
@@ -95,7 +93,7 @@ class Flow:
         return _decode(self, params, latents)
 
     def log_likelihood(self, params: FlowParams, key: Key, images: Images, num_draws: int = 1) -> Array:
-        """log P(image) [...] of uint8 images [..., H, W, C], in nats: log-mean-exp over dequantisation draws.
+        """Log P(image) [...] of uint8 images [..., H, W, C], in nats: log-mean-exp over dequantisation draws.
 
         By Jensen's inequality a lower bound on average, which tightens as `num_draws` grows: compare data sets
         with the same number. Raises InputError for images that are not uint8 or whose shape is not `init`'s.
@@ -174,7 +172,5 @@ def _sample(flow: Flow, params: FlowParams, key: Key, num_images: int, temperatu
     example = jax.ShapeDtypeStruct((num_images, *params.image_shape), jnp.float32)
     shapes = jax.eval_shape(functools.partial(_encode, flow), params, example)
     keys = jax.random.split(key, len(shapes))
-    latents = tuple(
-        temperature * jax.random.normal(k, z.shape, z.dtype) for k, z in zip(keys, shapes, strict=True)
-    )
+    latents = tuple(temperature * jax.random.normal(k, z.shape, z.dtype) for k, z in zip(keys, shapes, strict=True))
     return jnp.clip(jnp.floor(_decode(flow, params, latents)), 0, NUM_LEVELS - 1).astype(jnp.uint8)

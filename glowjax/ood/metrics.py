@@ -160,9 +160,7 @@ def _vector(name: str, values: Values) -> np.ndarray:
     """[N] the values in float64, once they are known to be one finite number an image."""
     vector = np.asarray(values, np.float64)
     if vector.ndim != 1:
-        raise InputError(
-            f"{name} has shape {vector.shape}; expected [N], one number an image: flatten or reduce it."
-        )
+        raise InputError(f"{name} has shape {vector.shape}; expected [N], one number an image: flatten or reduce it.")
     if not vector.size:
         raise InputError(f"{name} is empty; expected one number an image: check that the image set was read.")
     bad = np.flatnonzero(~np.isfinite(vector))
@@ -184,7 +182,5 @@ def _group_codes(name: str, groups: Sequence[Any] | np.ndarray | None, num_image
         )
     codes = np.unique(labels, return_inverse=True)[1]
     if codes.max() == 0:
-        raise InputError(
-            f"{name}: all {num_images} images form one group; an interval needs two or more: add images."
-        )
+        raise InputError(f"{name}: all {num_images} images form one group; an interval needs two or more: add images.")
     return codes

@@ -86,9 +86,7 @@ def bits_per_dim_means(
         centres = [means[name].mean for name in shown]
         reach = [[m.mean - m.low, m.high - m.mean] for m in map(means.__getitem__, shown)]
         rows = [names.index(name) for name in shown]
-        axes.errorbar(
-            centres, rows, xerr=np.reshape(reach, (-1, 2)).T, fmt="o", color=colour, capsize=3, label=label
-        )
+        axes.errorbar(centres, rows, xerr=np.reshape(reach, (-1, 2)).T, fmt="o", color=colour, capsize=3, label=label)
     paper = {names.index(name): value for name, value in (published or {}).items() if name in means}
     if paper:
         axes.plot(

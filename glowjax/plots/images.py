@@ -43,9 +43,7 @@ def samples(images: Mapping[str, np.ndarray], num_columns: int = 10) -> Figure:
         raise InputError(f"num_columns is {num_columns}; a grid needs at least 1.")
     grids = {title: _tile(title, np.asarray(array), num_columns) for title, array in images.items()}
     width = min(PAGE_WIDTH, MAX_CELL * num_columns)
-    heights = [
-        width * grid.shape[0] / grid.shape[1] + TITLE_HEIGHT * bool(title) for title, grid in grids.items()
-    ]
+    heights = [width * grid.shape[0] / grid.shape[1] + TITLE_HEIGHT * bool(title) for title, grid in grids.items()]
     figure = Figure(figsize=(width, sum(heights)), layout="constrained")
     panels = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (title, grid) in zip(panels, grids.items(), strict=True):

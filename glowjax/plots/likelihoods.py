@@ -79,9 +79,7 @@ def decomposition(
     terms = ((log_pz, "log p(z) [nats]"), (log_det, "log |det dz/dx| [nats]"))
     for axes, (term, label) in zip(panels, terms, strict=True):
         sets = in_dist_first(term, in_dist)
-        _histograms(
-            axes, sets, {name: f"{name}: mean {nats.mean():,.0f}" for name, nats in sets.items()}, reach
-        )
+        _histograms(axes, sets, {name: f"{name}: mean {nats.mean():,.0f}" for name, nats in sets.items()}, reach)
         axes.set_xlabel(label)
         handles, texts = axes.get_legend_handles_labels()
         wrapped = [fill(text, PANEL_LEGEND_WIDTH) for text in texts]

@@ -67,8 +67,7 @@ def new_figure(height: float, num_columns: int = 1) -> tuple[Figure, list[Axes]]
 def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """{set: its colour and dashes}, in order; the first, blue and solid, is for the in-distribution set."""
     return {
-        name: {"color": COLOURS[n % len(COLOURS)], "linestyle": DASHES[n % len(DASHES)]}
-        for n, name in enumerate(names)
+        name: {"color": COLOURS[n % len(COLOURS)], "linestyle": DASHES[n % len(DASHES)]} for n, name in enumerate(names)
     }
 
 
@@ -94,9 +93,7 @@ def in_dist_first(values: Mapping[str, Any], in_dist: str) -> dict[str, np.ndarr
 def legend_below(figure: Figure, axes: Axes) -> None:
     """Puts the legend of `axes` under the whole figure, where it can hide no data."""
     handles, labels = axes.get_legend_handles_labels()
-    num_columns = max(
-        1, 90 // (max(map(len, labels)) + 8)
-    )  # some 90 characters fit a line, 8 go to the handle
+    num_columns = max(1, 90 // (max(map(len, labels)) + 8))  # some 90 characters fit a line, 8 go to the handle
     figure.legend(handles, labels, loc="outside lower center", ncols=num_columns)
 
 

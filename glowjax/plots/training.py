@@ -44,9 +44,7 @@ def training_curve(
     for name, style in line_styles([*in_dist, *(n for n in bits_per_dim if n not in in_dist)]).items():
         look: dict[str, Any] = {"linewidth": 2.2} if name in in_dist else {"linewidth": 1.2}
         role = "in-distribution" if name in in_dist else "out-of-distribution"
-        axes.plot(
-            steps, bits_per_dim[name], label=f"{name} ({role})", marker="o", markersize=3.5, **style, **look
-        )
+        axes.plot(steps, bits_per_dim[name], label=f"{name} ({role})", marker="o", markersize=3.5, **style, **look)
     axes.set_xlabel("training step")
     axes.set_ylabel("bits/dim (lower is likelier)")
     axes.set_title(title)

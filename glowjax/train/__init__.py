@@ -1,7 +1,7 @@
 """Training: pure steps, their compiled forms, and the host's loop with checkpoints."""
 
 from glowjax.train.checkpoint import Checkpoints
-from glowjax.train.evaluate import log_likelihoods
+from glowjax.train.evaluate import in_batches, log_likelihoods
 from glowjax.train.loop import Run, evaluate, train
 from glowjax.train.optimizer import make_optimizer
 from glowjax.train.parallel import compiled_step, pmapped_step
@@ -14,6 +14,7 @@ __all__ = [
     "TrainState",
     "compiled_step",
     "evaluate",
+    "in_batches",
     "log_likelihoods",
     "make_optimizer",
     "make_state",

@@ -50,9 +50,7 @@ class Checkpoints:
           InputError: `num_kept` is below one, or the directory cannot be created, written or read.
         """
         if num_kept < 1:
-            raise InputError(
-                f"num_kept is {num_kept}, but at least one checkpoint must stay; give 1 or more."
-            )
+            raise InputError(f"num_kept is {num_kept}, but at least one checkpoint must stay; give 1 or more.")
         self.directory = Path(directory).absolute()  # orbax refuses a relative path
         self.read_only = read_only
         if not read_only:
@@ -75,9 +73,7 @@ class Checkpoints:
             enable_async_checkpointing=False,
         )
         try:
-            self._manager = ocp.CheckpointManager(
-                self.directory, options=options, item_names=("state", "description")
-            )
+            self._manager = ocp.CheckpointManager(self.directory, options=options, item_names=("state", "description"))
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
                 f"The checkpoints below {self.directory} cannot be listed ({_brief(error)}); "
@@ -140,9 +136,7 @@ class Checkpoints:
         """
         step = self._known(step)
         with self._reading(step):
-            saved = self._manager.restore(
-                step, args=ocp.args.Composite(state=ocp.args.StandardRestore())
-            ).state
+            saved = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore())).state
         expected = _named_leaves(template)
         for name in [*expected, *saved]:
             came, wanted = _signature(saved.get(name)), _signature(expected.get(name))
@@ -183,8 +177,7 @@ class Checkpoints:
         steps = self._manager.all_steps()
         if not steps:
             raise InputError(
-                f"No checkpoint below {self.directory}; "
-                "train one first, with a run that saves into this directory."
+                f"No checkpoint below {self.directory}; train one first, with a run that saves into this directory."
             )
         if step is None or step not in steps:
             wanted = "with finite bits per dimension" if step is None else f"at step {step}"
@@ -217,8 +210,7 @@ def _make_writable(directory: Path) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"Checkpoints cannot be written below {directory} ({error.strerror}); "
-            "name a directory that can be."
+            f"Checkpoints cannot be written below {directory} ({error.strerror}); name a directory that can be."
         ) from error
 
 

@@ -30,9 +30,7 @@ def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Images)
     if not jnp.isfinite(loss):
         return "in the loss, although the output of every layer is finite"
     leaf = _first_nonfinite_leaf(gradient)
-    return (
-        f"in the gradient by {leaf}" if leaf else "nowhere any more: the step is finite when it is repeated"
-    )
+    return f"in the gradient by {leaf}" if leaf else "nowhere any more: the step is finite when it is repeated"
 
 
 def _first_nonfinite_leaf(tree: Params) -> str | None:

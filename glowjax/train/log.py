@@ -37,8 +37,7 @@ class MetricLog:
             self._file = self.path.open("a", encoding="utf-8")
         except OSError as error:
             raise InputError(
-                f"Metrics cannot be written below {directory} ({error.strerror}); "
-                "name a directory that can be."
+                f"Metrics cannot be written below {directory} ({error.strerror}); name a directory that can be."
             ) from error
         self._events = SummaryWriter(
             str(self.path.parent),
@@ -103,8 +102,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         except (ValueError, KeyError, TypeError) as error:
             if number < len(lines):
                 raise InputError(
-                    f"Line {number} of {path} is not a record of metrics ({error}); "
-                    "repair or delete that line."
+                    f"Line {number} of {path} is not a record of metrics ({error}); repair or delete that line."
                 ) from error
     return records
 

@@ -112,9 +112,7 @@ def train(
 def evaluate(model: ImageModel, params: Params, key: Key, sets: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Mean bits per dimension of each image set, with one dequantisation draw, the same noise at every call."""
     return {
-        name: float(
-            np.mean(bits_per_dim(log_likelihoods(model, params, key, images), math.prod(images.shape[1:])))
-        )
+        name: float(np.mean(bits_per_dim(log_likelihoods(model, params, key, images), math.prod(images.shape[1:]))))
         for name, images in sets.items()
     }
 

@@ -26,9 +26,7 @@ def compiled_step(
     devices = devices or jax.local_devices()
     if len(devices) > 1:
         return pmapped_step(model, optimizer, devices)
-    return jax.jit(
-        lambda state, key, images: train_step(model, optimizer, state, key, images), donate_argnums=0
-    )
+    return jax.jit(lambda state, key, images: train_step(model, optimizer, state, key, images), donate_argnums=0)
 
 
 def pmapped_step(
@@ -45,9 +43,7 @@ def pmapped_step(
         mean = jax.lax.pmean(loss_and_gradient(model, state.params, device_key, images), AXIS)
         return apply_gradient(optimizer, state, *mean)
 
-    step = jax.pmap(
-        device_step, AXIS, in_axes=(None, None, 0), out_axes=None, devices=devices, donate_argnums=0
-    )
+    step = jax.pmap(device_step, AXIS, in_axes=(None, None, 0), out_axes=None, devices=devices, donate_argnums=0)
 
     def sharded_step(state: TrainState, key: Key, images: Images) -> tuple[TrainState, StepMetrics]:
         if len(images) % len(devices):

@@ -54,10 +54,7 @@ def test_the_readme_has_the_checksum_of_every_file():
 
 
 def test_the_bundle_stays_small():
-    assert (
-        sum(len(file.read_bytes()) for file in resources.files(bundled).iterdir() if file.is_file())
-        < 7_000_000
-    )
+    assert sum(len(file.read_bytes()) for file in resources.files(bundled).iterdir() if file.is_file()) < 7_000_000
 
 
 def assert_same(split, arrays):

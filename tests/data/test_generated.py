@@ -66,9 +66,7 @@ def test_the_source_tells_how_it_was_made(small):
 
 @pytest.mark.parametrize("factor", ["half", "1.5", "-0.1", "nan", ""])
 def test_a_factor_outside_0_to_1_is_refused(small, factor):
-    with pytest.raises(
-        InputError, match=f"contrast factor '{factor}' in 'contrast-{factor}' is not a number"
-    ):
+    with pytest.raises(InputError, match=f"contrast factor '{factor}' in 'contrast-{factor}' is not a number"):
         generate(f"contrast-{factor}", small)
 
 

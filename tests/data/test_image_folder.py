@@ -70,9 +70,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 def test_transparency_and_deep_grey_are_refused(tmp_path):
     write(tmp_path / "mine/test/a.png", np.zeros((4, 4, 4), np.uint8))
-    with pytest.raises(
-        InputError, match=r"a\.png has the Pillow mode RGBA; expected 8-bit grey \(L\) or RGB"
-    ):
+    with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGBA; expected 8-bit grey \(L\) or RGB"):
         load("mine", data_dir=tmp_path)
     write(tmp_path / "mine/test/a.png", np.zeros((4, 4), np.uint16))
     with pytest.raises(InputError, match=r"a\.png has the Pillow mode I"):

@@ -43,9 +43,7 @@ def test_a_data_folder_that_does_not_exist_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="absent from data_dir does not exist"):
         load("mnist", data_dir=tmp_path / "absent")
     monkeypatch.setenv("GLOWJAX_DATA_DIR", str(tmp_path / "absent"))
-    with pytest.raises(
-        InputError, match="absent from the environment variable GLOWJAX_DATA_DIR does not exist"
-    ):
+    with pytest.raises(InputError, match="absent from the environment variable GLOWJAX_DATA_DIR does not exist"):
         load("mnist")
 
 

@@ -21,9 +21,7 @@ def test_a_spec_is_a_name_and_a_split(spec, expected):
 
 @pytest.mark.parametrize("spec", ["", ":", "mnist:", ":train"])
 def test_an_incomplete_spec_is_refused(spec):
-    with pytest.raises(
-        InputError, match=f"The data set '{spec}' is incomplete; expected 'name' or 'name:split'"
-    ):
+    with pytest.raises(InputError, match=f"The data set '{spec}' is incomplete; expected 'name' or 'name:split'"):
         parse_spec(spec)
 
 

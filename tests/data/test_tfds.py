@@ -116,9 +116,7 @@ def test_a_damaged_shard_is_refused(copy):
     folder, directory = copy
     shard = next(directory.glob("*test*"))
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(
-        InputError, match=r"1\.2\.0 cannot be read .*seems damaged; delete that folder and prepare"
-    ):
+    with pytest.raises(InputError, match=r"1\.2\.0 cannot be read .*seems damaged; delete that folder and prepare"):
         load("tiny_digits", data_dir=folder)
 
 
@@ -136,17 +134,12 @@ def test_preparing_without_tensorflow_is_told_in_one_sentence(monkeypatch):
 
 
 def test_preparing_an_unknown_set_suggests_the_nearest():
-    with pytest.raises(
-        InputError, match="Unknown data set of TensorFlow Datasets 'cifar11'; did you mean 'cifar10'"
-    ):
+    with pytest.raises(InputError, match="Unknown data set of TensorFlow Datasets 'cifar11'; did you mean 'cifar10'"):
         prepare("cifar11")
 
 
 def test_nothing_imports_tensorflow_datasets_before_prepared_data_is_found():
-    code = (
-        "import sys, glowjax.data; glowjax.data.load('mnist', 'train');"
-        "print('tensorflow_datasets' in sys.modules)"
-    )
+    code = "import sys, glowjax.data; glowjax.data.load('mnist', 'train');print('tensorflow_datasets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 

@@ -68,9 +68,7 @@ def report(tmp_path, picture):
         ),
         Section("No pictures"),
     ]
-    page = write(
-        tmp_path / "run", "Glow <script>alert(1)</script>", "MNIST is likelier.", sections, "make <x> && y"
-    )
+    page = write(tmp_path / "run", "Glow <script>alert(1)</script>", "MNIST is likelier.", sections, "make <x> && y")
     return page.read_text(), (tmp_path / "run" / "report.md").read_text()
 
 

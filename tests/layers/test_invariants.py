@@ -24,10 +24,7 @@ def perturbed(layer, dtype):
     params = jax.jit(layer.init)(init_key, jax.random.normal(key, (16, *IMAGE), dtype))
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(noise_key, max(len(leaves), 1))
-    noisy = [
-        leaf + 0.1 * jax.random.normal(k, leaf.shape, leaf.dtype)
-        for leaf, k in zip(leaves, keys, strict=False)
-    ]
+    noisy = [leaf + 0.1 * jax.random.normal(k, leaf.shape, leaf.dtype) for leaf, k in zip(leaves, keys, strict=False)]
     return jax.tree.unflatten(structure, noisy)
 
 
@@ -52,9 +49,7 @@ def test_inverse_undoes_forward_and_log_dets_cancel(layer, batch, dtype):
 @every_batch
 @both_dtypes
 def test_log_det_is_that_of_the_autodiff_jacobian(layer, batch, dtype):
-    assert_log_det_matches_jacobian(
-        layer, perturbed(layer, dtype), inputs(batch, dtype), atol=TOLERANCE[dtype]
-    )
+    assert_log_det_matches_jacobian(layer, perturbed(layer, dtype), inputs(batch, dtype), atol=TOLERANCE[dtype])
 
 
 @every_layer
@@ -63,9 +58,7 @@ def test_outputs_keep_the_dtype(layer, dtype):
     params = perturbed(layer, dtype)
     y, log_det = layer.forward(params, inputs((2,), dtype))
     x, inverse_log_det = layer.inverse(params, y)
-    assert {leaf.dtype for leaf in jax.tree.leaves((params, y, log_det, x, inverse_log_det))} == {
-        jnp.dtype(dtype)
-    }
+    assert {leaf.dtype for leaf in jax.tree.leaves((params, y, log_det, x, inverse_log_det))} == {jnp.dtype(dtype)}
 
 
 @every_layer
@@ -74,9 +67,7 @@ def test_images_of_a_batch_do_not_mix(layer):
     together = layer.forward(params, x)
     changed = layer.forward(params, x.at[0].add(1.0))
     single = layer.forward(params, x[2])
-    chex.assert_trees_all_equal(
-        jax.tree.map(lambda a: a[1:], together), jax.tree.map(lambda a: a[1:], changed)
-    )
+    chex.assert_trees_all_equal(jax.tree.map(lambda a: a[1:], together), jax.tree.map(lambda a: a[1:], changed))
     chex.assert_trees_all_close(jax.tree.map(lambda a: a[2], together), single, rtol=1e-12, atol=1e-12)
 
 

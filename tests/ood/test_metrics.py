@@ -47,9 +47,7 @@ def test_auroc_equals_a_mann_whitney_statistic_by_hand(in_scores, out_scores, ex
 def test_fpr_is_taken_where_at_least_95_percent_of_out_is_flagged():
     out_scores = np.arange(20) + 0.5  # 19 of 20, exactly 95 %, reach 1.5
     in_scores = np.array([0.0, 1.0, 1.5, 2.0, 30.0])  # of which three reach it, the tie included
-    assert detection_metrics(in_scores, out_scores, num_resamples=5).fpr_at_95_tpr.value == pytest.approx(
-        3 / 5
-    )
+    assert detection_metrics(in_scores, out_scores, num_resamples=5).fpr_at_95_tpr.value == pytest.approx(3 / 5)
 
 
 def test_fpr_is_found_on_a_straight_stretch_of_the_curve():

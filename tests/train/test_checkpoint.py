@@ -206,9 +206,7 @@ def test_empty_directory_asks_for_training_and_stays_untouched(tmp_path, step):
 def test_unknown_step_is_told_with_the_known_ones(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         save_all(checkpoints, [4.0, 3.0])
-        with pytest.raises(
-            InputError, match=r"No checkpoint at step 9 below .*; name one of the steps 1, 2\."
-        ):
+        with pytest.raises(InputError, match=r"No checkpoint at step 9 below .*; name one of the steps 1, 2\."):
             checkpoints.description(9)
 
 

@@ -63,9 +63,7 @@ def test_value_that_is_not_one_number_is_refused_and_nothing_is_written(tmp_path
         assert read(log.path) == []
 
 
-@pytest.mark.parametrize(
-    "torn", ["", '{"step": 7, "bits_p', '{"step": 7, "bits_per_dim": 1.0, "seconds": 1.0}']
-)
+@pytest.mark.parametrize("torn", ["", '{"step": 7, "bits_p', '{"step": 7, "bits_per_dim": 1.0, "seconds": 1.0}'])
 def test_resumed_file_equals_the_uninterrupted_one(tmp_path, torn):
     with MetricLog(tmp_path / "uninterrupted") as whole:
         write_steps(whole, range(10))

@@ -1,0 +1,175 @@
+"""The tables and figures that compare image sets under one trained flow, as sections of a report."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.published import BITS_PER_DIM, title
+from experiments.report import Picture, Section, Table
+from experiments.scoring import Scored, detection
+from experiments.trained import Trained
+from glowjax import plots
+
+SCORE = "score: bits/dim; out-of-distribution is the positive class, so an AUROC below 0.5 means inverted"
+NUM_SHOWN = 20  # images of each set in the picture of them
+TEMPERATURES = (1.0, 0.7)
+
+Sets = dict[str, Scored]
+"""The in-distribution test set first."""
+
+
+def in_words(trained: Trained, sets: Sets) -> str:
+    """The result in a few sentences."""
+    (name, test), *others = sets.items()
+    sentences = [
+        f"The {trained.kind} that was trained on {title(trained.in_dist)} spends {test.mean().mean:.2f} bits per "
+        f"dimension on {title(name)} images."
+    ]
+    for other, scored in others:
+        if scored.images.name != f"{trained.in_dist}:train":
+            likelier = scored.mean().high < test.mean().low
+            verdict = "and so finds them more likely than the images it learned" if likelier else "no fewer"
+            sentences.append(f"On {title(other)} it spends {scored.mean().mean:.2f}, {verdict}.")
+    return " ".join(sentences)
+
+
+def summary(trained: Trained, sets: Sets) -> dict[str, Any]:
+    """The numbers of every table, by data set, as JSON has them."""
+    test = next(iter(sets.values()))
+    published = BITS_PER_DIM.get(trained.in_dist, {})
+    return {
+        name: {
+            "num_images": scored.images.num_images,
+            "bits_per_dim": scored.mean()._asdict(),
+            "log_pz_nats": scored.mean(scored.terms.log_pz)._asdict(),
+            "log_det_nats": scored.mean(scored.terms.log_det)._asdict(),
+            "published_bits_per_dim": published.get(name),
+            "detection": {key: value._asdict() for key, value in detection(test, scored)._asdict().items()},
+            "largest_inversion_error_grey_levels": float(scored.inversion_error.max()),
+            "source": scored.images.source,
+        }
+        for name, scored in sets.items()
+    }
+
+
+def sections(trained: Trained, sets: Sets, numbers: dict[str, Any], folder: Path) -> list[Section]:
+    """Tables and figures, the latter saved below `folder`, with a sentence on how to read each."""
+    return [
+        _tables(trained, sets, numbers),
+        _histograms(trained, sets, folder),
+        _decomposition(trained, sets, folder),
+        _along_training(trained, folder),
+        _images(trained, sets, folder),
+    ]
+
+
+def _interval(values: dict[str, float], digits: int) -> str:
+    centre, low, high = (values.get("mean", values.get("value", np.nan)), values["low"], values["high"])
+    return f"{centre:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any]) -> Section:
+    likelihoods = [
+        [
+            title(name),
+            scored.count(),
+            _interval(numbers[name]["bits_per_dim"], 3),
+            _interval(numbers[name]["log_pz_nats"], 0),
+            _interval(numbers[name]["log_det_nats"], 0),
+            f"{numbers[name]['published_bits_per_dim'] or ''}",
+        ]
+        for name, scored in sets.items()
+    ]
+    against = [
+        [title(name), *(_interval(metric, 3) for metric in numbers[name]["detection"].values())]
+        for name in list(sets)[1:]
+    ]
+    checks = [
+        [title(name), f"{scored.inversion_error.max():.4f}", scored.images.source] for name, scored in sets.items()
+    ]
+    return Section(
+        f"{trained.kind}: the likelihoods",
+        f"The model: {trained.in_words()}.\n\nBits per dimension are -log2 P(image) divided by the number of pixel "
+        "values, for 8-bit images: 8 is what a coder without a model spends, and fewer bits mean a higher likelihood. "
+        "log p(z) + log |det dz/dx| is the log density in nats: the first term says how typical the latents are, the "
+        "second how much the flow stretches space around the image.",
+        [
+            Table(
+                "Bits per dimension and the two terms of the log density: means with 95 % intervals",
+                ["evaluated on", "images", "bits/dim", "log p(z) [nats]", "log |det dz/dx| [nats]", "paper, bits/dim"],
+                likelihoods,
+            ),
+            Table(
+                f"Detection against {title(next(iter(sets)))} ({SCORE}): 95 % bootstrap intervals",
+                ["set", "AUROC", "AUPR, out positive", "AUPR, in positive", "FPR at 95 % TPR"],
+                against,
+            ),
+            Table(
+                "How well the flow inverts each set in float32, and where its images come from",
+                ["set", "largest |decode(encode(x)) - x| [grey levels]", "source"],
+                checks,
+            ),
+        ],
+    )
+
+
+def _histograms(trained: Trained, sets: Sets, folder: Path) -> Section:
+    values = {title(name): scored.log_likelihood for name, scored in sets.items()}
+    figure = plots.likelihood_histograms(values, trained.num_dims, next(iter(values)), trained.kind_and_data)
+    picture = Picture(
+        plots.save(figure, folder / "log-likelihoods", values),
+        "Histograms of log P(image), each scaled to its own peak.",
+        "Histograms of log-likelihood by data set",
+    )
+    text = "A set that lies to the right of the test images is more likely under the model, which never saw it."
+    return Section(f"{trained.kind}: log-likelihoods", text, figures=[picture])
+
+
+def _decomposition(trained: Trained, sets: Sets, folder: Path) -> Section:
+    log_pz = {title(name): scored.terms.log_pz for name, scored in sets.items()}
+    log_det = {title(name): scored.terms.log_det for name, scored in sets.items()}
+    figure = plots.decomposition(log_pz, log_det, next(iter(log_pz)), trained.kind_and_data)
+    picture = Picture(
+        plots.save(figure, folder / "decomposition", {"log_pz": log_pz, "log_det": log_det}),
+        "Histograms of the two terms of the log density.",
+        "Histograms of log p(z) and of the log-determinant",
+    )
+    text = (
+        "The log density is the sum of the two panels. Foreign images need not have typical latents to be likely: the "
+        "volume term can pay for it. In a constant-volume flow the right panel is a line, and the whole difference "
+        "lies in the latents."
+    )
+    return Section(f"{trained.kind}: where the difference comes from", text, figures=[picture])
+
+
+def _along_training(trained: Trained, folder: Path) -> Section:
+    steps = [record["step"] for record in trained.history]
+    seconds = [record["seconds"] for record in trained.history]
+    sets = ["validation", *(name for name in trained.history[0] if name not in ("step", "seconds", "validation"))]
+    named = {"validation": f"{title(trained.in_dist)} validation"} | {name: title(name) for name in sets[1:]}
+    curves = {named[name]: [record[name] for record in trained.history] for name in sets}
+    figure = plots.training_curve(steps, curves, [named["validation"]], seconds=seconds, title=trained.kind_and_data)
+    picture = Picture(
+        plots.save(figure, folder / "training", {"steps": steps, "seconds": seconds, "bits_per_dim": curves}),
+        "Mean bits per dimension of each set along training, with the averaged params.",
+        "Bits per dimension against training steps",
+    )
+    text = "Where a foreign set takes fewer bits than the validation images from early on, stopping early is no cure."
+    return Section(f"{trained.kind}: along training", text, figures=[picture])
+
+
+def _images(trained: Trained, sets: Sets, folder: Path) -> Section:
+    tiles = {title(name): scored.images.images[:NUM_SHOWN] for name, scored in sets.items() if ":train" not in name}
+    for temperature in TEMPERATURES:
+        samples = trained.model.sample(trained.params, jax.random.key(0), NUM_SHOWN, temperature)
+        tiles[f"samples of the {trained.kind}, temperature {temperature:g}"] = np.asarray(samples)
+    picture = Picture(
+        plots.save(plots.samples(tiles), folder / "samples", {"temperatures": TEMPERATURES}),
+        "Images of each set, and samples of the model at two temperatures.",
+        "Rows of images and of samples",
+    )
+    return Section(
+        f"{trained.kind}: images and samples", "What the model was asked about, and what it draws.", figures=[picture]
+    )

@@ -1,0 +1,80 @@
+"""Compares a trained model's likelihoods of several data sets: figures 1, 2, 4 and 5b of the paper, and the table.
+
+    python -m experiments.likelihoods --run-dir runs/fashion --out-dists mnist noise constant
+
+Writes report.html, report.md, results.json and the figures, with the numbers behind each, below the run's folder.
+"""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from experiments import report
+from experiments.likelihood_page import in_words, sections, summary
+from experiments.presets import run
+from experiments.published import title
+from experiments.scoring import Scored, score
+from experiments.trained import Trained, load
+from glowjax.data import resolve
+
+
+@dataclasses.dataclass(frozen=True)
+class LikelihoodsConfig:
+    """Which run to look at, and with which images.
+
+    Attributes:
+        run_dir: the folder of a run of experiments.train.
+        out_dists: data sets to compare, as "mnist", "mnist:train", "noise", "constant", "contrast-0.5".
+        num_images: at most how many images of each set.
+        num_draws: dequantisation draws an image, the same for every set.
+        data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
+        output_dir: default: "likelihoods" below run_dir.
+        seed: chooses images and noise.
+    """
+
+    run_dir: Path
+    out_dists: tuple[str, ...] = ("noise", "constant")
+    num_images: int = 2_000
+    num_draws: int = 1
+    data_dir: Path | None = None
+    output_dir: Path | None = None
+    seed: int = 0
+
+
+def main(config: LikelihoodsConfig) -> dict[str, Any]:
+    """Scores, draws and reports; returns the numbers of the tables by data set."""
+    trained = load(config.run_dir)
+    folder = config.output_dir or config.run_dir / "likelihoods"
+    sets = score_sets(config, trained)
+    numbers = summary(trained, sets)
+    page = report.write(
+        folder,
+        f"Likelihoods after training on {title(trained.in_dist)}",
+        in_words(trained, sets),
+        sections(trained, sets, numbers, folder),
+        "python -m experiments.likelihoods " + " ".join(sys.argv[1:]),
+    )
+    (folder / "results.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    print(in_words(trained, sets), f"The report is {page}.", sep="\n")
+    return numbers
+
+
+def score_sets(config: LikelihoodsConfig, trained: Trained) -> dict[str, Scored]:
+    """The scored sets by name: the in-distribution test set first, its training set second, then the others."""
+    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
+    specs = [f"{trained.in_dist}:train", *config.out_dists]
+    others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in specs]
+    return {images.name: score(trained, images, config.num_draws, config.seed) for images in (test, *others)}
+
+
+def parse(arguments: list[str]) -> LikelihoodsConfig:
+    """The configuration of the command line."""
+    return tyro.cli(LikelihoodsConfig, args=arguments, description=__doc__)
+
+
+if __name__ == "__main__":
+    run(main, parse)

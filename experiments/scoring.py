@@ -1,0 +1,74 @@
+"""Everything that one image set's likelihoods tell about a trained flow, in arrays."""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.trained import Trained
+from glowjax.data import ImageSet
+from glowjax.likelihood import bits_per_dim, dequantize
+from glowjax.models import Flow, FlowTerms
+from glowjax.ood.metrics import DetectionMetrics, Mean, detection_metrics, mean_with_interval
+from glowjax.train import in_batches, log_likelihoods
+from glowjax.typing import Array, Images, Key, Params
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """An image set under a model.
+
+    Attributes:
+        images: the set.
+        log_likelihood: [N] log P(image) in nats.
+        terms: each [N] in nats, at one dequantisation draw.
+        inversion_error: [N] largest |decode(encode(x)) - x| of an image, in grey levels.
+    """
+
+    images: ImageSet
+    log_likelihood: np.ndarray
+    terms: FlowTerms
+    inversion_error: np.ndarray
+
+    @property
+    def bits_per_dim(self) -> np.ndarray:
+        """[N] bits per dimension."""
+        return np.asarray(bits_per_dim(self.log_likelihood, math.prod(self.images.shape)))
+
+    def mean(self, values: np.ndarray | None = None) -> Mean:
+        """The mean of `values` [N], or of the bits per dimension, with its interval; by group where there are some."""
+        return mean_with_interval(self.bits_per_dim if values is None else values, self.images.groups)
+
+    def count(self) -> str:
+        """The number of images, and of the photos that they were cut from."""
+        groups = self.images.groups
+        return f"{self.images.num_images:,}" + ("" if groups is None else f" ({len(np.unique(groups)):,} photos)")
+
+
+def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scored:
+    """`images` under the model, with `num_draws` dequantisation draws an image for log P(image)."""
+    likelihood_key, terms_key = jax.random.split(jax.random.key(seed))
+    log_likelihood = log_likelihoods(trained.model, trained.params, likelihood_key, images.images, num_draws)
+    details = functools.partial(_details, trained.model, trained.params)
+    terms, error = in_batches(details, terms_key, images.images)
+    return Scored(images, log_likelihood, terms, error)
+
+
+def detection(in_dist: Scored, out_dist: Scored) -> DetectionMetrics:
+    """How well bits per dimension, as the score, tells `out_dist` (the positive class) from `in_dist`."""
+    return detection_metrics(
+        in_dist.bits_per_dim,
+        out_dist.bits_per_dim,
+        groups_in=in_dist.images.groups,
+        groups_out=out_dist.images.groups,
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _details(flow: Flow, params: Params, key: Key, images: Images) -> tuple[FlowTerms, Array]:
+    x = dequantize(key, images)
+    back = flow.decode(params, flow.encode(params, x))
+    return flow.terms(params, x), jnp.abs(back - x).max(axis=(-3, -2, -1))
