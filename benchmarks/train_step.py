@@ -60,10 +60,10 @@ def main(config: BenchmarkConfig) -> None:
         times["product"].append(seconds(lambda: product(weight, features)))
     print(f"{jax.devices()[0].device_kind}, JAX {jax.__version__}, {config}")
     for mode, (compiled_in, _) in runs.items():
-        step = statistics.median(times[mode])
+        median = statistics.median(times[mode])
         spread = f"{min(times[mode]):.3f} to {max(times[mode]):.3f}"
-        speed = config.batch_size / step
-        print(f"memory={mode:6} compile {compiled_in:5.1f} s   step {step:.3f} s ({spread})   {speed:6.1f} images/s")
+        speed = config.batch_size / median
+        print(f"memory={mode:6} compile {compiled_in:5.1f} s   step {median:.3f} s ({spread})   {speed:6.1f} images/s")
     rate = 2 * config.width**2 * pixels / statistics.median(times["product"]) / 1e9
     print(f"a plain product [{config.width}, {config.width}] x [{config.width}, {pixels}]: {rate:.0f} GFLOP/s")
 

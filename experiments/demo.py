@@ -61,9 +61,8 @@ def main(config: DemoConfig) -> dict[str, Any]:
         for kind in ("nvp", "cv"):
             run_dir = config.output_dir / kind
             model = dataclasses.replace(preset.model, kind=kind)
-            options = {"watch": OUT_DISTS, "data_dir": data_dir, "output_dir": run_dir}
-            print(f"{kind.upper()}-Glow")
-            train.main(dataclasses.replace(preset, model=model, training=training, **options))
+            trained_on = dataclasses.replace(preset, watch=OUT_DISTS, data_dir=data_dir, output_dir=run_dir)
+            train.main(dataclasses.replace(trained_on, model=model, training=training))
             trained = load(run_dir)
             evaluation = LikelihoodsConfig(run_dir, OUT_DISTS, config.num_images, data_dir=data_dir, seed=config.seed)
             sets = likelihoods.score_sets(evaluation, trained)

@@ -7,6 +7,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from experiments.trained import Trained
 from glowjax.data import ImageSet
@@ -38,9 +39,9 @@ class Scored:
         """[N] bits per dimension."""
         return np.asarray(bits_per_dim(self.log_likelihood, math.prod(self.images.shape)))
 
-    def mean(self, values: np.ndarray | None = None) -> Mean:
+    def mean(self, values: ArrayLike | None = None) -> Mean:
         """The mean of `values` [N], or of the bits per dimension, with its interval; by group where there are some."""
-        return mean_with_interval(self.bits_per_dim if values is None else values, self.images.groups)
+        return mean_with_interval(self.bits_per_dim if values is None else np.asarray(values), self.images.groups)
 
     def count(self) -> str:
         """The number of images, and of the photos that they were cut from."""

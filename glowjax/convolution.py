@@ -55,7 +55,8 @@ def _product_then_sum(x: Array, kernel: Array) -> Array:
     products = _matrix_product(rows, x).reshape(size, size, features, *x.shape[1:])
     padded = _pad(products, size)
     height, width = x.shape[-2:]
-    return sum(padded[i, j, ..., i : i + height, j : j + width] for i in range(size) for j in range(size))
+    parts = [padded[i, j, ..., i : i + height, j : j + width] for i in range(size) for j in range(size)]
+    return functools.reduce(jnp.add, parts)
 
 
 def _product(x: Array, kernel: Array) -> Array:

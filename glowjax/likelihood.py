@@ -1,6 +1,7 @@
 """From densities to probabilities of 8-bit images: bits per dimension, dequantisation, averages over its draws."""
 
 import math
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,10 @@ from glowjax.typing import Array, Continuous, Images, Key
 
 NUM_LEVELS = 256
 
+ArrayT = TypeVar("ArrayT", jax.Array, np.ndarray)
 
-def bits_per_dim(log_likelihood: Array, num_dims: int) -> Array:
+
+def bits_per_dim(log_likelihood: ArrayT, num_dims: int) -> ArrayT:
     """Bits per dimension of log-likelihoods in nats, any shape: -log_likelihood / (num_dims * log 2).
 
     A density over grey levels [0, 256) needs no constant; for a density over [0, 1) the result would be 8 too small.

@@ -47,7 +47,7 @@ def assert_log_det_matches_jacobian(layer: Any, params: Params, x: Array, atol: 
     def flat_forward(flat: Array) -> Array:
         return ravel_pytree(layer.forward(params, flat.reshape(x.shape[-3:]))[0])[0]
 
-    jacobians = jax.vmap(jax.jacfwd(flat_forward))(images.reshape(len(images), -1))
+    jacobians = jax.jit(jax.vmap(jax.jacfwd(flat_forward)))(images.reshape(len(images), -1))
     expected = jnp.linalg.slogdet(jacobians)[1].reshape(x.shape[:-3])
     log_det = layer.forward(params, x)[1]
     np.testing.assert_allclose(log_det, expected, rtol=0, atol=atol, err_msg="log_det is not that of the Jacobian")

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the experiments run from a checkout; they are not installed
 
 jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_disable_most_optimizations", True)  # compiling is most of a test's time, and this halves it
 
 DATA_DIR = Path(os.environ.get("GLOWJAX_DATA_DIR", ROOT.parent / "shared" / "data"))
 

@@ -11,7 +11,7 @@ Shapes: `x` is [..., H, W, C] with any number of leading axes, none included, an
 No layer mixes the images of a batch, except in `init`.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -27,11 +27,11 @@ class Layer(Protocol):
         """Learned arrays for inputs like `x` [N, H, W, C], whose statistics a data-dependent layer uses."""
         ...
 
-    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
-        """Latent-side `y` and log |det dy/dx| [...] in nats."""
+    def forward(self, params: Params, x: Array) -> tuple[Any, LogDet]:
+        """Latent-side `y` (an array; a tuple of latents at the end of a flow) and log |det dy/dx| [...] in nats."""
         ...
 
-    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+    def inverse(self, params: Params, y: Any) -> tuple[Array, LogDet]:
         """Data-side `x` with `forward(params, x)[0] == y`, and log |det dx/dy| [...]: minus forward's."""
         ...
 

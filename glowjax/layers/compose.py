@@ -11,7 +11,9 @@ from glowjax.errors import InputError, unknown
 from glowjax.layers.base import Layer, per_image
 from glowjax.typing import Array, Key, Latents, LogDet, Params
 
-MEMORY: dict[str, Callable[[Callable], Callable]] = {"store": lambda body: body, "remat": jax.checkpoint}
+Memory = Literal["store", "remat"]
+
+MEMORY: dict[Memory, Callable[[Callable], Callable]] = {"store": lambda body: body, "remat": jax.checkpoint}
 """What the backward pass of a repetition keeps: every activation, or one image a step (the rest is recomputed)."""
 
 
@@ -61,7 +63,7 @@ class Repeat:
 
     layer: Layer
     num_steps: int
-    memory: Literal["store", "remat"] = "store"
+    memory: Memory = "store"
 
     def __post_init__(self) -> None:
         """Raises InputError for a `num_steps` below 1 or an unknown `memory`."""

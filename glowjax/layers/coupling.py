@@ -1,6 +1,7 @@
 """Coupling layers: half the channels change, by an amount that a network reads off the other half."""
 
 import dataclasses
+from typing import cast
 
 import flax.linen as nn
 import jax
@@ -26,6 +27,11 @@ def split_channels(x: Array) -> tuple[Array, Array]:
             f"A coupling splits the channels in two halves, but got {channels} channels: squeeze the image first."
         )
     return x[..., : channels // 2], x[..., channels // 2 :]
+
+
+def conditioned(conditioner: nn.Module, params: Params, x_a: Array, num_outputs: int) -> Array:
+    """What `conditioner` with its learned `params` reads off `x_a` [..., H, W, C]: [..., H, W, num_outputs]."""
+    return cast(Array, conditioner.apply({"params": params}, x_a, num_outputs))
 
 
 def halves(raw: Array) -> tuple[Array, Array]:
@@ -63,7 +69,7 @@ class AffineCoupling:
         return jnp.concatenate([y_a, x_b], axis=-1), -sum_per_image(log_scale)
 
     def _shift_and_log_scale(self, params: Params, x_a: Array) -> tuple[Array, Array]:
-        shift, raw = halves(self.conditioner.apply({"params": params}, x_a, 2 * x_a.shape[-1]))
+        shift, raw = halves(conditioned(self.conditioner, params, x_a, 2 * x_a.shape[-1]))
         return shift, jax.nn.log_sigmoid(soft_clip(raw, LOG_SCALE_BOUND) + 2)
 
 
@@ -85,11 +91,11 @@ class AdditiveCoupling:
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
         """The image with its second half of channels shifted, and zero."""
         x_a, x_b = split_channels(x)
-        shift = self.conditioner.apply({"params": params}, x_a, x_b.shape[-1])
+        shift = conditioned(self.conditioner, params, x_a, x_b.shape[-1])
         return jnp.concatenate([x_a, x_b + shift], axis=-1), per_image(0.0, x)
 
     def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
         """The image before the coupling, and zero."""
         y_a, y_b = split_channels(y)
-        shift = self.conditioner.apply({"params": params}, y_a, y_b.shape[-1])
+        shift = conditioned(self.conditioner, params, y_a, y_b.shape[-1])
         return jnp.concatenate([y_a, y_b - shift], axis=-1), per_image(0.0, y)

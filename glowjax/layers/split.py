@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from glowjax.layers.base import per_image, soft_clip, sum_per_image
-from glowjax.layers.coupling import halves, split_channels
+from glowjax.layers.coupling import conditioned, halves, split_channels
 from glowjax.typing import Array, Key, LogDet, Params
 
 LOG_SCALE_BOUND = 3.0
@@ -49,7 +49,7 @@ class SplitPrior:
         return jnp.concatenate([x_a, latent * jnp.exp(log_scale) + shift], axis=-1), sum_per_image(log_scale)
 
     def _shift_and_log_scale(self, params: Params, x_a: Array) -> tuple[Array, Array]:
-        shift, raw = halves(self.conditioner.apply({"params": params}, x_a, 2 * x_a.shape[-1]))
+        shift, raw = halves(conditioned(self.conditioner, params, x_a, 2 * x_a.shape[-1]))
         return shift, soft_clip(raw, LOG_SCALE_BOUND)
 
 

@@ -24,6 +24,7 @@ from glowjax.layers import (
     SplitPrior,
     Squeeze,
 )
+from glowjax.layers.compose import Memory
 from glowjax.models.flow import Flow
 
 CONDITIONERS: dict[str, type[nn.Module]] = {"conv": ConvConditioner, "highway": HighwayConditioner}
@@ -36,7 +37,7 @@ def nvp_glow(
     *,
     conditioner: str = "conv",
     activation: Activation = nn.relu,
-    memory: str = "store",
+    memory: Memory = "store",
 ) -> Flow:
     """A Glow with affine couplings and conditional split priors (Kingma and Dhariwal 2018, figure 2).
 
@@ -62,7 +63,7 @@ def cv_glow(
     *,
     conditioner: str = "conv",
     activation: Activation = nn.relu,
-    memory: str = "store",
+    memory: Memory = "store",
 ) -> Flow:
     """A Glow of constant volume: additive couplings and a fixed prior, so log |det dz/dx| is one number for all x.
 
@@ -78,7 +79,7 @@ def _conditioner(name: str, width: int, activation: Activation) -> nn.Module:
     return CONDITIONERS[name](width=width, activation=activation)
 
 
-def _glow(num_scales: int, num_steps: int, coupling: Layer, split: Split | SplitPrior, memory: str) -> Flow:
+def _glow(num_scales: int, num_steps: int, coupling: Layer, split: Split | SplitPrior, memory: Memory) -> Flow:
     check_positive("num_scales", num_scales)
     check_positive("num_steps", num_steps)
     steps = Repeat(Chain((ActNorm(), Conv1x1(), coupling)), num_steps, memory)
