@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 
 from glowjax import nvp_glow
-from glowjax.layers.compose import MEMORY
+from glowjax.layers.compose import MEMORY, Memory
 from glowjax.train import make_optimizer, make_state, train_step
 
 
@@ -53,7 +53,7 @@ def main(config: BenchmarkConfig) -> None:
     pixels = config.batch_size * (config.size // 2) ** 2
     weight, features = jnp.ones((config.width, config.width)), jnp.ones((config.width, pixels))
     product = jax.jit(jnp.matmul).lower(weight, features).compile()
-    times: dict[str, list[float]] = {name: [] for name in (*runs, "product")}
+    times: dict[str, list[float]] = {name: [] for name in (*MEMORY, "product")}
     for _ in range(config.repeats):
         for mode, (_, step) in runs.items():
             times[mode].append(seconds(step))
@@ -68,7 +68,7 @@ def main(config: BenchmarkConfig) -> None:
     print(f"a plain product [{config.width}, {config.width}] x [{config.width}, {pixels}]: {rate:.0f} GFLOP/s")
 
 
-def prepare(config: BenchmarkConfig, memory: str, images: np.ndarray) -> tuple[float, Callable[[], Any]]:
+def prepare(config: BenchmarkConfig, memory: Memory, images: np.ndarray) -> tuple[float, Callable[[], Any]]:
     """Seconds to compile a training step, and the step."""
     model = nvp_glow(config.num_scales, config.num_steps, config.width, memory=memory)
     optimizer = make_optimizer(learning_rate=1e-3, num_steps=1_000, warmup_steps=10)

@@ -20,6 +20,7 @@ from experiments.published import title
 from experiments.scoring import Scored, score
 from experiments.trained import Trained, load
 from glowjax.data import resolve
+from glowjax.output import writable_directory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,7 @@ class LikelihoodsConfig:
 def main(config: LikelihoodsConfig) -> dict[str, Any]:
     """Scores, draws and reports; returns the numbers of the tables by data set."""
     trained = load(config.run_dir)
-    folder = config.output_dir or config.run_dir / "likelihoods"
+    folder = writable_directory(config.output_dir or config.run_dir / "likelihoods")
     sets = score_sets(config, trained)
     numbers = summary(trained, sets)
     page = report.write(

@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ import orbax.checkpoint as ocp
 from jax import tree_util
 
 from glowjax.errors import InputError
+from glowjax.output import writable_directory
 
 _ORBAX_SOURCE = os.path.join("orbax", "checkpoint")
 # orbax warns of routine events (a save without metrics, a read-only manager); its errors still show.
@@ -54,7 +54,7 @@ class Checkpoints:
         self.directory = Path(directory).absolute()  # orbax refuses a relative path
         self.read_only = read_only
         if not read_only:
-            _make_writable(self.directory)
+            writable_directory(self.directory)
         policies = ocp.checkpoint_managers
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policies.AnyPreservationPolicy(
@@ -200,18 +200,6 @@ class Checkpoints:
 def _bits_per_dim(metrics: Mapping[str, float]) -> float:
     """What ranks the checkpoints."""
     return metrics["bits_per_dim"]
-
-
-def _make_writable(directory: Path) -> None:
-    """Creates the directory, and shows now rather than at the first save that it can be written."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"Checkpoints cannot be written below {directory} ({error.strerror}); name a directory that can be."
-        ) from error
 
 
 def _named_leaves(tree: Any) -> dict[str, Any]:

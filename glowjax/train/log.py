@@ -10,6 +10,7 @@ from typing import Any, Self, SupportsFloat
 from tensorboardX import SummaryWriter
 
 from glowjax.errors import InputError
+from glowjax.output import writable_directory
 
 
 class MetricLog:
@@ -26,19 +27,13 @@ class MetricLog:
         Raises:
           InputError: The directory cannot be written, or a line other than the last one is damaged.
         """
-        self.path = Path(directory).absolute() / "metrics.jsonl"
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch()
-            records = [r for r in read(self.path) if resume_step is None or r["step"] <= resume_step]
-            rest = self.path.with_suffix(".tmp")
-            rest.write_text("".join(_line(record) for record in records), encoding="utf-8")
-            rest.replace(self.path)  # atomic: a kill here leaves the old file or the new one
-            self._file = self.path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise InputError(
-                f"Metrics cannot be written below {directory} ({error.strerror}); name a directory that can be."
-            ) from error
+        self.path = writable_directory(directory) / "metrics.jsonl"
+        self.path.touch()
+        records = [r for r in read(self.path) if resume_step is None or r["step"] <= resume_step]
+        rest = self.path.with_suffix(".tmp")
+        rest.write_text("".join(_line(record) for record in records), encoding="utf-8")
+        rest.replace(self.path)  # atomic: a kill here leaves the old file or the new one
+        self._file = self.path.open("a", encoding="utf-8")
         self._events = SummaryWriter(
             str(self.path.parent),
             purge_step=None if resume_step is None else resume_step + 1,

@@ -50,6 +50,12 @@ class Run:
     log_every: int = 20
     evaluate_every: int = 500
 
+    def __post_init__(self) -> None:
+        """Raises InputError for a count that is not positive."""
+        for name in ("num_steps", "batch_size", "log_every", "evaluate_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, but is {getattr(self, name)}.")
+
 
 def train(
     run: Run,

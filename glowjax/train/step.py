@@ -46,4 +46,4 @@ def apply_gradient(
     step = state.step + 1
     decay = jnp.minimum(EMA_DECAY, step / (step + 10.0))  # early on, average over the few steps that there are
     ema_params = optax.incremental_update(params, state.ema_params, 1 - decay)
-    return TrainState(step, params, opt_state, ema_params), StepMetrics(loss, optax.global_norm(gradient))
+    return TrainState(step, params, opt_state, ema_params), StepMetrics(loss, optax.tree.norm(gradient))

@@ -37,12 +37,12 @@ class Compiled:
         self.forward = forward
 
 
-@functools.lru_cache(maxsize=2)
+@functools.cache
 def compiled(name):
     return Compiled(LAYERS[name])
 
 
-@functools.lru_cache(maxsize=2)
+@functools.cache
 def perturbed_float64(name):
     key, init_key, noise_key = jax.random.split(jax.random.key(0), 3)
     params = jax.jit(LAYERS[name].init)(init_key, jax.random.normal(key, (16, *IMAGE), jnp.float64))

@@ -255,14 +255,14 @@ def test_description_that_json_cannot_say_is_refused_before_anything_is_written(
 def test_directory_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     for directory in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match="Checkpoints cannot be written below"):
+        with pytest.raises(InputError, match="Cannot write below"):
             Checkpoints(directory)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_directory_that_cannot_be_written_is_told(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="Checkpoints cannot be written below"):
+    with pytest.raises(InputError, match="Cannot write below"):
         Checkpoints(tmp_path)
 
 

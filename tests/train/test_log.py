@@ -111,7 +111,7 @@ def test_missing_log_is_told(tmp_path):
 
 def test_directory_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="Metrics cannot be written below"):
+    with pytest.raises(InputError, match="Cannot write below"):
         MetricLog(tmp_path / "file" / "below")
 
 

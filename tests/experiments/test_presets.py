@@ -1,0 +1,38 @@
+"""Every preset is a model that can be built and a step that can be compiled, without running it."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from experiments.presets import PRESETS, parse_train_config
+from glowjax.errors import InputError
+from glowjax.train import make_state, train_step
+
+IMAGE = {"fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_initialises_shapes_and_lowers_its_training_step(name):
+    preset = PRESETS[name]
+    model, optimizer = preset.model.build(), preset.training.make_optimizer()
+    images = jax.ShapeDtypeStruct((preset.training.batch_size, *IMAGE[preset.in_dist]), jnp.uint8)
+    key = jax.eval_shape(jax.random.key, 0)
+    state = jax.eval_shape(lambda key, images: make_state(model.init(key, images), optimizer), key, images)
+    assert state.params.image_shape == IMAGE[preset.in_dist]
+
+    def step(state, key, images):
+        return train_step(model, optimizer, state, key, images)
+
+    lowered = jax.jit(step).lower(state, key, images)
+    assert jax.tree.map(lambda leaf: leaf.shape, lowered.out_info[0]) == jax.tree.map(lambda leaf: leaf.shape, state)
+
+
+def test_options_override_the_preset():
+    config = parse_train_config(["--preset=small-32", "--model.kind", "cv", "--training.num-steps", "7"], "")
+    assert (config.preset, config.in_dist, config.model.kind, config.model.width) == ("small-32", "cifar10", "cv", 96)
+    assert config.training.num_steps == 7
+
+
+def test_an_unknown_preset_names_the_nearest():
+    with pytest.raises(InputError, match="Unknown preset 'smal-28'; did you mean 'small-28'"):
+        parse_train_config(["--preset", "smal-28"], "")
