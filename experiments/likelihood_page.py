@@ -13,6 +13,7 @@ from experiments.trained import Trained
 from glowjax import plots
 
 SCORE = "score: bits/dim; out-of-distribution is the positive class, so an AUROC below 0.5 means inverted"
+NO_BREAK = "\u00a0"  # an interval stays on one line
 NUM_SHOWN = 20  # images of each set in the picture of them
 TEMPERATURES = (1.0, 0.7)
 
@@ -29,9 +30,11 @@ def in_words(trained: Trained, sets: Sets) -> str:
     ]
     for other, scored in others:
         if scored.images.name != f"{trained.in_dist}:train":
-            likelier = scored.mean().high < test.mean().low
-            verdict = "and so finds them more likely than the images it learned" if likelier else "no fewer"
-            sentences.append(f"On {title(other)} it spends {scored.mean().mean:.2f}, {verdict}.")
+            bits = f"{scored.mean().mean:.2f}"
+            if scored.mean().high < test.mean().low:
+                sentences.append(f"On {title(other)} it spends only {bits}: to the model they are more likely.")
+            else:
+                sentences.append(f"On {title(other)} it spends {bits}.")
     return " ".join(sentences)
 
 
@@ -67,7 +70,7 @@ def sections(trained: Trained, sets: Sets, numbers: dict[str, Any], folder: Path
 
 def _interval(values: dict[str, float], digits: int) -> str:
     centre, low, high = (values.get("mean", values.get("value", np.nan)), values["low"], values["high"])
-    return f"{centre:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{centre:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace(" ", NO_BREAK)
 
 
 def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any]) -> Section:
