@@ -17,7 +17,7 @@ import tyro
 from experiments import likelihoods, report, train
 from experiments.likelihood_page import in_words, sections, summary
 from experiments.likelihoods import LikelihoodsConfig
-from experiments.presets import PRESETS, run
+from experiments.presets import GLOWS, PRESETS, run
 from experiments.report import Section
 from experiments.trained import load
 from glowjax.data import bundled
@@ -57,7 +57,7 @@ def main(config: DemoConfig) -> dict[str, Any]:
     leads: list[str] = []
     numbers: dict[str, Any] = {}
     with importlib.resources.as_file(importlib.resources.files(bundled)) as data_dir:
-        for kind, num_steps in zip(("nvp", "cv"), config.num_steps, strict=True):
+        for kind, num_steps in zip(GLOWS, config.num_steps, strict=True):
             run_dir = config.output_dir / kind
             model = dataclasses.replace(preset.model, kind=kind)
             training = dataclasses.replace(preset.training, num_steps=num_steps, seed=config.seed)

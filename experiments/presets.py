@@ -15,7 +15,9 @@ from glowjax.errors import InputError, unknown
 from glowjax.models import Flow
 from glowjax.train import make_optimizer
 
-GLOWS = {"nvp": gj.nvp_glow, "cv": gj.cv_glow}
+Kind = Literal["nvp", "cv"]
+
+GLOWS: dict[Kind, Callable[..., Flow]] = {"nvp": gj.nvp_glow, "cv": gj.cv_glow}
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jax.nn.tanh, "swish": jax.nn.swish}
 
 ConfigT = TypeVar("ConfigT")
@@ -35,7 +37,7 @@ class GlowConfig:
         memory: what the backward pass keeps: every activation (store) or one image a step (remat).
     """
 
-    kind: Literal["nvp", "cv"] = "nvp"
+    kind: Kind = "nvp"
     num_scales: int = 2
     num_steps: int = 8
     width: int = 64
