@@ -21,7 +21,7 @@ from glowjax.layers import (
 
 IMAGE = (4, 2, 4)
 CONV = ConvConditioner(6)
-STEP = Chain((ActNorm(), Conv1x1(), AffineCoupling(CONV)))
+STEP = Chain((ActNorm(), Conv1x1(), AffineCoupling(LinearConditioner())))  # small: composites are compiled often
 
 LAYERS = {
     "PixelScaling": PixelScaling(),

@@ -1,9 +1,12 @@
 """The host's loop around the step: data in, progress bar, evaluation, metrics, checkpoints, resumption."""
 
+import contextlib
 import dataclasses
 import math
+import signal
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from glowjax.train.evaluate import log_likelihoods
 from glowjax.train.log import MetricLog
 from glowjax.train.parallel import compiled_step
 from glowjax.train.state import TrainState, make_state
-from glowjax.typing import Key, Params
+from glowjax.typing import Array, Key, Params
 
 INIT_IMAGES = 256
 MAX_NONFINITE = 20
@@ -66,7 +69,8 @@ def train(
 ) -> TrainState:
     """The state after `run.num_steps` steps, from scratch or from the newest checkpoint below `run.directory`.
 
-    An uninterrupted and a resumed run end with the same bits. An interrupt (Ctrl-C) saves a checkpoint first.
+    An uninterrupted and a resumed run end with the same bits. An interrupt (Ctrl-C) saves a
+    checkpoint first, as soon as the step is done.
 
     Args:
         run: what to do.
@@ -82,14 +86,14 @@ def train(
     init_key, step_key, evaluation_key = jax.random.split(jax.random.key(run.seed), 3)
     first_images = images[batch_indices(run.seed, 0, len(images), min(INIT_IMAGES, len(images)))]
     with Checkpoints(run.directory / "checkpoints") as checkpoints:
-        state, seconds = _start(run, checkpoints, make_state(model.init(init_key, first_images), optimizer))
+        state, seconds, losses = _start(run, checkpoints, make_state(model.init(init_key, first_images), optimizer))
         step = compiled_step(model, optimizer)
         first = int(state.step)
         started = time.monotonic() - seconds
-        losses: list[jax.Array] = []
         with (
             MetricLog(run.directory, resume_step=first) as log,
             tqdm(total=run.num_steps, initial=first, unit="step", dynamic_ncols=True) as bar,
+            _interrupts_wait() as raise_if_interrupted,
         ):
             try:
                 for index in range(first, run.num_steps):
@@ -100,17 +104,18 @@ def train(
                     last = index + 1 == run.num_steps
                     if (index + 1) % run.log_every == 0 or last:
                         _stop_if_nonfinite(model, state, step_key, batch)
-                        train_loss = float(np.mean(losses))
+                        train_loss = float(np.mean([float(loss) for loss in losses]))
                         losses.clear()
                         bar.set_postfix_str(f"{train_loss:.3f} bits/dim")
                         log.write(index + 1, seconds=time.monotonic() - started, train=train_loss)
                     if (index + 1) % run.evaluate_every == 0 or last:
                         scores = evaluate(model, state.ema_params, evaluation_key, evaluation)
                         log.write(index + 1, seconds=time.monotonic() - started, **scores)
-                        _save(run, checkpoints, state, time.monotonic() - started, scores["validation"])
+                        _save(run, checkpoints, state, time.monotonic() - started, losses, scores["validation"])
+                    raise_if_interrupted()
             except KeyboardInterrupt:
                 if int(state.step) > (checkpoints.latest_step() or 0):
-                    _save(run, checkpoints, state, time.monotonic() - started, math.nan)
+                    _save(run, checkpoints, state, time.monotonic() - started, losses, math.nan)
                 raise
     return state
 
@@ -123,24 +128,60 @@ def evaluate(model: ImageModel, params: Params, key: Key, sets: Mapping[str, np.
     }
 
 
-def _start(run: Run, checkpoints: Checkpoints, fresh: TrainState) -> tuple[TrainState, float]:
-    """The state to go on from, and the seconds that it took so far."""
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[Callable[[], None]]:
+    """A block in which Ctrl-C waits until the function that it yields is called; a second one does not wait.
+
+    A step that is cut short takes the state with it, which was donated to it, and nothing is left to save.
+    """
+    signals: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        signals.append(number)
+        if len(signals) > 1:
+            raise KeyboardInterrupt
+
+    def raise_if_interrupted() -> None:
+        if signals:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is interrupted
+        yield raise_if_interrupted
+        return
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield raise_if_interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _start(run: Run, checkpoints: Checkpoints, fresh: TrainState) -> tuple[TrainState, float, list[Array | float]]:
+    """The state to go on from, the seconds that it took so far, and the losses that no line of metrics has yet."""
     newest = checkpoints.latest_step()
     if newest is None:
-        return fresh, 0.0
+        return fresh, 0.0, []
     saved = checkpoints.description(newest)
     seconds = saved.pop("seconds")
+    losses: list[Array | float] = [float(loss) for loss in saved.pop("losses", [])]
     for name, value in run.description.items():
         if saved.get(name) != value:
             raise InputError(
                 f"{run.directory} holds a run with {name} = {saved.get(name)!r}, but this one has {value!r}; "
                 "give the same options to resume it, or another output folder to start anew."
             )
-    return checkpoints.restore(newest, fresh), seconds
+    return checkpoints.restore(newest, fresh), seconds, losses
 
 
-def _save(run: Run, checkpoints: Checkpoints, state: TrainState, seconds: float, validation: float) -> None:
-    checkpoints.save(int(state.step), state, {**run.description, "seconds": seconds}, validation)
+def _save(
+    run: Run,
+    checkpoints: Checkpoints,
+    state: TrainState,
+    seconds: float,
+    losses: list[Array | float],
+    validation: float,
+) -> None:
+    progress = {"seconds": seconds, "losses": [str(float(loss)) for loss in losses]}  # strings, for JSON has no NaN
+    checkpoints.save(int(state.step), state, {**run.description, **progress}, validation)
 
 
 def _stop_if_nonfinite(model: ImageModel, state: TrainState, key: Key, images: np.ndarray) -> None:

@@ -32,11 +32,13 @@ def make_optimizer(
     """
     if name not in OPTIMIZERS:
         raise unknown("optimizer", name, OPTIMIZERS)
-    if min(learning_rate, num_steps, clip_norm) <= 0:
+    if not (learning_rate > 0 and num_steps > 0 and clip_norm > 0):  # so written, it refuses NaN too
         raise InputError(
             f"Learning rate, number of steps and clip norm must be positive, but are {learning_rate:g}, "
             f"{num_steps} and {clip_norm:g}."
         )
+    if warmup_steps < 0:
+        raise InputError(f"The number of warm-up steps must not be negative, but is {warmup_steps}; 0 means none.")
     rate = _schedule(schedule, learning_rate, num_steps, min(warmup_steps, num_steps // 2))
     chain = optax.chain(optax.clip_by_global_norm(clip_norm), OPTIMIZERS[name](rate))
     # It counts the non-finite gradients in a row; the loop reads the count and stops, so no number ends the skipping.

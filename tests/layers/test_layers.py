@@ -87,7 +87,7 @@ def test_pixel_scaling_counts_its_volume():
 def test_a_couplings_jacobian_is_block_triangular(coupling):
     x = batch(shape=(2, 2, 4))
     params = randomized(coupling.init(jax.random.key(0), x[None]))
-    jacobian = jax.jacobian(lambda x: coupling.forward(params, x)[0])(x)
+    jacobian = jax.jit(jax.jacobian(lambda x: coupling.forward(params, x)[0]))(x)
     kept, changed = np.s_[:, :, :2], np.s_[:, :, 2:]
     np.testing.assert_array_equal(
         jacobian[kept + kept].reshape(8, 8), np.eye(8), err_msg="the kept half passes unchanged"
@@ -103,7 +103,7 @@ def test_an_affine_couplings_scale_is_bounded_for_any_input():
     params = randomized(coupling.init(jax.random.key(0), batch()), scale=3.0)
     x = 1e4 * batch()
     log_det = coupling.forward(params, x)[1] / np.prod((4, 2, 2))
-    assert np.log(0.11) < log_det.min()
+    assert np.log(0.5) <= log_det.min() + 1e-6
     assert log_det.max() < 0
 
 
@@ -151,7 +151,7 @@ def test_memory_modes_have_the_same_gradients():
     params = randomized(store.init(jax.random.key(0), batch()), scale=0.1)
 
     def gradient(layer):
-        return jax.grad(lambda params: (layer.forward(params, batch(1))[0] ** 2).sum())(params)
+        return jax.jit(jax.grad(lambda params: (layer.forward(params, batch(1))[0] ** 2).sum()))(params)
 
     chex.assert_trees_all_close(gradient(store), gradient(remat), rtol=1e-4, atol=1e-4)
 

@@ -1,0 +1,282 @@
+"""What a flow says of an image: its density, latents, samples, and the sentences for bad input."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from glowjax import Flow, ImageModel, cv_glow, dequantize, nvp_glow
+from glowjax.conditioners import ConvConditioner
+from glowjax.errors import InputError
+from glowjax.layers import ActNorm, AffineCoupling, Chain, Conv1x1, MultiScale, PixelScaling, SplitPrior
+from glowjax.likelihood import bits_per_dim, log_mean_exp
+
+SHAPE = (8, 8, 1)
+NUM_DIMS = 64
+MODELS = {"nvp": nvp_glow(2, 1, 4), "cv": cv_glow(2, 1, 4), "nvp-3-scales": nvp_glow(3, 1, 4)}
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+def structured(num_images=32, shape=SHAPE, seed=0):
+    """Ramps of random contrast with a little noise, uint8."""
+    rng = np.random.default_rng(seed)
+    ramps = np.linspace(0, 1, shape[1])[None, None, :, None] * rng.uniform(50, 200, (num_images, 1, 1, 1))
+    return np.clip(ramps + rng.normal(0, 10, (num_images, *shape)), 0, 255).astype(np.uint8)
+
+
+def noise(num_images=16, shape=SHAPE, seed=1):
+    return np.random.default_rng(seed).integers(0, 256, (num_images, *shape), dtype=np.uint8)
+
+
+def perturb(params, scale, seed=1):
+    """Params away from their initial values, where zero-initialised convolutions would hide errors."""
+    leaves, structure = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    noisy = [leaf + scale * jax.random.normal(k, leaf.shape, leaf.dtype) for leaf, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(structure, noisy)
+
+
+@functools.cache
+def initial(name):
+    return MODELS[name].init(jax.random.key(0), structured())
+
+
+@functools.cache
+def perturbed(name):
+    return perturb(initial(name), 0.1)
+
+
+def continuous(num_images=4):
+    return dequantize(jax.random.key(3), structured(num_images, seed=5))
+
+
+def test_a_density_integrates_to_one():
+    """Over the two dimensions of a 1x1x2 image, by midpoints on a grid far wider than the mass.
+
+    The density is smooth, hence tanh, so halving the spacing from here changes the sum by a few parts in 10^6.
+    """
+    conditioner = ConvConditioner(4, jnp.tanh)
+    scale = Chain((PixelScaling(), ActNorm(), Conv1x1(), AffineCoupling(conditioner), Conv1x1()))
+    flow = Flow(MultiScale((scale, ActNorm()), SplitPrior(conditioner)))
+    spacing, num_points = 2.5, 801
+    with jax.enable_x64(True):
+        axis = spacing * (jnp.arange(num_points) - num_points // 2)
+        grid = jnp.stack(jnp.meshgrid(axis, axis), axis=-1).reshape(-1, 1, 1, 2)
+        params = flow.init(jax.random.key(0), noise(16, (1, 1, 2)))
+        params = perturb(jax.tree.map(jnp.float64, params), 0.1)
+        density = np.exp(flow.log_prob(params, grid)).reshape(num_points, num_points)
+    edge = max(density[0].max(), density[-1].max(), density[:, 0].max(), density[:, -1].max())
+    assert edge < 1e-12 * density.max()
+    np.testing.assert_allclose(density.sum() * spacing**2, 1.0, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("glow", [nvp_glow, cv_glow])
+def test_log_det_is_that_of_the_autodiff_jacobian_of_encode(glow):
+    model = glow(2, 1, 4)
+    with jax.enable_x64(True):
+        params = model.init(jax.random.key(0), structured(16, (4, 4, 1)))
+        params = perturb(jax.tree.map(jnp.float64, params), 0.1)
+        x = jnp.asarray(structured(2, (4, 4, 1), seed=5), jnp.float64)
+
+        def flat_encode(flat):
+            return jnp.concatenate([z.ravel() for z in model.encode(params, flat.reshape(4, 4, 1))])
+
+        jacobians = jax.jit(jax.vmap(jax.jacfwd(flat_encode)))(x.reshape(2, 16))
+        expected = np.linalg.slogdet(jacobians)[1]
+        np.testing.assert_allclose(model.terms(params, x).log_det, expected, rtol=0, atol=1e-9)
+
+
+@every_model
+def test_terms_sum_to_log_prob(name):
+    model, params, x = MODELS[name], perturbed(name), continuous()
+    terms = model.terms(params, x)
+    num_scales = len(model.layer.scales)
+    chex.assert_shape([terms.log_pz, terms.log_det], (4,))
+    chex.assert_shape([terms.log_pz_by_scale, terms.log_det_by_scale], (4, num_scales))
+    # Sums of a few hundred nats in float32.
+    np.testing.assert_allclose(terms.log_pz + terms.log_det, model.log_prob(params, x), rtol=1e-6)
+    np.testing.assert_allclose(terms.log_pz_by_scale.sum(-1), terms.log_pz, rtol=1e-6)
+    np.testing.assert_allclose(terms.log_det_by_scale.sum(-1), terms.log_det, rtol=1e-6)
+
+
+@every_model
+def test_log_pz_is_the_standard_normal_density_of_the_latents(name):
+    model, params, x = MODELS[name], perturbed(name), continuous()
+    latents = model.encode(params, x)
+    expected = [jax.scipy.stats.norm.logpdf(z).sum((1, 2, 3)) for z in latents]
+    np.testing.assert_allclose(model.terms(params, x).log_pz_by_scale, np.stack(expected, -1), rtol=1e-5)
+
+
+@every_model
+def test_decode_undoes_encode_on_data_noise_and_constants(name):
+    model, params = MODELS[name], perturbed(name)
+    images = np.concatenate([structured(4), noise(4), np.full((1, *SHAPE), 0), np.full((1, *SHAPE), 255)])
+    x = jnp.asarray(images, jnp.float32)
+    # Noise is tens of standard deviations from these ramps, so its latents are large; rounded, the images are the same.
+    np.testing.assert_allclose(model.decode(params, model.encode(params, x)), x, rtol=0, atol=0.1)
+
+
+@every_model
+def test_leading_axes_are_a_batch_and_may_be_missing(name):
+    model, params, x = MODELS[name], perturbed(name), continuous(6)
+    together = model.log_prob(params, x)
+    nested = model.log_prob(params, x.reshape(2, 3, *SHAPE))
+    single = model.log_prob(params, x[4])
+    chex.assert_shape(nested, (2, 3))
+    chex.assert_shape(single, ())
+    np.testing.assert_allclose(nested.ravel(), together, rtol=1e-5)
+    np.testing.assert_allclose(single, together[4], rtol=1e-5)
+
+
+def test_a_constant_volume_glow_has_one_log_det_for_all_images_and_no_gradient_of_it():
+    assert not isinstance(MODELS["cv"].layer.split, SplitPrior)
+    x = jnp.asarray(np.concatenate([structured(4), noise(4)]), jnp.float32)
+
+    def log_det(name, x):
+        return MODELS[name].terms(perturbed(name), x).log_det
+
+    assert np.ptp(log_det("cv", x)) == 0
+    assert not jax.grad(lambda x: log_det("cv", x).sum())(x).any()
+    assert np.ptp(log_det("nvp", x)) > 0.1
+    assert jax.grad(lambda x: log_det("nvp", x).sum())(x).any()
+
+
+def test_the_hessian_of_one_image_is_symmetric_and_finite():
+    model = nvp_glow(1, 1, 4, activation=jnp.tanh)
+    params = perturb(model.init(jax.random.key(0), structured(16, (4, 4, 1))), 0.1)
+    x = dequantize(jax.random.key(0), structured(1, (4, 4, 1), seed=5))[0]
+    hessian = jax.jit(jax.hessian(lambda x: model.log_prob(params, x)))(x).reshape(16, 16)
+    scale = np.abs(hessian).max()
+    assert 0 < scale < np.inf
+    np.testing.assert_allclose(hessian, hessian.T, rtol=0, atol=1e-5 * scale)
+
+
+def test_jit_changes_nothing():
+    model, params, x = MODELS["nvp"], perturbed("nvp"), continuous()
+    with jax.disable_jit():
+        eager = model.log_prob(params, x)
+    np.testing.assert_allclose(jax.jit(model.log_prob)(params, x), eager, rtol=1e-5)
+
+
+def test_log_prob_is_traced_once_for_two_calls():
+    num_traces = 0
+
+    class Counting(PixelScaling):
+        def forward(self, params, x):
+            nonlocal num_traces
+            num_traces += 1
+            return super().forward(params, x)
+
+    flow = Flow(MultiScale((Counting(),), MODELS["cv"].layer.split))
+    params = flow.init(jax.random.key(0), structured())
+    before = num_traces
+    for x in (continuous(), 2 * continuous()):
+        flow.log_prob(params, x)
+    assert num_traces == before + 1
+
+
+@pytest.mark.parametrize("glow", [nvp_glow, cv_glow])
+def test_equal_hyperparameters_make_equal_hashable_models(glow):
+    assert isinstance(glow(2, 1, 4), ImageModel)
+    assert glow(2, 1, 4) == glow(2, 1, 4)
+    assert hash(glow(2, 1, 4)) == hash(glow(2, 1, 4))
+    assert len({glow(2, 1, 4), glow(1, 1, 4), glow(2, 2, 4), glow(2, 1, 6), glow(2, 1, 4, memory="remat")}) == 5
+
+
+@every_model
+def test_no_model_compresses_uniform_noise(name):
+    """The cross entropy of any model with the uniform distribution is at least its 8 bits."""
+    for params in (initial(name), perturbed(name)):
+        bits = bits_per_dim(MODELS[name].log_likelihood(params, jax.random.key(4), noise(64)), NUM_DIMS)
+        assert np.isfinite(bits).all()
+        sem = np.std(bits) / np.sqrt(len(bits))
+        assert np.mean(bits) >= 8 - 4 * sem
+
+
+@every_model
+def test_training_starts_at_sane_bits_per_dimension(name):
+    """After data-dependent initialisation; images spread over 8 bits, so that a model without structure has about 8."""
+    assert 3 < MODELS[name].loss(initial(name), jax.random.key(4), structured(32, seed=9)) < 9
+
+
+def test_the_likelihood_of_one_draw_is_the_density_of_the_dequantised_image():
+    model, params, images, key = MODELS["nvp"], perturbed("nvp"), structured(4, seed=5), jax.random.key(6)
+    x = dequantize(jax.random.split(key, 1)[0], images)
+    likelihood = model.log_likelihood(params, key, images)
+    np.testing.assert_allclose(likelihood, model.log_prob(params, x), rtol=1e-6)
+    chex.assert_trees_all_equal(likelihood, model.log_likelihood(params, key, images))
+    expected_loss = bits_per_dim(np.mean(likelihood), NUM_DIMS)
+    np.testing.assert_allclose(model.loss(params, key, images), expected_loss, rtol=1e-6)
+
+
+def test_the_likelihood_of_several_draws_is_the_log_of_their_mean_density():
+    model, params, images, key = MODELS["nvp"], perturbed("nvp"), structured(4, seed=5), jax.random.key(6)
+    draws = jnp.stack([model.log_prob(params, dequantize(k, images)) for k in jax.random.split(key, 3)])
+    actual = model.log_likelihood(params, key, images, num_draws=3)
+    np.testing.assert_allclose(actual, log_mean_exp(draws), rtol=1e-6)
+
+
+def test_more_draws_raise_the_bound_on_average():
+    """By Jensen's inequality; the gain of many images exceeds its standard error many times."""
+    model, params, images = MODELS["nvp"], perturbed("nvp"), structured(64, seed=5)
+    one = model.log_likelihood(params, jax.random.key(0), images)
+    many = model.log_likelihood(params, jax.random.key(1), images, num_draws=8)
+    gain = np.asarray(many - one)
+    assert gain.mean() > 4 * gain.std() / np.sqrt(len(gain))
+
+
+def test_samples_are_images_and_a_function_of_the_key():
+    model, params = MODELS["nvp"], perturbed("nvp")
+    first, again, other = (model.sample(params, jax.random.key(seed), 3) for seed in (0, 0, 1))
+    chex.assert_shape(first, (3, *SHAPE))
+    assert first.dtype == jnp.uint8
+    chex.assert_trees_all_equal(first, again)
+    assert (first != other).any()
+    assert (first[0] != first[1]).any()
+
+
+def test_samples_at_temperature_zero_are_the_decoded_origin():
+    model, params = MODELS["nvp"], perturbed("nvp")
+    images = model.sample(params, jax.random.key(0), 3, temperature=0.0)
+    origin = model.decode(params, tuple(jnp.zeros_like(z) for z in model.encode(params, continuous(3))))
+    chex.assert_trees_all_equal(np.asarray(images), np.clip(np.floor(origin), 0, 255).astype(np.uint8))
+    assert (images == images[:1]).all()
+
+
+def test_bad_images_are_told_in_a_sentence():
+    model, params, x, key = MODELS["nvp"], initial("nvp"), continuous(), jax.random.key(0)
+    with pytest.raises(InputError, match=r"must be uint8 .* these are float32 between"):
+        model.init(key, x)
+    with pytest.raises(InputError, match=r"initialised with images \[N, H, W, C\], but the shape is \[8, 8, 1\]"):
+        model.init(key, structured()[0])
+    with pytest.raises(InputError, match=r"got 3 x 3: .* divisible by 2\^num_scales"):
+        MODELS["nvp-3-scales"].init(key, structured(4, (12, 12, 1)))
+    with pytest.raises(InputError, match=r"images of shape \[8, 8, 1\], but got \[4, 8, 8, 3\]"):
+        model.log_prob(params, jnp.zeros((4, 8, 8, 3)))
+    with pytest.raises(InputError, match=r"images of shape \[8, 8, 1\], but got \[4, 16, 16, 1\]"):
+        model.log_likelihood(params, key, structured(4, (16, 16, 1)))
+    for method in (model.log_prob, model.terms, model.encode):
+        with pytest.raises(InputError, match="floating-point grey levels, but x is uint8; call dequantize"):
+            method(params, jnp.asarray(structured()))
+        with pytest.raises(InputError, match=r"NaN or infinity, first at index \[2, 1, 0, 0\]"):
+            method(params, x.at[2, 1, 0, 0].set(jnp.nan))
+    with pytest.raises(InputError, match="num_draws must be at least 1, but is 0"):
+        model.log_likelihood(params, key, structured(), num_draws=0)
+    with pytest.raises(InputError, match="2 scales has as many latents, but got 1"):
+        model.decode(params, model.encode(params, x)[:1])
+
+
+@pytest.mark.parametrize("glow", [nvp_glow, cv_glow])
+def test_bad_hyperparameters_are_told_in_a_sentence(glow):
+    for index, name in enumerate(["num_scales", "num_steps", "width"]):
+        counts = [2, 2, 2]
+        counts[index] = 0
+        with pytest.raises(InputError, match=f"{name} must be a positive whole number, but is 0"):
+            glow(*counts)
+    with pytest.raises(InputError, match="Unknown conditioner 'con'; did you mean 'conv'"):
+        glow(1, 1, 4, conditioner="con")
+    with pytest.raises(InputError, match="Unknown memory mode 'remap'; did you mean 'remat'"):
+        glow(1, 1, 4, memory="remap")

@@ -1,0 +1,136 @@
+"""The host's loop: an interrupted run goes on as if nothing had happened, and a hopeless one says why it stops."""
+
+import json
+import signal
+
+import chex
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from glowjax import nvp_glow
+from glowjax.data import batch_indices
+from glowjax.errors import InputError
+from glowjax.models import Flow
+from glowjax.train import Checkpoints, Run, compiled_step, loop, make_optimizer, train
+from glowjax.train.step import StepMetrics
+
+MODEL = nvp_glow(1, 1, 4)
+OPTIMIZER = make_optimizer(learning_rate=0.01, num_steps=6, warmup_steps=1)
+DESCRIPTION = {"width": 4, "seed": 0}
+
+
+def run_of(directory, **options):
+    fields = {"num_steps": 6, "batch_size": 4, "log_every": 2, "evaluate_every": 3, "description": DESCRIPTION}
+    return Run(directory=directory, **{**fields, **options})
+
+
+def trained(run, images, model=MODEL):
+    return train(run, model, OPTIMIZER, images, {"validation": images, "other": 255 - images})
+
+
+def metrics(directory):
+    records = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
+
+
+def interrupted_at(num_steps):
+    """A compiled step during which Ctrl-C is pressed, after the state has been donated."""
+
+    def make(model, optimizer):
+        step = compiled_step(model, optimizer)
+
+        def step_with_signal(state, key, batch):
+            state, metrics = step(state, key, batch)
+            if int(state.step) == num_steps:
+                signal.raise_signal(signal.SIGINT)
+            return state, metrics
+
+        return step_with_signal
+
+    return make
+
+
+@pytest.mark.parametrize("num_steps", [1, 5])  # neither is a step at which metrics or checkpoints are due
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, images, monkeypatch, num_steps):
+    expected = trained(run_of(tmp_path / "whole"), images)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "compiled_step", interrupted_at(num_steps))
+        trained(run_of(tmp_path / "halves"), images)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with Checkpoints(tmp_path / "halves" / "checkpoints", read_only=True) as checkpoints:
+        assert checkpoints.latest_step() == num_steps
+    actual = trained(run_of(tmp_path / "halves"), images)
+    chex.assert_trees_all_equal(actual, expected)
+    assert metrics(tmp_path / "halves") == metrics(tmp_path / "whole")
+
+
+def test_metrics_and_checkpoints_come_when_they_should(tmp_path, images):
+    state = trained(run_of(tmp_path), images)
+    assert int(state.step) == 6
+    records = metrics(tmp_path)
+    assert [record["step"] for record in records if "train" in record] == [2, 4, 6]
+    assert [record["step"] for record in records if "validation" in record] == [3, 6]
+    assert all({"validation", "other"} <= record.keys() for record in records if "train" not in record)
+    with Checkpoints(tmp_path / "checkpoints", read_only=True) as checkpoints:
+        assert checkpoints.latest_step() == 6
+        chex.assert_trees_all_equal(checkpoints.restore(6, state), state)
+    chex.assert_trees_all_equal(trained(run_of(tmp_path), images), state)  # a finished run has nothing left to do
+    assert metrics(tmp_path) == records
+
+
+def test_another_description_is_refused_by_the_name_of_its_field(tmp_path, images):
+    trained(run_of(tmp_path, num_steps=1), images)
+    with pytest.raises(InputError, match="holds a run with width = 4, but this one has 6"):
+        trained(run_of(tmp_path, description={**DESCRIPTION, "width": 6}), images)
+
+
+def test_a_batch_larger_than_the_set_is_refused(tmp_path, images):
+    with pytest.raises(InputError, match="batch size is 9 and the training set has 8 images"):
+        trained(run_of(tmp_path, batch_size=9), images)
+
+
+def test_the_order_of_images_depends_on_the_seed_alone(tmp_path, images, monkeypatch):
+    class Stop(Exception):
+        pass
+
+    def batches(seed, directory):
+        seen = []
+
+        def step(state, key, batch):
+            seen.append(batch)
+            if len(seen) == 5:
+                raise Stop
+            return state.replace(step=state.step + 1), StepMetrics(jnp.zeros(()), jnp.zeros(()))
+
+        with monkeypatch.context() as patch, pytest.raises(Stop):
+            patch.setattr(loop, "compiled_step", lambda model, optimizer: step)
+            trained(run_of(tmp_path / directory, seed=seed, log_every=100, evaluate_every=100), images)
+        return np.stack(seen)
+
+    first = batches(0, "a")
+    np.testing.assert_array_equal(first, batches(0, "b"))
+    assert (first != batches(1, "c")).any()
+    expected = np.stack([images[batch_indices(0, step, 8, 4)] for step in range(5)])
+    np.testing.assert_array_equal(first, expected)
+
+
+def test_twenty_nonfinite_gradients_stop_the_run_at_a_named_layer_and_keep_the_checkpoint(tmp_path, images):
+    run = run_of(tmp_path, num_steps=2)
+    trained(run, images)
+
+    class Overflowing(Flow):
+        """The first ActNorm's scale overflows as soon as training has begun."""
+
+        def init(self, key, images):
+            params = super().init(key, images)
+            actnorm, *rest = params.layer["scales"][0][2]
+            actnorm = {**actnorm, "log_scale": jnp.full_like(actnorm["log_scale"], 1e4)}
+            scale = (*params.layer["scales"][0][:2], (actnorm, *rest))
+            return params.replace(layer={**params.layer, "scales": (scale,)})
+
+    bad = run_of(tmp_path / "bad", num_steps=40, log_every=5, evaluate_every=10)
+    with pytest.raises(InputError, match=r"at step 20: 20 gradients .* output of scale 1, step 1, ActNorm\. Lower"):
+        trained(bad, images, Overflowing(MODEL.layer))
+    with Checkpoints(tmp_path / "bad" / "checkpoints", read_only=True) as checkpoints:
+        assert checkpoints.latest_step() == 10

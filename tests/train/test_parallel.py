@@ -1,0 +1,81 @@
+"""Several devices take the step that one would. With SGD, for Adam hides a gradient that is a multiple of the right one."""
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from glowjax import nvp_glow
+from glowjax.errors import InputError
+from glowjax.train import compiled_step, make_state, pmapped_step, train_step
+from glowjax.train.step import loss_and_gradient
+
+SGD = optax.apply_if_finite(optax.sgd(0.1), 20)
+KEY = jax.random.key(5)
+DEVICES = jax.devices()
+
+
+@dataclasses.dataclass(frozen=True)
+class Quadratic:
+    """A deterministic model, whose loss is the squared distance of images to one learned image."""
+
+    def init(self, key, images):
+        del key
+        return {"centre": jnp.zeros(images.shape[1:]), "offset": jnp.ones(())}
+
+    def log_likelihood(self, params, key, images, num_draws=1):
+        del key, num_draws
+        return -jnp.mean((images / 255.0 - params["centre"] - params["offset"]) ** 2, axis=(1, 2, 3))
+
+    def loss(self, params, key, images):
+        return -jnp.mean(self.log_likelihood(params, key, images))
+
+    def sample(self, params, key, num_images, temperature=1.0):
+        raise NotImplementedError
+
+
+def test_two_devices_take_the_step_of_one_on_the_joined_batch(images):
+    assert len(DEVICES) == 2
+    model = Quadratic()
+    state = make_state(model.init(KEY, images), SGD)
+    one, one_metrics = jax.jit(lambda s: train_step(model, SGD, s, KEY, images))(state)
+    two, two_metrics = pmapped_step(model, SGD, DEVICES)(state, KEY, images)
+    assert np.abs(one.params["offset"] - 1) > 0.01
+    chex.assert_trees_all_close(two, one, rtol=1e-5, atol=1e-7)
+    chex.assert_trees_all_close(two_metrics, one_metrics, rtol=1e-5)
+
+
+def test_a_glows_step_is_along_the_mean_gradient_of_the_shards(images):
+    model = nvp_glow(1, 1, 4)
+    state = make_state(model.init(jax.random.key(0), images), SGD)
+    gradient = jax.jit(lambda key, images: loss_and_gradient(model, state.params, key, images)[1])
+    keys = [jax.random.fold_in(jax.random.fold_in(KEY, 0), index) for index in range(2)]
+    shards = [gradient(key, shard) for key, shard in zip(keys, np.split(images, 2), strict=True)]
+    expected = jax.tree.map(lambda p, a, b: p - 0.1 * (a + b) / 2, state.params, *shards)
+    before = jax.tree.map(np.asarray, state.params)
+    after, _ = pmapped_step(model, SGD, DEVICES)(state, KEY, images)
+    chex.assert_trees_all_close(after.params, expected, rtol=1e-5, atol=1e-6)
+    assert max(np.abs(a - b).max() for a, b in zip(*map(jax.tree.leaves, (after.params, before)), strict=True)) > 1e-3
+
+
+def test_the_state_after_a_parallel_step_goes_into_the_next(images):
+    model = Quadratic()
+    step = compiled_step(model, SGD, DEVICES)
+    state = make_state(model.init(KEY, images), SGD)
+    losses = []
+    for _ in range(3):
+        state, metrics = step(state, KEY, images)
+        losses.append(float(metrics.bits_per_dim))
+    assert int(state.step) == 3
+    assert losses == sorted(losses, reverse=True)
+    assert len(set(losses)) == 3
+
+
+def test_a_batch_that_devices_cannot_share_is_refused(images):
+    state = make_state(Quadratic().init(KEY, images), SGD)
+    with pytest.raises(InputError, match="batch of 7 images cannot be shared evenly by 2 devices; .* multiple of 2"):
+        pmapped_step(Quadratic(), SGD, DEVICES)(state, KEY, images[:7])
