@@ -45,5 +45,6 @@ def apply_gradient(
     params = optax.apply_updates(state.params, updates)
     step = state.step + 1
     decay = jnp.minimum(EMA_DECAY, step / (step + 10.0))  # early on, average over the few steps that there are
+    decay = jnp.where(opt_state.last_finite, decay, 1.0)
     ema_params = optax.incremental_update(params, state.ema_params, 1 - decay)
     return TrainState(step, params, opt_state, ema_params), StepMetrics(loss, optax.tree.norm(gradient))

@@ -1,4 +1,4 @@
-"""Several devices take the step that one would. With SGD, for Adam hides a gradient that is a multiple of the right one."""
+"""Several devices take the step that one would. With SGD, for Adam would hide a multiple of the right gradient."""
 
 import dataclasses
 
@@ -62,9 +62,10 @@ def test_a_glows_step_is_along_the_mean_gradient_of_the_shards(images):
     assert max(np.abs(a - b).max() for a, b in zip(*map(jax.tree.leaves, (after.params, before)), strict=True)) > 1e-3
 
 
-def test_the_state_after_a_parallel_step_goes_into_the_next(images):
+@pytest.mark.parametrize("num_devices", [1, 2])
+def test_the_state_after_a_compiled_step_goes_into_the_next(images, num_devices):
     model = Quadratic()
-    step = compiled_step(model, SGD, DEVICES)
+    step = compiled_step(model, SGD, DEVICES[:num_devices])
     state = make_state(model.init(KEY, images), SGD)
     losses = []
     for _ in range(3):
@@ -77,5 +78,5 @@ def test_the_state_after_a_parallel_step_goes_into_the_next(images):
 
 def test_a_batch_that_devices_cannot_share_is_refused(images):
     state = make_state(Quadratic().init(KEY, images), SGD)
-    with pytest.raises(InputError, match="batch of 7 images cannot be shared evenly by 2 devices; .* multiple of 2"):
+    with pytest.raises(InputError, match=r"batch of 7 images cannot be shared evenly by 2 devices; .* multiple of 2"):
         pmapped_step(Quadratic(), SGD, DEVICES)(state, KEY, images[:7])

@@ -75,8 +75,7 @@ def test_a_nonfinite_gradient_changes_nothing_and_is_counted(state, images):
     for count in (1, 2):
         after, _ = poisoned_step(state, bad)
         chex.assert_trees_all_equal(after.params, state.params)
-        # An average with the same params only moves towards them; no NaN gets in.
-        assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(after.ema_params))
+        chex.assert_trees_all_equal(after.ema_params, state.ema_params)
         assert after.opt_state.notfinite_count == count
         state = after
     state, _ = poisoned_step(state, good)
