@@ -68,7 +68,10 @@ class Flow:
         check_images(images)
         if images.ndim != 4:
             raise InputError(f"A model is initialised with images [N, H, W, C], but the shape is {list(images.shape)}.")
-        return _init(self, key, images)
+        try:
+            return _init(self, key, images)
+        except InputError as error:
+            raise InputError(f"Images {list(images.shape[1:])} do not suit this model. {error}") from error
 
     def log_prob(self, params: FlowParams, x: Continuous) -> Array:
         """The log density of `x` [..., H, W, C], in nats over grey levels, [...].
