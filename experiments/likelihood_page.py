@@ -16,6 +16,8 @@ SCORE = "score: bits/dim; out-of-distribution is the positive class, so an AUROC
 NO_BREAK = "\u00a0"  # an interval stays on one line
 NUM_SHOWN = 20  # images of each set in the picture of them
 TEMPERATURES = (1.0, 0.7)
+REACH = 1.5  # a set further away than so many widths of the test images would squash the histograms
+UNIFORM_CODE = 8.0  # bits/dim without any model
 
 Sets = dict[str, Scored]
 """The in-distribution test set first."""
@@ -120,7 +122,9 @@ def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any]) -> Section:
 
 def _histograms(trained: Trained, sets: Sets, folder: Path) -> Section:
     values = {title(name): scored.log_likelihood for name, scored in sets.items()}
-    figure = plots.likelihood_histograms(values, trained.num_dims, next(iter(values)), trained.kind_and_data)
+    figure = plots.likelihood_histograms(
+        values, trained.num_dims, next(iter(values)), trained.kind_and_data, reach=REACH
+    )
     picture = Picture(
         plots.save(figure, folder / "log-likelihoods", values),
         "Histograms of log P(image), each scaled to its own peak.",
@@ -133,7 +137,7 @@ def _histograms(trained: Trained, sets: Sets, folder: Path) -> Section:
 def _decomposition(trained: Trained, sets: Sets, folder: Path) -> Section:
     log_pz = {title(name): scored.terms.log_pz for name, scored in sets.items()}
     log_det = {title(name): scored.terms.log_det for name, scored in sets.items()}
-    figure = plots.decomposition(log_pz, log_det, next(iter(log_pz)), trained.kind_and_data)
+    figure = plots.decomposition(log_pz, log_det, next(iter(log_pz)), trained.kind_and_data, reach=REACH)
     picture = Picture(
         plots.save(figure, folder / "decomposition", {"log_pz": log_pz, "log_det": log_det}),
         "Histograms of the two terms of the log density.",
@@ -153,10 +157,12 @@ def _along_training(trained: Trained, folder: Path) -> Section:
     sets = ["validation", *(name for name in trained.history[0] if name not in ("step", "seconds", "validation"))]
     named = {"validation": f"{title(trained.in_dist)} validation"} | {name: title(name) for name in sets[1:]}
     curves = {named[name]: [record[name] for record in trained.history] for name in sets}
-    figure = plots.training_curve(steps, curves, [named["validation"]], seconds=seconds, title=trained.kind_and_data)
+    shown = {name: curve for name, curve in curves.items() if curve[-1] < UNIFORM_CODE or name == named["validation"]}
+    figure = plots.training_curve(steps, shown, [named["validation"]], seconds=seconds, title=trained.kind_and_data)
     picture = Picture(
         plots.save(figure, folder / "training", {"steps": steps, "seconds": seconds, "bits_per_dim": curves}),
-        "Mean bits per dimension of each set along training, with the averaged params.",
+        "Mean bits per dimension of each set along training, with the averaged params. Sets that end above 8 bits/dim, "
+        "what a uniform code spends, are left out; training.json holds their numbers.",
         "Bits per dimension against training steps",
     )
     text = "Where a foreign set takes fewer bits than the validation images from early on, stopping early is no cure."
