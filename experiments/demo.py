@@ -3,7 +3,8 @@
     make demo        or        python -m experiments.demo
 
 An NVP-Glow and a CV-Glow learn 10,000 FashionMNIST images. Expected: about 4 bits/dim for FashionMNIST's own test
-images, and about 3 for MNIST's digits, which neither model has seen. Everything is left in results/demo/.
+images, and about 3 for MNIST's digits, under the NVP-Glow; about 6 for both, the digits a little lower, under the
+CV-Glow. Neither has seen a digit. Makes figures 1, 4, 5a and 5b of the paper, small, in results/demo/report.html.
 """
 
 import dataclasses

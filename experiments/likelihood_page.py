@@ -27,11 +27,11 @@ def in_words(trained: Trained, sets: Sets) -> str:
     """The result in a few sentences."""
     (name, test), *others = sets.items()
     sentences = [
-        f"The {trained.kind} that was trained on {title(trained.in_dist)} spends {test.mean().mean:.2f} bits per "
+        f"The {trained.kind} that was trained on {title(trained.name)} spends {test.mean().mean:.2f} bits per "
         f"dimension on {title(name)} images."
     ]
     for other, scored in others:
-        if scored.images.name != f"{trained.in_dist}:train":
+        if not trained.learned(scored.images):
             bits = f"{scored.mean().mean:.2f}"
             if scored.mean().high < test.mean().low:
                 sentences.append(f"On {title(other)} it spends only {bits}: to the model they are more likely.")
@@ -43,7 +43,7 @@ def in_words(trained: Trained, sets: Sets) -> str:
 def summary(trained: Trained, sets: Sets) -> dict[str, Any]:
     """The numbers of every table, by data set, as JSON has them."""
     test = next(iter(sets.values()))
-    published = BITS_PER_DIM.get(trained.in_dist, {})
+    published = BITS_PER_DIM.get(trained.name, {})
     return {
         name: {
             "num_images": scored.images.num_images,
@@ -88,8 +88,11 @@ def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any]) -> Section:
         for name, scored in sets.items()
     ]
     against = [
-        [title(name), *(_interval(metric, 3) for metric in numbers[name]["detection"].values())]
-        for name in list(sets)[1:]
+        [
+            title(name) + (" (control)" if trained.learned(scored.images) else ""),
+            *(_interval(metric, 3) for metric in numbers[name]["detection"].values()),
+        ]
+        for name, scored in list(sets.items())[1:]
     ]
     checks = [
         [title(name), f"{scored.inversion_error.max():.4f}", scored.images.source] for name, scored in sets.items()
@@ -102,7 +105,8 @@ def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any]) -> Section:
         "second how much the flow stretches space around the image.",
         [
             Table(
-                "Bits per dimension and the two terms of the log density: means with 95 % intervals",
+                "Bits per dimension and the two terms of the log density: means with 95 % intervals over "
+                "images, not over training runs",
                 ["evaluated on", "images", "bits/dim", "log p(z) [nats]", "log |det dz/dx| [nats]", "paper, bits/dim"],
                 likelihoods,
             ),
@@ -154,9 +158,10 @@ def _decomposition(trained: Trained, sets: Sets, folder: Path) -> Section:
 def _along_training(trained: Trained, folder: Path) -> Section:
     steps = [record["step"] for record in trained.history]
     seconds = [record["seconds"] for record in trained.history]
-    sets = ["validation", *(name for name in trained.history[0] if name not in ("step", "seconds", "validation"))]
-    named = {"validation": f"{title(trained.in_dist)} validation"} | {name: title(name) for name in sets[1:]}
-    curves = {named[name]: [record[name] for record in trained.history] for name in sets}
+    recorded = dict.fromkeys(name for record in trained.history for name in record)
+    sets = ["validation", *(name for name in recorded if name not in ("step", "seconds", "validation"))]
+    named = {"validation": f"{title(trained.name)} validation"} | {name: title(name) for name in sets[1:]}
+    curves = {named[name]: [record.get(name, np.nan) for record in trained.history] for name in sets}
     shown = {name: curve for name, curve in curves.items() if curve[-1] < UNIFORM_CODE or name == named["validation"]}
     figure = plots.training_curve(steps, shown, [named["validation"]], seconds=seconds, title=trained.kind_and_data)
     picture = Picture(
@@ -170,7 +175,11 @@ def _along_training(trained: Trained, folder: Path) -> Section:
 
 
 def _images(trained: Trained, sets: Sets, folder: Path) -> Section:
-    tiles = {title(name): scored.images.images[:NUM_SHOWN] for name, scored in sets.items() if ":train" not in name}
+    tiles = {
+        title(name): scored.images.images[:NUM_SHOWN]
+        for name, scored in sets.items()
+        if not trained.learned(scored.images)
+    }
     for temperature in TEMPERATURES:
         samples = trained.model.sample(trained.params, jax.random.key(0), NUM_SHOWN, temperature)
         tiles[f"samples of the {trained.kind}, temperature {temperature:g}"] = np.asarray(samples)

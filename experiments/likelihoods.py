@@ -1,12 +1,13 @@
 """Compares a trained model's likelihoods of several data sets: figures 1, 2, 4 and 5b of the paper, and the table.
 
-    python -m experiments.likelihoods --run-dir runs/fashion --out-dists mnist noise constant
+    python -m experiments.likelihoods --run-dir runs/fashion --out-dists mnist:train noise constant
 
 Writes report.html, report.md, results.json and the figures, with the numbers behind each, below the run's folder.
 """
 
 import dataclasses
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,10 @@ def main(config: LikelihoodsConfig) -> dict[str, Any]:
     numbers = summary(trained, sets)
     page = report.write(
         folder,
-        f"Likelihoods after training on {title(trained.in_dist)}",
+        f"Likelihoods after training on {title(trained.name)}",
         in_words(trained, sets),
         sections(trained, sets, numbers, folder),
-        "python -m experiments.likelihoods " + " ".join(sys.argv[1:]),
+        "python -m experiments.likelihoods " + shlex.join(sys.argv[1:]),
     )
     (folder / "results.json").write_text(json.dumps(numbers, indent=1) + "\n")
     print(in_words(trained, sets), f"The report is {page}.", sep="\n")

@@ -1,6 +1,7 @@
 """What a run is made of, the presets, and the command line that chooses among them."""
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -174,7 +175,8 @@ def run(main: Callable[[ConfigT], Any], parse: Callable[[list[str]], ConfigT]) -
 
     Bad input ends in its one sentence and exit status 2; an interrupt, after a checkpoint, in status 130.
     """
-    jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "glowjax" / "xla"))
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(Path("~/.cache/glowjax/xla").expanduser()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     try:
         main(parse(sys.argv[1:]))

@@ -1,16 +1,21 @@
 """Trains a model and follows the bits per dimension of several data sets along training (the paper's figure 5b).
 
-    python -m experiments.train --preset small-28 --in-dist fashion_mnist --watch mnist --output-dir runs/fashion
+    python -m experiments.train --preset small-28 --in-dist fashion_mnist --watch mnist:train --output-dir runs/fashion
 
 The same command run again resumes, and ends with the same bits as an uninterrupted run. Presets: demo, small-28,
 small-32 (an hour or so on 2 cores), paper-28, paper-32 (the paper's small Glow), openai-cifar10 (the reference's).
 """
 
 import dataclasses
+import hashlib
 from typing import Any
 
+import jax
+
 from experiments.presets import TrainConfig, parse_train_config, run
-from glowjax.data import resolve, training_and_validation
+from glowjax.data import parse_spec, resolve, training_and_validation
+from glowjax.data.generated import is_generated
+from glowjax.errors import InputError
 from glowjax.train import Run, train
 
 NUM_EVALUATED = 1_000  # images of each set that an evaluation along training looks at
@@ -18,8 +23,11 @@ NUM_EVALUATED = 1_000  # images of each set that an evaluation along training lo
 
 def main(config: TrainConfig) -> dict[str, Any]:
     """Trains; returns the number of steps and where the run is."""
-    images, validation = training_and_validation(resolve(f"{config.in_dist}:train", data_dir=config.data_dir))
-    watched = {name: resolve(name, images, config.data_dir, NUM_EVALUATED) for name in config.watch}
+    if parse_spec(config.in_dist)[0] != config.in_dist or is_generated(config.in_dist):
+        raise InputError(f"--in-dist is '{config.in_dist}', but must name a collected set without a split.")
+    whole = resolve(f"{config.in_dist}:train", data_dir=config.data_dir)
+    images, validation = training_and_validation(whole)
+    watched = {name: resolve(name, validation, config.data_dir, NUM_EVALUATED) for name in config.watch}
     evaluation = {"validation": validation.take(NUM_EVALUATED), **watched}
     print(
         f"Training on {images.source}",
@@ -29,8 +37,11 @@ def main(config: TrainConfig) -> dict[str, Any]:
     training = config.training
     description = {
         "in_dist": config.in_dist,
+        "name": parse_spec(whole.name)[0],
         "num_images": images.num_images,
+        "images": hashlib.blake2b(images.images.tobytes(), digest_size=8).hexdigest(),
         "image_shape": list(images.shape),
+        "num_devices": jax.local_device_count(),
         "model": dataclasses.asdict(config.model),
         "training": dataclasses.asdict(training),
     }

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from experiments.presets import GlowConfig, TrainingConfig
 from experiments.published import title
+from glowjax.data import ImageSet
 from glowjax.models import Flow
 from glowjax.train import Checkpoints, make_state
 from glowjax.train.log import read
@@ -40,6 +41,15 @@ class Trained:
         return self.description["in_dist"]
 
     @property
+    def name(self) -> str:
+        """The name of that data set, also where it was given as a path."""
+        return self.description.get("name", self.in_dist)
+
+    def learned(self, images: ImageSet) -> bool:
+        """Whether `images` are those that the model was trained on."""
+        return images.name == f"{self.name}:train"
+
+    @property
     def kind(self) -> str:
         """The model's name: NVP-Glow or CV-Glow."""
         return f"{self.description['model']['kind'].upper()}-Glow"
@@ -47,7 +57,7 @@ class Trained:
     @property
     def kind_and_data(self) -> str:
         """A title for figures."""
-        return f"{self.kind} trained on {title(self.in_dist)}"
+        return f"{self.kind} trained on {title(self.name)}"
 
     @property
     def num_dims(self) -> int:

@@ -101,7 +101,8 @@ class ConvConditioner(nn.Module):
 class HighwayConditioner(nn.Module):
     """The paper's kind of network: highway layers h <- g * t(h) + (1 - g) * h between a 3x3 entry and a 3x3 exit.
 
-    The paper gives layers and width but no kernel sizes; the highway layers here are 1x1 convolutions, and the gates
+    Layers and widths are those of a published replication; the paper gives no kernel sizes. The highway layers here are
+    1x1 convolutions, and the gates
     g = sigmoid(. - 1) start by carrying.
 
     Attributes:

@@ -50,7 +50,7 @@ def dequantize(key: Key, images: Images) -> Continuous:
     """
     check_images(images)
     levels = jnp.asarray(images).astype(jnp.float32)
-    noisy = levels + jax.random.uniform(key, levels.shape)
+    noisy = levels + jax.random.uniform(key, levels.shape, levels.dtype)
     # 255 + 0.99999999 rounds to 256 in float32, which belongs to no level.
     return jnp.minimum(noisy, jnp.nextafter(levels + 1, levels))
 

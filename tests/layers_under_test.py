@@ -39,6 +39,7 @@ LAYERS = {
     "Inverse": Inverse(STEP),
     "MultiScale": MultiScale((STEP, Chain((Squeeze(), STEP))), SplitPrior(LinearConditioner())),
     "MultiScale-constant-volume": MultiScale((Squeeze(), Chain((ActNorm(), Conv1x1()))), Split()),
+    "Chain-MultiScale": Chain((ActNorm(), MultiScale((STEP, Chain((Squeeze(), STEP))), Split()))),
     "SplitPrior": SplitPrior(LinearConditioner()),
     "Split": Split(),
 }

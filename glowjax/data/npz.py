@@ -65,7 +65,7 @@ def read_archive(file: Path, name: str) -> ImageSet:
     for key in arrays.keys() - {"image"}:
         require_integers(arrays[key], len(images), f"The values of '{key}' in {file}")
     labels, groups = (arrays[key].astype(np.int64) if key in arrays else None for key in ("label", "source_image"))
-    return ImageSet(name, images, labels, groups, f"{len(images):,} images: {file}")
+    return ImageSet(name, images, labels, groups, f"{len(images):,} images: {file.parent.name}/{file.name}")
 
 
 def _arrays(file: Path) -> dict[str, np.ndarray]:

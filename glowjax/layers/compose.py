@@ -1,6 +1,7 @@
 """Layers made of layers: a chain, a scanned repetition, an inverse and the multi-scale architecture."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from glowjax.errors import InputError, unknown
-from glowjax.layers.base import Layer, per_image
+from glowjax.layers.base import Layer
 from glowjax.typing import Array, Key, Latents, LogDet, Params
 
 Memory = Literal["store", "remat"]
@@ -23,6 +24,11 @@ class Chain:
 
     layers: tuple[Layer, ...]
 
+    def __post_init__(self) -> None:
+        """Raises InputError for a chain without layers."""
+        if not self.layers:
+            raise InputError("A chain needs at least one layer, but got none.")
+
     def init(self, key: Key, x: Array) -> Params:
         """Each layer's arrays; a layer is initialised with what the layers before it make of `x`."""
         params = []
@@ -33,19 +39,19 @@ class Chain:
 
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
         """The last layer's output and the sum of the log-determinants."""
-        log_det = per_image(0.0, x)
+        log_dets = []
         for layer, layer_params in zip(self.layers, params, strict=True):
-            x, layer_log_det = layer.forward(layer_params, x)
-            log_det += layer_log_det
-        return x, log_det
+            x, log_det = layer.forward(layer_params, x)
+            log_dets.append(log_det)
+        return x, functools.reduce(jnp.add, log_dets)
 
     def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
         """The first layer's input and the sum of the inverses' log-determinants."""
-        log_det = per_image(0.0, y)
+        log_dets = []
         for layer, layer_params in zip(reversed(self.layers), reversed(params), strict=True):
-            y, layer_log_det = layer.inverse(layer_params, y)
-            log_det += layer_log_det
-        return y, log_det
+            y, log_det = layer.inverse(layer_params, y)
+            log_dets.append(log_det)
+        return y, functools.reduce(jnp.add, log_dets)
 
 
 @dataclasses.dataclass(frozen=True)

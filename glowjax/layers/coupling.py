@@ -42,13 +42,15 @@ def halves(raw: Array) -> tuple[Array, Array]:
 
 @dataclasses.dataclass(frozen=True)
 class AffineCoupling:
-    """y_b = (x_b + shift(x_a)) * sigmoid(h(x_a) + 2): the reference Glow's affine coupling (NVP).
+    """y_b = (x_b + shift(x_a)) * sigmoid(h(x_a) + 2): the reference Glow's affine coupling (NVP), with a bounded h.
 
     Attributes:
         conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.conditioners`.
+        log_scale_bound: the reference's h is free (infinity); see `LOG_SCALE_BOUND` for why it is not here.
     """
 
     conditioner: nn.Module
+    log_scale_bound: float = LOG_SCALE_BOUND
 
     def init(self, key: Key, x: Array) -> Params:
         """The conditioner's arrays for inputs like `x` [N, H, W, C]."""
@@ -71,7 +73,7 @@ class AffineCoupling:
 
     def _shift_and_log_scale(self, params: Params, x_a: Array) -> tuple[Array, Array]:
         shift, raw = halves(conditioned(self.conditioner, params, x_a, 2 * x_a.shape[-1]))
-        return shift, jax.nn.log_sigmoid(soft_clip(raw, LOG_SCALE_BOUND) + 2)
+        return shift, jax.nn.log_sigmoid(soft_clip(raw, self.log_scale_bound) + 2)
 
 
 @dataclasses.dataclass(frozen=True)

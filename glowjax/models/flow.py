@@ -92,7 +92,16 @@ class Flow:
         return _encode(self, params, x)
 
     def decode(self, params: FlowParams, latents: Latents) -> Continuous:
-        """The continuous images [..., H, W, C] of `latents`; undoes `encode`."""
+        """The continuous images [..., H, W, C] of `latents`; undoes `encode`.
+
+        Raises InputError for latents of other shapes than `encode` gives.
+        """
+        expected = [z.shape[-3:] for z in _latent_shapes(self, params)]
+        if [z.shape[-3:] for z in latents] != expected:
+            raise InputError(
+                f"The latents of this model end in the shapes {expected}, but got {[z.shape for z in latents]}; "
+                "take them from encode."
+            )
         return _decode(self, params, latents)
 
     def log_likelihood(self, params: FlowParams, key: Key, images: Images, num_draws: int = 1) -> Array:
@@ -113,7 +122,12 @@ class Flow:
         return jnp.mean(bits_per_dim(log_likelihood, math.prod(params.image_shape)))
 
     def sample(self, params: FlowParams, key: Key, num_images: int, temperature: float = 1.0) -> Images:
-        """uint8 images [num_images, H, W, C], decoded from normal latents of standard deviation `temperature`."""
+        """uint8 images [num_images, H, W, C], decoded from normal latents of standard deviation `temperature`.
+
+        Raises InputError for fewer than one image.
+        """
+        if num_images < 1:
+            raise InputError(f"num_images must be at least 1, but is {num_images}.")
         return _sample(self, params, key, num_images, temperature)
 
 
@@ -157,6 +171,12 @@ def _encode(flow: Flow, params: FlowParams, x: Continuous) -> Latents:
     return flow.layer.forward(params.layer, x)[0]
 
 
+def _latent_shapes(flow: Flow, params: FlowParams) -> tuple[jax.ShapeDtypeStruct, ...]:
+    """What `encode` gives for one image, without computing it."""
+    image = jax.ShapeDtypeStruct(params.image_shape, jnp.float32)
+    return jax.eval_shape(functools.partial(_encode, flow), params, image)
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _decode(flow: Flow, params: FlowParams, latents: Latents) -> Continuous:
     return flow.layer.inverse(params.layer, latents)[0]
@@ -172,8 +192,7 @@ def _log_likelihood(flow: Flow, params: FlowParams, key: Key, images: Images, nu
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def _sample(flow: Flow, params: FlowParams, key: Key, num_images: int, temperature: float) -> Images:
-    example = jax.ShapeDtypeStruct((num_images, *params.image_shape), jnp.float32)
-    shapes = jax.eval_shape(functools.partial(_encode, flow), params, example)
+    shapes = [(num_images, *z.shape) for z in _latent_shapes(flow, params)]
     keys = jax.random.split(key, len(shapes))
-    latents = tuple(temperature * jax.random.normal(k, z.shape, z.dtype) for k, z in zip(keys, shapes, strict=True))
+    latents = tuple(temperature * jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
     return jnp.clip(jnp.floor(_decode(flow, params, latents)), 0, NUM_LEVELS - 1).astype(jnp.uint8)

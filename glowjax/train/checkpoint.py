@@ -34,7 +34,6 @@ class Checkpoints:
 
     A save is synchronous. Once it returns, the checkpoint is on disk and the state's buffers may be donated.
     A process killed during a save leaves the earlier checkpoints whole, and the half-written one unlisted.
-    In a multi-process run every process makes every call, with leaves that are whole on each (replicated).
     """
 
     def __init__(self, directory: Path, num_kept: int = 3, *, read_only: bool = False):

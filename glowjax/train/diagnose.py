@@ -23,7 +23,7 @@ def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Images)
     if leaf:
         return f"in the parameter {leaf}"
     if isinstance(model, Flow):
-        for name, y, log_det in visit(model.layer, params.layer, dequantize(key, images)):
+        for name, y, log_det in visit(model.layer, params.layer, dequantize(jax.random.split(key, 1)[0], images)):
             if not (jnp.isfinite(y).all() and jnp.isfinite(log_det).all()):
                 return f"in the output of {name}"
     loss, gradient = loss_and_gradient(model, params, key, images)

@@ -83,6 +83,8 @@ def train(
         InputError: for a checkpoint of another model or description, a directory that cannot be written, fewer
             images than a batch, or 20 non-finite gradients in a row.
     """
+    if "validation" not in evaluation:
+        raise InputError(f"The sets to evaluate are {list(evaluation)}; one must be called 'validation'.")
     init_key, step_key, evaluation_key = jax.random.split(jax.random.key(run.seed), 3)
     first_images = images[batch_indices(run.seed, 0, len(images), min(INIT_IMAGES, len(images)))]
     with Checkpoints(run.directory / "checkpoints") as checkpoints:
@@ -93,30 +95,34 @@ def train(
         with (
             MetricLog(run.directory, resume_step=first) as log,
             tqdm(total=run.num_steps, initial=first, unit="step", dynamic_ncols=True) as bar,
-            _interrupts_wait() as raise_if_interrupted,
+            _interrupts_wait() as interrupted,
         ):
-            try:
-                for index in range(first, run.num_steps):
-                    batch = images[batch_indices(run.seed, index, len(images), run.batch_size)]
-                    state, metrics = step(state, step_key, batch)
-                    losses.append(metrics.bits_per_dim)
-                    bar.update()
-                    last = index + 1 == run.num_steps
-                    if (index + 1) % run.log_every == 0 or last:
-                        _stop_if_nonfinite(model, state, step_key, batch)
-                        train_loss = float(np.mean([float(loss) for loss in losses]))
-                        losses.clear()
-                        bar.set_postfix_str(f"{train_loss:.3f} bits/dim")
-                        log.write(index + 1, seconds=time.monotonic() - started, train=train_loss)
-                    if (index + 1) % run.evaluate_every == 0 or last:
-                        scores = evaluate(model, state.ema_params, evaluation_key, evaluation)
-                        log.write(index + 1, seconds=time.monotonic() - started, **scores)
-                        _save(run, checkpoints, state, time.monotonic() - started, losses, scores["validation"])
-                    raise_if_interrupted()
-            except KeyboardInterrupt:
-                if int(state.step) > (checkpoints.latest_step() or 0):
-                    _save(run, checkpoints, state, time.monotonic() - started, losses, math.nan)
-                raise
+            for index in range(first, run.num_steps):
+                batch = images[batch_indices(run.seed, index, len(images), run.batch_size)]
+                state, metrics = step(state, step_key, batch)
+                losses.append(metrics.bits_per_dim)
+                bar.update()
+                last = index + 1 == run.num_steps
+                if (index + 1) % run.log_every == 0 or last:
+                    _stop_if_nonfinite(model, state, step_key, batch)
+                    train_loss = float(np.mean([float(loss) for loss in losses]))
+                    losses.clear()
+                    bar.set_postfix_str(f"{train_loss:.3f} bits/dim")
+                    log.write(
+                        index + 1,
+                        seconds=time.monotonic() - started,
+                        train=train_loss,
+                        gradient_norm=metrics.gradient_norm,
+                        skipped_updates=state.opt_state.total_notfinite,
+                    )
+                if (index + 1) % run.evaluate_every == 0 or last:
+                    scores = evaluate(model, state.ema_params, evaluation_key, evaluation)
+                    log.write(index + 1, seconds=time.monotonic() - started, **scores)
+                    _save(run, checkpoints, state, time.monotonic() - started, losses, scores["validation"])
+                if interrupted():
+                    if index + 1 > (checkpoints.latest_step() or 0):
+                        _save(run, checkpoints, state, time.monotonic() - started, losses, math.nan)
+                    raise KeyboardInterrupt
     return state
 
 
@@ -129,8 +135,8 @@ def evaluate(model: ImageModel, params: Params, key: Key, sets: Mapping[str, np.
 
 
 @contextlib.contextmanager
-def _interrupts_wait() -> Iterator[Callable[[], None]]:
-    """A block in which Ctrl-C waits until the function that it yields is called; a second one does not wait.
+def _interrupts_wait() -> Iterator[Callable[[], bool]]:
+    """A block in which the first Ctrl-C is only noted, for the function that it yields; a second one does not wait.
 
     A step that is cut short takes the state with it, which was donated to it, and nothing is left to save.
     """
@@ -141,16 +147,15 @@ def _interrupts_wait() -> Iterator[Callable[[], None]]:
         if len(signals) > 1:
             raise KeyboardInterrupt
 
-    def raise_if_interrupted() -> None:
-        if signals:
-            raise KeyboardInterrupt
+    def interrupted() -> bool:
+        return bool(signals)
 
     if threading.current_thread() is not threading.main_thread():  # only the main thread is interrupted
-        yield raise_if_interrupted
+        yield interrupted
         return
     previous = signal.signal(signal.SIGINT, note)
     try:
-        yield raise_if_interrupted
+        yield interrupted
     finally:
         signal.signal(signal.SIGINT, previous)
 
