@@ -43,7 +43,7 @@ def in_words(trained: Trained, sets: Sets) -> str:
 def summary(trained: Trained, sets: Sets) -> dict[str, Any]:
     """The numbers of every table, by data set, as JSON has them."""
     test = next(iter(sets.values()))
-    published = BITS_PER_DIM.get(trained.name, {})
+    published = BITS_PER_DIM.get(trained.name, {}) if trained.kind == "NVP-Glow" else {}
     return {
         name: {
             "num_images": scored.images.num_images,
