@@ -11,12 +11,13 @@ from experiments.report import Picture, Section, Table
 from experiments.scoring import Scored, detection
 from experiments.trained import Trained
 from glowjax import plots
+from glowjax.data.generated import is_generated
 
 SCORE = "score: bits/dim; out-of-distribution is the positive class, so an AUROC below 0.5 means inverted"
 NO_BREAK = "\u00a0"  # an interval stays on one line
 NUM_SHOWN = 20  # images of each set in the picture of them
 TEMPERATURES = (1.0, 0.7)
-REACH = 1.5  # a set further away than so many widths of the test images would squash the histograms
+REACH = 1.5  # noise further away than so many widths of the test images would squash the histograms
 UNIFORM_CODE = 8.0  # bits/dim without any model
 
 Sets = dict[str, Scored]
@@ -124,10 +125,17 @@ def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any]) -> Section:
     )
 
 
+def _reach(sets: Sets) -> float:
+    """How many widths of the test images a histogram must span to show every set that is not generated."""
+    test, *others = [scored.log_likelihood for name, scored in sets.items() if not is_generated(name)]
+    distances = [abs(np.median(values) - np.median(test)) for values in others]
+    return max(REACH, 1.2 * max(distances) / np.ptp(np.quantile(test, [0.01, 0.99])))
+
+
 def _histograms(trained: Trained, sets: Sets, folder: Path) -> Section:
     values = {title(name): scored.log_likelihood for name, scored in sets.items()}
     figure = plots.likelihood_histograms(
-        values, trained.num_dims, next(iter(values)), trained.kind_and_data, reach=REACH
+        values, trained.num_dims, next(iter(values)), trained.kind_and_data, reach=_reach(sets)
     )
     picture = Picture(
         plots.save(figure, folder / "log-likelihoods", values),
@@ -141,7 +149,7 @@ def _histograms(trained: Trained, sets: Sets, folder: Path) -> Section:
 def _decomposition(trained: Trained, sets: Sets, folder: Path) -> Section:
     log_pz = {title(name): scored.terms.log_pz for name, scored in sets.items()}
     log_det = {title(name): scored.terms.log_det for name, scored in sets.items()}
-    figure = plots.decomposition(log_pz, log_det, next(iter(log_pz)), trained.kind_and_data, reach=REACH)
+    figure = plots.decomposition(log_pz, log_det, next(iter(log_pz)), trained.kind_and_data, reach=_reach(sets))
     picture = Picture(
         plots.save(figure, folder / "decomposition", {"log_pz": log_pz, "log_det": log_det}),
         "Histograms of the two terms of the log density.",
