@@ -122,11 +122,7 @@ _PAPER_TRAINING = TrainingConfig(
 )
 
 PRESETS: dict[str, TrainConfig] = {
-    "demo": dataclasses.replace(
-        SMALL_28,
-        model=GlowConfig(num_steps=4),
-        training=TrainingConfig(num_steps=1_600, warmup_steps=100, evaluate_every=200),
-    ),
+    "demo": dataclasses.replace(SMALL_28, training=TrainingConfig(num_steps=850, warmup_steps=100, evaluate_every=170)),
     "small-28": SMALL_28,
     "small-32": TrainConfig(
         in_dist="cifar10",

@@ -79,8 +79,7 @@ def test_the_demo_leaves_a_report_on_both_models(tmp_path, monkeypatch):
     small = dataclasses.replace(PRESETS["demo"], model=GlowConfig(num_steps=1, width=4))
     monkeypatch.setitem(presets.PRESETS, "demo", small)
     monkeypatch.setattr(train, "NUM_EVALUATED", 20)
-    monkeypatch.setattr(demo, "DEPTHS", {"nvp": 1, "cv": 1})
-    numbers = demo.main(DemoConfig(output_dir=tmp_path, num_steps=(3, 3), num_images=20))
+    numbers = demo.main(DemoConfig(output_dir=tmp_path, num_steps=3, num_images=20))
     assert set(numbers) == {"nvp", "cv"}
     assert numbers["cv"]["noise"]["log_det_nats"]["sem"] < 1e-3
     page = (tmp_path / "report.html").read_text()
