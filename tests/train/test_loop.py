@@ -54,11 +54,12 @@ def interrupted_at(num_steps):
 @pytest.mark.parametrize("num_steps", [1, 5])  # neither is a step at which metrics or checkpoints are due
 def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, images, monkeypatch, num_steps):
     expected = trained(run_of(tmp_path / "whole"), images)
+    handler = signal.getsignal(signal.SIGINT)  # under `make test &` the shell has set it to be ignored
     with monkeypatch.context() as patch:
         patch.setattr(loop, "compiled_step", interrupted_at(num_steps))
         with pytest.raises(KeyboardInterrupt):
             trained(run_of(tmp_path / "halves"), images)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     with Checkpoints(tmp_path / "halves" / "checkpoints", read_only=True) as checkpoints:
         assert checkpoints.latest_step() == num_steps
     actual = trained(run_of(tmp_path / "halves"), images)
