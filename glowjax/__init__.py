@@ -1,6 +1,6 @@
 """Glow in JAX, and what its likelihoods mean: layers, flows, exact likelihoods, training and data."""
 
-from glowjax import conditioners, data, layers, models, ood, testing
+from glowjax import analysis, conditioners, data, layers, models, ood, testing
 from glowjax._version import __version__
 from glowjax.errors import InputError
 from glowjax.likelihood import bits_per_dim, dequantize
@@ -13,6 +13,7 @@ __all__ = [
     "ImageModel",
     "InputError",
     "__version__",
+    "analysis",
     "bits_per_dim",
     "conditioners",
     "cv_glow",

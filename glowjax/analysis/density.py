@@ -1,0 +1,107 @@
+"""What every function of this package asks of a density and of the points at which it looks at it."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+
+from glowjax.errors import InputError
+from glowjax.typing import Array
+
+LogProb: TypeAlias = Callable[[Array], Array]
+"""x [*shape] -> [], the log density of ONE point in nats; traceable by JAX. A flow's is
+`functools.partial(model.log_prob, params)`."""
+
+
+def check_point(log_prob_fn: LogProb, x: Array, name: str = "x") -> Array:
+    """`x` as an array, once it is known to be one finite point at which `log_prob_fn` gives one number.
+
+    Values are checked where they are known: under `jax.jit` only types and shapes are.
+
+    Raises:
+        InputError: where `x` is not floating-point or not finite, or `log_prob_fn(x)` is not a real scalar.
+    """
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise InputError(
+            f"{name} is {x.dtype}, but derivatives need floating-point values in the units that the density sees: "
+            "dequantise 8-bit images, or call .astype(float)."
+        )
+    check_finite(name, x)
+    value = jax.eval_shape(log_prob_fn, x)
+    if not hasattr(value, "shape") or value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
+        what = f"shape {list(value.shape)}, {value.dtype}" if hasattr(value, "shape") else f"a {type(value).__name__}"
+        raise InputError(
+            f"log_prob_fn gives {what} for {name} of shape {list(x.shape)}; it must give one real number for one "
+            "point: pass a point without batch axes, and a function that returns the log density alone."
+        )
+    return x
+
+
+def check_points(log_prob_fn: LogProb, points: Array, name: str) -> Array:
+    """`points` [N, *shape] as an array, once known to be at least two points as `check_point` wants them.
+
+    Raises:
+        InputError: where there are fewer than two points, or as `check_point` does.
+    """
+    points = jnp.asarray(points)
+    if points.ndim == 0 or points.shape[0] < 2:
+        raise InputError(
+            f"{name} has shape {list(points.shape)}; expected [N, ...] with two points or more, since a standard "
+            "error is over points."
+        )
+    check_finite(name, points)
+    check_point(log_prob_fn, jnp.zeros_like(points[0]) if _is_traced(points) else points[0], f"a point of {name}")
+    return points
+
+
+def check_pair(log_prob_fn: LogProb, in_dist: Array, out_dist: Array) -> tuple[Array, Array]:
+    """Both sets as arrays, once `check_points` holds for each and their points are alike.
+
+    Raises:
+        InputError: where the points differ in shape or dtype, or as `check_points` does.
+    """
+    in_dist, out_dist = jnp.asarray(in_dist), jnp.asarray(out_dist)
+    if in_dist.shape[1:] != out_dist.shape[1:] or in_dist.dtype != out_dist.dtype:
+        raise InputError(
+            f"The points of in_dist are {in_dist.dtype} of shape {list(in_dist.shape[1:])} and those of out_dist "
+            f"{out_dist.dtype} of shape {list(out_dist.shape[1:])}; a density is over one space: bring both to it."
+        )
+    return check_points(log_prob_fn, in_dist, "in_dist"), check_points(log_prob_fn, out_dist, "out_dist")
+
+
+def check_like(
+    name: str, value: Array, x: Array, leading: tuple[int, ...] = (), trailing: tuple[int, ...] = ()
+) -> Array:
+    """`value` in the dtype of `x`, once known to be finite and of shape [*leading, *x.shape, *trailing]; -1 is any.
+
+    Raises:
+        InputError: for another shape, or values that are not finite.
+    """
+    value = jnp.asarray(value, x.dtype)
+    wanted = (*leading, *x.shape, *trailing)
+    if value.ndim != len(wanted) or any(w not in (-1, s) for w, s in zip(wanted, value.shape, strict=True)):
+        raise InputError(
+            f"{name} has shape {list(value.shape)}, but x has shape {list(x.shape)}; expected "
+            f"{['any' if w == -1 else w for w in wanted]}."
+        )
+    check_finite(name, value)
+    return value
+
+
+def check_finite(name: str, values: Array) -> None:
+    """Raises InputError where a known value is NaN or infinite, naming the first such place."""
+    if _is_traced(values):
+        return
+    bad = jnp.argwhere(~jnp.isfinite(values))
+    if len(bad):
+        index = tuple(int(i) for i in bad[0])
+        raise InputError(
+            f"{name} is {values[index]} at index {list(index)} ({len(bad)} of {values.size} values are not finite): "
+            "leave that point out and say so, or find out where the density breaks down."
+        )
+
+
+def _is_traced(x: Array) -> bool:
+    return isinstance(x, jax.core.Tracer)
