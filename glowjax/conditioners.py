@@ -2,7 +2,8 @@
 
 Each is called as `conditioner(x_a, num_outputs)` with `x_a` [..., H, W, C] and returns [..., H, W, num_outputs].
 The last convolution starts at zero, so that every coupling starts as the identity (up to its constant scale). Inside,
-activations are feature-major, [features, N, H, W]; see `glowjax.convolution` for the reason.
+the activations of a batch are feature-major, [features, N, H, W], those of a lone image [H, W, features]; see
+`glowjax.convolution` for the reason.
 
 With ReLU, log p(x) is piecewise smooth: its second derivatives exist almost everywhere but miss the kinks. Where the
 curvature matters, choose a smooth activation (`jax.nn.tanh`, `jax.nn.swish`).
@@ -14,7 +15,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from glowjax.convolution import convolve
+from glowjax.convolution import convolve, feature_axis, pixel_axes
 from glowjax.errors import InputError
 from glowjax.layers.actnorm import normalizer
 from glowjax.typing import Array
@@ -24,9 +25,9 @@ Activation = Callable[[Array], Array]
 # Parameters take the dtype of the input, so that the same module serves float32 and float64.
 
 
-def _per_feature(values: Array) -> Array:
-    """[F] as [F, 1, 1, 1], to meet activations [F, N, H, W]."""
-    return values[:, None, None, None]
+def _per_feature(values: Array, x: Array) -> Array:
+    """[F] as [F, 1, 1, 1] to meet a batch of activations [F, N, H, W]; as it is to meet a lone image's [H, W, F]."""
+    return values[:, None, None, None] if x.ndim == 4 else values
 
 
 class NormalizedConv(nn.Module):
@@ -38,10 +39,10 @@ class NormalizedConv(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """[C, N, H, W] -> [features, N, H, W]; at initialisation every feature has mean 0, variance 1."""
-        shape = (self.kernel_size, self.kernel_size, x.shape[0], self.features)
+        shape = (self.kernel_size, self.kernel_size, x.shape[feature_axis(x)], self.features)
         kernel = self.param("kernel", nn.initializers.normal(0.05), shape, x.dtype)
-        norm = self.param("actnorm", lambda _: normalizer(convolve(x, kernel), axes=(1, 2, 3)))
-        return convolve(x, kernel * jnp.exp(norm["log_scale"])) + _per_feature(norm["shift"])
+        norm = self.param("actnorm", lambda _: normalizer(convolve(x, kernel), pixel_axes(x)))
+        return convolve(x, kernel * jnp.exp(norm["log_scale"])) + _per_feature(norm["shift"], x)
 
 
 class ZeroConv(nn.Module):
@@ -52,14 +53,16 @@ class ZeroConv(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """[C, N, H, W] -> [features, N, H, W]."""
-        kernel = self.param("kernel", nn.initializers.zeros, (3, 3, x.shape[0], self.features), x.dtype)
+        kernel = self.param("kernel", nn.initializers.zeros, (3, 3, x.shape[feature_axis(x)], self.features), x.dtype)
         bias = self.param("bias", nn.initializers.zeros, (self.features,), x.dtype)
         scale = jnp.exp(3 * self.param("log_scale", nn.initializers.zeros, (self.features,), x.dtype))
-        return convolve(x, kernel * scale) + _per_feature(bias * scale)
+        return convolve(x, kernel * scale) + _per_feature(bias * scale, x)
 
 
 def feature_major(network: Callable[[Array], Array], x: Array) -> Array:
-    """`network` on `x` [..., H, W, C] with its activations as [C, N, H, W]; the result again [..., H, W, outputs]."""
+    """`network` on `x` [..., H, W, C], a batch's activations as [C, N, H, W]; the result again [..., H, W, outputs]."""
+    if x.ndim == 3:
+        return network(x)
     y = network(jnp.moveaxis(x.reshape(-1, *x.shape[-3:]), -1, 0))
     return jnp.moveaxis(y, 0, -1).reshape(*x.shape[:-1], y.shape[0])
 

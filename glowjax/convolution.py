@@ -1,9 +1,11 @@
-"""Stride-1 'same' convolutions of feature-major activations [C, N, H, W], in the form that each platform likes.
+"""Stride-1 'same' convolutions, of batches [C, N, H, W] and of lone images [H, W, C], as each platform likes them.
 
 XLA:CPU has no fast convolution inside a loop, and a flow's steps are a scan. There a 3x3 convolution is a matrix
 product: on the side with the fewer channels the nine shifts are stacked (before the product) or summed (after it),
-which is cheap where that side is thin, as it is at both ends of a conditioner. With the features first, the shifts
-stack along the major axis and no product, forward or backward, needs a transposed copy.
+which is cheap where that side is thin, as it is at both ends of a conditioner. In a batch the features come first:
+the shifts stack along the major axis and no product, forward or backward, needs a transposed copy. A lone image is
+what derivatives with respect to the input are taken of, under a vmap over directions or images: its features stay last,
+so that the mapped axis, which JAX puts first, merges with the pixels without a copy.
 """
 
 import functools
@@ -19,8 +21,18 @@ Method = Literal["product", "xla"]
 
 
 def convolve(x: Array, kernel: Array) -> Array:
-    """The convolution of `x` [C_in, N, H, W] with `kernel` [k, k, C_in, C_out], k odd: [C_out, N, H, W]."""
+    """The convolution with `kernel` [k, k, C_in, C_out], k odd, of [C_in, N, H, W] or of a lone image [H, W, C_in]."""
     return CONVOLUTIONS[method()](x, kernel)
+
+
+def feature_axis(x: Array) -> int:
+    """Which axis of `x`, a batch [C, N, H, W] or a lone image [H, W, C], holds the features."""
+    return 0 if x.ndim == 4 else -1
+
+
+def pixel_axes(x: Array) -> tuple[int, ...]:
+    """The axes of `x`, a batch [C, N, H, W] or a lone image [H, W, C], other than that of the features."""
+    return (1, 2, 3) if x.ndim == 4 else (0, 1)
 
 
 @functools.cache
@@ -29,44 +41,46 @@ def method() -> Method:
     return "product" if jax.default_backend() == "cpu" else "xla"
 
 
-def _shifted(padded: Array, size: int, height: int, width: int) -> list[Array]:
-    return [padded[..., i : i + height, j : j + width] for i in range(size) for j in range(size)]
-
-
-def _pad(x: Array, size: int) -> Array:
+def _offsets(size: int) -> list[tuple[int, int]]:
     margin = size // 2
-    return jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(margin, margin)] * 2)
+    return [(i - margin, j - margin) for i in range(size) for j in range(size)]
 
 
-def _matrix_product(matrix: Array, x: Array) -> Array:
-    """`matrix` [F, C] times `x` [C, N, H, W]. Written on flattened x, whose gradients XLA:CPU computes faster."""
-    return (matrix @ x.reshape(x.shape[0], -1)).reshape(-1, *x.shape[1:])
+def _shifted(x: Array, rows: int, columns: int) -> Array:
+    """y[h, w] = x[h + rows, w + columns], zero outside; a single operation, and so is its transpose."""
+    padding = [(0, 0, 0)] * x.ndim
+    first = 0 if feature_axis(x) == -1 else x.ndim - 2
+    padding[first : first + 2] = [(-rows, rows, 0), (-columns, columns, 0)]
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), padding)
 
 
-def _stack_then_product(x: Array, kernel: Array) -> Array:
-    size, _, channels, features = kernel.shape
-    stacked = jnp.concatenate(_shifted(_pad(x, size), size, *x.shape[-2:]), axis=0)
-    return _matrix_product(kernel.reshape(size * size * channels, features).T, stacked)
+def _times(x: Array, matrix: Array) -> Array:
+    """`matrix` [C, F] applied to the features of `x`, a batch [C, N, H, W] or a lone image [H, W, C].
 
-
-def _product_then_sum(x: Array, kernel: Array) -> Array:
-    size, _, channels, features = kernel.shape
-    rows = kernel.transpose(0, 1, 3, 2).reshape(size * size * features, channels)
-    products = _matrix_product(rows, x).reshape(size, size, features, *x.shape[1:])
-    padded = _pad(products, size)
-    height, width = x.shape[-2:]
-    parts = [padded[i, j, ..., i : i + height, j : j + width] for i in range(size) for j in range(size)]
-    return functools.reduce(jnp.add, parts)
+    A batch is flattened first: XLA:CPU computes the gradients of a product of two matrices faster.
+    """
+    if feature_axis(x) == -1:
+        return x @ matrix
+    return (matrix.T @ x.reshape(x.shape[0], -1)).reshape(-1, *x.shape[1:])
 
 
 def _product(x: Array, kernel: Array) -> Array:
     size, _, channels, features = kernel.shape
-    if size == 1:
-        return _matrix_product(kernel[0, 0].T, x)
-    return _stack_then_product(x, kernel) if channels <= features else _product_then_sum(x, kernel)
+    offsets, axis = _offsets(size), feature_axis(x)
+    if channels <= features:
+        stacked = jnp.concatenate([_shifted(x, *offset) for offset in offsets], axis=axis)
+        return _times(stacked, kernel.reshape(size * size * channels, features))
+    # The products are cut before they are shifted, so that going back nothing wide is padded.
+    products = _times(x, kernel.transpose(2, 0, 1, 3).reshape(channels, size * size * features))
+    parts = jnp.split(products, size * size, axis=axis)
+    return functools.reduce(jnp.add, [_shifted(part, *offset) for part, offset in zip(parts, offsets, strict=True)])
 
 
 def _xla(x: Array, kernel: Array) -> Array:
+    if x.ndim == 3:
+        return jax.lax.conv_general_dilated(
+            x[None], kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )[0]
     return jax.lax.conv_general_dilated(
         x, kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=("CNHW", "HWIO", "CNHW")
     )
