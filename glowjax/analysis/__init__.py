@@ -9,13 +9,14 @@ from glowjax.analysis.curvature import (
     hvp,
     quadratic_forms,
 )
+from glowjax.analysis.density import LogProb
 from glowjax.analysis.estimate import Estimate
 from glowjax.analysis.flow_terms import CurvatureTerms, curvature_terms
 from glowjax.analysis.laplacian import laplacian
 from glowjax.analysis.location_spread import LocationSpread, Spread, location_spread_gap
 from glowjax.analysis.moments import Moments, moments
-from glowjax.analysis.paths import Profile, gauss_legendre, profile, second_order_parts
-from glowjax.analysis.remainder import Remainder, remainder
+from glowjax.analysis.paths import Nodes, Profile, gauss_legendre, profile, second_order_parts
+from glowjax.analysis.remainder import Remainder, remainder, remainder_along
 from glowjax.analysis.spectrum import Eigenpairs, extreme_eigenpairs
 from glowjax.analysis.taylor import SecondOrderGap, likelihood_gap, second_order_gap
 
@@ -24,7 +25,9 @@ __all__ = [
     "Eigenpairs",
     "Estimate",
     "LocationSpread",
+    "LogProb",
     "Moments",
+    "Nodes",
     "Profile",
     "Remainder",
     "SecondOrderGap",
@@ -45,6 +48,7 @@ __all__ = [
     "profile",
     "quadratic_forms",
     "remainder",
+    "remainder_along",
     "second_order_gap",
     "second_order_parts",
 ]

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from glowjax.errors import InputError
 from glowjax.typing import Array
@@ -94,11 +95,12 @@ def check_finite(name: str, values: Array) -> None:
     """Raises InputError where a known value is NaN or infinite, naming the first such place."""
     if _is_traced(values):
         return
-    bad = jnp.argwhere(~jnp.isfinite(values))
+    known = np.asarray(values)  # NumPy, since under a jit even operations on known JAX arrays are traced
+    bad = np.argwhere(~np.isfinite(known))
     if len(bad):
         index = tuple(int(i) for i in bad[0])
         raise InputError(
-            f"{name} is {values[index]} at index {list(index)} ({len(bad)} of {values.size} values are not finite): "
+            f"{name} is {known[index]} at index {list(index)} ({len(bad)} of {known.size} values are not finite): "
             "leave that point out and say so, or find out where the density breaks down."
         )
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from glowjax.analysis.density import LogProb, check_pair
 from glowjax.analysis.estimate import Estimate, difference, from_values, group_codes
@@ -32,6 +33,7 @@ class Spread(NamedTuple):
         smooth: from Hessians along the ways.
         kink: gradient - smooth: the jumps of the gradient. Zero within its error for a smooth density.
         at_mean: 1/2 Tr(H S) with the Hessian at the mean alone: what a Taylor analysis would have said.
+        quadrature: gradient - value on the same images: the error of the sums over nodes.
     """
 
     value: Estimate
@@ -39,6 +41,7 @@ class Spread(NamedTuple):
     smooth: Estimate
     kink: Estimate
     at_mean: Estimate
+    quadrature: Estimate
 
 
 class LocationSpread(NamedTuple):
@@ -49,12 +52,16 @@ class LocationSpread(NamedTuple):
         location: f(mu_q) - f(mu_p).
         spread_in: of in_dist around its own mean.
         spread_out: of out_dist around its own mean.
+        bias: how much of `location` is due to the noise of the two means, each over a finite number of images: noise
+            that no image contains, and that log p punishes. `location - bias` estimates the location of the
+            distributions; the spreads' difference then gains `bias`.
     """
 
     gap: Estimate
     location: Estimate
     spread_in: Spread
     spread_out: Spread
+    bias: Estimate
 
 
 def location_spread_gap(
@@ -63,6 +70,7 @@ def location_spread_gap(
     out_dist: Array,
     num_nodes: int = 24,
     *,
+    num_paths: int | None = None,
     key: Key | None = None,
     num_resamples: int = 200,
     groups_in: Any = None,
@@ -73,13 +81,15 @@ def location_spread_gap(
 
     Errors of `location` and of the spreads' `value` are bootstrap errors over images, the mean recomputed in each
     resample. Those of the other routes are over images with the mean held fixed, as suits their comparison with each
-    other. The mean of N images is itself noisy, which biases f(mean) by about `at_mean` / N: use many images.
+    other. Use many images: f(mean) is biased by an amount that falls with their number only, see `bias`. Ways can be
+    integrated along for fewer of them.
 
     Args:
         log_prob_fn: the log density of one point, in nats.
         in_dist: [N, *shape], points from p.
         out_dist: [M, *shape], points from q.
         num_nodes: Gauss-Legendre nodes on each way.
+        num_paths: the ways to the first so many images of each set are integrated along; None for all.
         key: of the bootstrap; without one, the same resamples every time.
         num_resamples: at least 2.
         groups_in: [N] labels of what was drawn independently; whole groups are resampled.
@@ -88,26 +98,36 @@ def location_spread_gap(
 
     Raises:
         InputError: where the sets do not suit the density or each other, a value is not finite, there is fewer than one
-            node or fewer than two resamples.
+            node, or there are fewer than two resamples or ways.
     """
     in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     if num_resamples < 2:
         raise InputError(f"num_resamples is {num_resamples}; a standard error needs at least 2: try 200.")
+    if num_paths is not None and num_paths < 2:
+        raise InputError(f"num_paths is {num_paths}; a standard error needs at least 2, or None for all images.")
     key_in, key_out = jax.random.split(jax.random.key(0) if key is None else key)
-    of_set = functools.partial(_of_set, log_prob_fn, num_nodes, num_resamples, chunk_size)
+    of_set = functools.partial(_of_set, log_prob_fn, num_nodes, num_paths, num_resamples, chunk_size)
     p, q = of_set(key_in, in_dist, groups_in, "in_dist"), of_set(key_out, out_dist, groups_out, "out_dist")
-    return LocationSpread(difference(q.mean, p.mean), difference(q.at_mean, p.at_mean), p.spread, q.spread)
+    return LocationSpread(
+        gap=difference(q.mean, p.mean),
+        location=difference(q.at_mean, p.at_mean),
+        spread_in=p.spread,
+        spread_out=q.spread,
+        bias=difference(q.bias, p.bias),
+    )
 
 
 class _Set(NamedTuple):
     mean: Estimate  # E[f]
     at_mean: Estimate  # f(mean)
+    bias: Estimate  # of f(mean)
     spread: Spread
 
 
 def _of_set(
     log_prob_fn: LogProb,
     num_nodes: int,
+    num_paths: int | None,
     num_resamples: int,
     chunk_size: int | None,
     key: Key,
@@ -115,18 +135,23 @@ def _of_set(
     groups: Any,
     name: str,
 ) -> _Set:
-    nodes = gauss_legendre(num_nodes)
-    along = profile(log_prob_fn, points.mean(axis=0), points, nodes.t, chunk_size)
+    nodes, mean = gauss_legendre(num_nodes), points.mean(axis=0)
+    along = profile(log_prob_fn, mean, points[:num_paths], nodes.t, chunk_size)
     parts = second_order_parts(along, nodes)
+    values = along.end if len(along.end) == len(points) else log_probs(log_prob_fn, points, name, chunk_size)
+
     weights = _resampling_weights(key, num_resamples, len(points), groups).astype(points.dtype)
-    means = (weights @ points.reshape(len(points), -1)).reshape(num_resamples, *points.shape[1:])
+    means = (weights @ points.reshape(len(points), -1)).reshape(num_resamples, *mean.shape)
     at_means = log_probs(log_prob_fn, means, f"resampled means of {name}", chunk_size)
-    spreads = weights @ along.end - at_means
+    at_mean, error = along.center[0], jnp.std(at_means, ddof=1)
+    bias = Estimate(jnp.mean(at_means) - at_mean, error / num_resamples**0.5)
+
     # Around the set's own mean the slopes average to zero: the value is E[f] - f(mean), and the routes leave them out.
-    value = Estimate(jnp.mean(along.end) - along.center, jnp.std(spreads, ddof=1))
-    others = (from_values(part, groups) for part in (parts.gradient, parts.smooth, parts.kink, parts.at_center))
-    at_mean = Estimate(along.center, jnp.std(at_means, ddof=1))
-    return _Set(from_values(along.end, groups), at_mean, Spread(value, *others))
+    value = Estimate(jnp.mean(values) - at_mean, jnp.std(weights @ values - at_means, ddof=1))
+    path_groups = None if groups is None else np.asarray(groups)[:num_paths]
+    routes = (parts.gradient, parts.smooth, parts.kink, parts.at_center, parts.gradient - parts.value)
+    spread = Spread(value, *(from_values(route, path_groups) for route in routes))
+    return _Set(from_values(values, groups), Estimate(at_mean, error), bias, spread)
 
 
 def _resampling_weights(key: Key, num_resamples: int, count: int, groups: Any) -> Array:

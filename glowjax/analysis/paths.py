@@ -34,7 +34,7 @@ class Profile(NamedTuple):
     """log p along the way from a centre to each of N points, in nats.
 
     Attributes:
-        center: [], phi(0), the same for all.
+        center: [N], phi(0).
         end: [N], phi(1), log p of the points themselves.
         slope_at_center: [N], phi'(0).
         curvature_at_center: [N], phi''(0).
@@ -84,29 +84,30 @@ def gauss_legendre(num_nodes: int) -> Nodes:
 def profile(
     log_prob_fn: LogProb, center: Array, points: Array, t: np.ndarray, chunk_size: int | None = None
 ) -> Profile:
-    """Log p and its derivatives along the ways from `center` [*shape] to `points` [N, *shape] at `t` [T].
+    """Values of log p and its derivatives along the ways from `center` to `points` [N, *shape] at `t` [T].
+
+    The centre is one for all, [*shape], or one for each point, [N, *shape].
 
     Raises InputError naming the first place where log p or a derivative is not finite.
     """
-    result = _profile(log_prob_fn, center, points, tuple(map(float, t)), chunk_size)
+    ways = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
+    result = _profile(log_prob_fn, ways, tuple(map(float, t)), chunk_size)
     for name, values in result._asdict().items():
         check_finite(f"log_prob_fn on the way from the centre ({name}, by point and node)", values)
     return result
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3, 4))
-def _profile(
-    log_prob_fn: LogProb, center: Array, points: Array, t: tuple[float, ...], chunk_size: int | None
-) -> Profile:
-    times = jnp.asarray((0.0, *t, 1.0), points.dtype)
+@functools.partial(jax.jit, static_argnums=(0, 2, 3))
+def _profile(log_prob_fn: LogProb, ways: Array, t: tuple[float, ...], chunk_size: int | None) -> Profile:
+    times = jnp.asarray((0.0, *t, 1.0), ways.dtype)
 
-    def along(point: Array) -> tuple[Array, Array, Array]:
-        """phi, phi' and phi'' [T + 2] on the way to one point."""
-        return jax.lax.map(functools.partial(_derivatives, log_prob_fn, center, point - center), times)
+    def along(way: Array) -> tuple[Array, Array, Array]:
+        """phi, phi' and phi'' [T + 2] on the way from way[0] to way[1]."""
+        return jax.lax.map(functools.partial(_derivatives, log_prob_fn, way[0], way[1] - way[0]), times)
 
-    value, slope, curvature = map_chunks(along, points, chunk_size)
+    value, slope, curvature = map_chunks(along, ways, chunk_size)
     return Profile(
-        value[0, 0], value[:, -1], slope[:, 0], curvature[:, 0], value[:, 1:-1], slope[:, 1:-1], curvature[:, 1:-1]
+        value[:, 0], value[:, -1], slope[:, 0], curvature[:, 0], value[:, 1:-1], slope[:, 1:-1], curvature[:, 1:-1]
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from glowjax.analysis.density import LogProb, check_pair
 from glowjax.analysis.estimate import Estimate, difference, from_values
-from glowjax.analysis.paths import gauss_legendre, profile, second_order_parts
+from glowjax.analysis.paths import Nodes, Profile, gauss_legendre, profile, second_order_parts
 from glowjax.analysis.taylor import Center, resolve_center
 from glowjax.typing import Array
 
@@ -48,10 +48,18 @@ def remainder(
     nodes = gauss_legendre(num_nodes)
     x0 = resolve_center(center, in_dist, out_dist)
 
-    def of_set(points: Array, groups: Any) -> Remainder:
-        parts = second_order_parts(profile(log_prob_fn, x0, points, nodes.t, chunk_size), nodes)
-        total = parts.value - parts.at_center
-        smooth = parts.smooth - parts.at_center
+    p, q = (profile(log_prob_fn, x0, points, nodes.t, chunk_size) for points in (in_dist, out_dist))
+    return remainder_along(p, q, nodes, groups_in=groups_in, groups_out=groups_out)
+
+
+def remainder_along(
+    in_dist: Profile, out_dist: Profile, nodes: Nodes, *, groups_in: Any = None, groups_out: Any = None
+) -> Remainder:
+    """The remainder from profiles at `nodes`, for those who want the profiles too, or a centre for each image."""
+
+    def of_set(along: Profile, groups: Any) -> Remainder:
+        parts = second_order_parts(along, nodes)
+        total, smooth = parts.value - parts.at_center, parts.smooth - parts.at_center
         terms = (total, smooth, parts.kink, parts.gradient - parts.value)
         return Remainder(*(from_values(term, groups) for term in terms))
 

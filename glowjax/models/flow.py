@@ -8,6 +8,7 @@ from typing import NamedTuple
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from glowjax.errors import InputError
 from glowjax.layers.base import sum_per_image
@@ -146,8 +147,9 @@ def _check_continuous(params: FlowParams, x: Continuous) -> None:
             f"A density needs floating-point grey levels, but x is {x.dtype}; "
             "call dequantize(key, images), or log_likelihood for 8-bit images."
         )
-    if not isinstance(x, jax.core.Tracer) and not bool(jnp.isfinite(x).all()):
-        bad = jnp.argwhere(~jnp.isfinite(x))[0].tolist()
+    # NumPy, since under a jit even operations on known JAX arrays are traced.
+    if not isinstance(x, jax.core.Tracer) and not np.isfinite(np.asarray(x)).all():
+        bad = np.argwhere(~np.isfinite(np.asarray(x)))[0].tolist()
         raise InputError(f"x holds NaN or infinity, first at index {bad}; grey levels must be finite.")
 
 

@@ -1,5 +1,6 @@
 """Every figure, one function each, from arrays to a Matplotlib figure; `save` writes it beside its data."""
 
+from glowjax.plots.curvature import along_paths, contrast_curves, gap_estimates, pixel_moments, spectrum
 from glowjax.plots.detection import bits_per_dim_means, roc_curves
 from glowjax.plots.images import image_grid, samples
 from glowjax.plots.likelihoods import decomposition, likelihood_histograms
@@ -7,12 +8,17 @@ from glowjax.plots.style import save
 from glowjax.plots.training import training_curve
 
 __all__ = [
+    "along_paths",
     "bits_per_dim_means",
+    "contrast_curves",
     "decomposition",
+    "gap_estimates",
     "image_grid",
     "likelihood_histograms",
+    "pixel_moments",
     "roc_curves",
     "samples",
     "save",
+    "spectrum",
     "training_curve",
 ]

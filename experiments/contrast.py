@@ -1,0 +1,142 @@
+"""Likelihood as images lose contrast: measured, and as the second-order expansion predicts.
+
+    python -m experiments.contrast --run-dir runs/fashion --out-dists mnist
+
+Each image is shrunk towards its own mean, channel by channel, by factors from 1 (unchanged) to 0 (flat), rounded to 8
+bits and dequantised. The prediction expands log p around the mean of the model's own test set. Writes report.html,
+report.md, results.json and the figure below the run's folder.
+"""
+
+import dataclasses
+import functools
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import tyro
+
+from experiments import report
+from experiments.presets import run
+from experiments.published import title
+from experiments.report import Picture, Section, Table
+from experiments.trained import load
+from glowjax import analysis as an
+from glowjax import plots
+from glowjax.analysis.estimate import from_values
+from glowjax.analysis.taylor import log_probs
+from glowjax.data import ImageSet, resolve
+from glowjax.data.generated import generate
+from glowjax.likelihood import dequantize
+from glowjax.output import writable_directory
+from glowjax.typing import Array
+
+
+@dataclasses.dataclass(frozen=True)
+class ContrastConfig:
+    """Which run to look at, and with which images.
+
+    Attributes:
+        run_dir: the folder of a run of experiments.train.
+        out_dists: data sets to shrink beside the model's own test set.
+        num_images: at most how many images of each set.
+        factors: contrasts, 1 for the images as they are.
+        data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
+        output_dir: default: "contrast" below run_dir.
+        seed: chooses images and noise.
+    """
+
+    run_dir: Path
+    out_dists: tuple[str, ...] = ()
+    num_images: int = 500
+    factors: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
+    data_dir: Path | None = None
+    output_dir: Path | None = None
+    seed: int = 0
+
+
+def main(config: ContrastConfig) -> dict[str, Any]:
+    """Shrinks, evaluates and reports; returns the curves by data set."""
+    trained = load(config.run_dir)
+    folder = writable_directory(config.output_dir or config.run_dir / "contrast")
+    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
+    others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
+    key = jax.random.key(config.seed)
+    center = dequantize(key, test.images).mean(axis=0)
+    log_prob = functools.partial(trained.model.log_prob, trained.params)
+    results = {
+        images.name: [_at_factor(log_prob, center, images, factor, key) for factor in config.factors]
+        for images in (test, *others)
+    }
+    measured = {title(name): ([r["mean"] for r in rows], [r["sem"] for r in rows]) for name, rows in results.items()}
+    predicted = {title(name): [r["predicted"] for r in rows] for name, rows in results.items()}
+    figure = plots.contrast_curves(config.factors, measured, predicted, trained.kind_and_data)
+    picture = Picture(
+        plots.save(
+            figure, folder / "contrast", {"factors": config.factors, "measured": measured, "predicted": predicted}
+        ),
+        "Mean log p against contrast: measured, and by the second-order expansion around the mean test image, where "
+        "that is not off the panel.",
+        "Curves of log p against contrast",
+    )
+    lead = _in_words(test.name, results)
+    text = (
+        "If images that lose contrast become likelier, the model pays for variance rather than for content: nothing in "
+        "the training set looks like them. The dashed curves are what the gradient and the Hessian at the mean test "
+        "image predict."
+    )
+    page = report.write(
+        folder,
+        f"Likelihood and contrast after training on {title(trained.name)}",
+        lead,
+        [Section("Contrast", text, [_table(config.factors, results)], [picture])],
+        "python -m experiments.contrast " + shlex.join(sys.argv[1:]),
+    )
+    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    print(lead, f"The report is {page}.", sep="\n")
+    return results
+
+
+def _at_factor(log_prob: an.LogProb, center: Array, images: ImageSet, factor: float, key: Array) -> dict[str, float]:
+    """Mean log p of the images at one contrast, its standard error, and the expansion's mean."""
+    x = dequantize(key, generate(f"contrast-{factor}", images).images)
+    values = from_values(log_probs(log_prob, x, images.name, None), images.groups)
+    along = an.profile(log_prob, center, x, np.zeros(0))
+    predicted = along.center + along.slope_at_center + along.curvature_at_center / 2
+    return {
+        "factor": factor,
+        "mean": float(values.mean),
+        "sem": float(values.sem),
+        "predicted": float(predicted.mean()),
+    }
+
+
+def _in_words(test: str, results: dict[str, list[dict[str, float]]]) -> str:
+    rows = results[test]
+    best = max(rows, key=lambda row: row["mean"])
+    return (
+        f"The mean log p of {title(test)} images is {rows[0]['mean']:,.0f} nats at full contrast and highest, "
+        f"{best['mean']:,.0f}, at contrast {best['factor']:g}. The second-order expansion gives "
+        f"{rows[0]['predicted']:,.0f} and {best['predicted']:,.0f} there."
+    )
+
+
+def _table(factors: tuple[float, ...], results: dict[str, list[dict[str, float]]]) -> Table:
+    header = ["contrast"] + [f"{title(name)}, {what}" for name in results for what in ("measured", "second order")]
+    rows = [
+        [f"{factor:g}"]
+        + [
+            text
+            for rows in results.values()
+            for text in (f"{rows[n]['mean']:,.0f} ± {rows[n]['sem']:,.0f}", f"{rows[n]['predicted']:,.0f}")
+        ]
+        for n, factor in enumerate(factors)
+    ]
+    return Table("Mean log p in nats, with its standard error", header, rows)
+
+
+if __name__ == "__main__":
+    run(main, lambda arguments: tyro.cli(ContrastConfig, args=arguments, description=__doc__))

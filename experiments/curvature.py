@@ -1,0 +1,88 @@
+"""Why foreign images are likely: the gap, its second-order explanation, what that misses, and the exact form.
+
+    python -m experiments.curvature --run-dir runs/fashion --out-dists mnist
+
+For a trained Glow and each pair of image sets: the measured likelihood gap; the second-order prediction around the
+training mean, the midpoint of the means and the class means, with its remainder split into smooth and kink parts; the
+paper's version; for a CV-Glow the closed forms; and the exact split into location and spread. Writes report.html,
+report.md, results.json and figures below the run's folder. Expect the second-order totals to be tens of times too
+large, and of either sign, for NVP-Glows: that is the result.
+"""
+
+import dataclasses
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from experiments import report
+from experiments.curvature_page import in_words, numbers, sections
+from experiments.explained import Explained, explain
+from experiments.presets import run
+from experiments.published import title
+from experiments.trained import Trained, load
+from glowjax.data import resolve
+from glowjax.errors import InputError
+from glowjax.output import writable_directory
+
+
+@dataclasses.dataclass(frozen=True)
+class CurvatureConfig:
+    """Which run to explain, and with which images.
+
+    Attributes:
+        run_dir: the folder of a run of experiments.train.
+        out_dists: data sets to compare with the model's own test set, as "mnist", "mnist:train".
+        num_images: at most how many images of each set, for means and measured gaps.
+        num_paths: how many of them are followed from the centres, with second derivatives on the way.
+        num_nodes: Gauss-Legendre nodes on each way.
+        data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
+        output_dir: default: "curvature" below run_dir.
+        seed: chooses images and noise.
+    """
+
+    run_dir: Path
+    out_dists: tuple[str, ...]
+    num_images: int = 10_000
+    num_paths: int = 200
+    num_nodes: int = 48
+    data_dir: Path | None = None
+    output_dir: Path | None = None
+    seed: int = 0
+
+
+def main(config: CurvatureConfig) -> dict[str, Any]:
+    """Computes, draws and reports; returns the numbers of the tables by out-of-distribution set."""
+    if not config.out_dists:
+        raise InputError("--out-dists names no data set; name at least one, as: --out-dists mnist")
+    trained = load(config.run_dir)
+    folder = writable_directory(config.output_dir or config.run_dir / "curvature")
+    pairs = explain_pairs(config, trained)
+    results = {name: numbers(explained) for name, explained in pairs.items()}
+    lead = in_words(trained, pairs)
+    page = report.write(
+        folder,
+        f"Curvature and the likelihood gap after training on {title(trained.name)}",
+        lead,
+        sections(trained, pairs, folder),
+        "python -m experiments.curvature " + shlex.join(sys.argv[1:]),
+    )
+    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    print(lead, f"The report is {page}.", sep="\n")
+    return results
+
+
+def explain_pairs(config: CurvatureConfig, trained: Trained) -> dict[str, Explained]:
+    """The test set of what the model was trained on against each other set."""
+    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
+    others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
+    return {
+        other.name: explain(trained, test, other, config.num_paths, config.num_nodes, config.seed) for other in others
+    }
+
+
+if __name__ == "__main__":
+    run(main, lambda arguments: tyro.cli(CurvatureConfig, args=arguments, description=__doc__))
