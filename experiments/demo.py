@@ -15,7 +15,8 @@ from typing import Any
 
 import tyro
 
-from experiments import likelihoods, report, train
+from experiments import curvature, curvature_page, likelihoods, report, train
+from experiments.curvature import CurvatureConfig
 from experiments.likelihood_page import in_words, sections, summary
 from experiments.likelihoods import LikelihoodsConfig
 from experiments.presets import GLOWS, PRESETS, run
@@ -24,6 +25,9 @@ from experiments.trained import load
 from glowjax.data import bundled
 
 OUT_DISTS = ("mnist:train", "noise", "constant")
+EXPLAINED = CurvatureConfig(Path(), OUT_DISTS[:1], num_images=1_000, num_paths=32, num_nodes=24)
+"""The digits, under the NVP-Glow: enough to see what explains the gap and what does not, in half a minute."""
+
 QUESTION = (
     "A generative model assigns a likelihood to every image, so one would expect it to find unlikely what it was not "
     "trained on, and to warn of it. In 2018 Nalisnick and colleagues showed that the opposite happens: a Glow trained "
@@ -70,6 +74,12 @@ def main(config: DemoConfig) -> dict[str, Any]:
             numbers[kind] = summary(trained, sets)
             leads.append(in_words(trained, sets))
             parts += sections(trained, sets, numbers[kind], run_dir / "likelihoods")
+            if kind == "nvp":
+                explaining = dataclasses.replace(EXPLAINED, run_dir=run_dir, data_dir=data_dir, seed=config.seed)
+                pairs = curvature.explain_pairs(explaining, trained)
+                parts += curvature_page.sections(trained, pairs, run_dir / "curvature")
+                leads.append(curvature_page.in_words(trained, pairs))
+                numbers[kind]["curvature"] = {name: curvature_page.numbers(pair) for name, pair in pairs.items()}
     lead = "\n\n".join(leads)
     title = "Do deep generative models know what they don't know?"
     page = report.write(config.output_dir, title, lead, [Section("The question", QUESTION), *parts], "make demo")

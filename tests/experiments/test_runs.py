@@ -83,11 +83,11 @@ def test_the_demo_leaves_a_report_on_both_models(tmp_path, monkeypatch):
     assert set(numbers) == {"nvp", "cv"}
     assert numbers["cv"]["noise"]["log_det_nats"]["sem"] < 1e-3
     page = (tmp_path / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 8
+    assert page.count("data:image/png;base64,") == 12  # four a model, four on the curvature
     assert "10,000" in page  # the bundled images, whatever folder the environment names
 
 
-@pytest.mark.parametrize("name", ["train", "likelihoods", "demo"])
+@pytest.mark.parametrize("name", ["train", "likelihoods", "demo", "curvature", "moments", "contrast", "spectrum"])
 def test_help_says_what_an_experiment_makes(name):
     done = subprocess.run(
         [sys.executable, "-m", f"experiments.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
