@@ -280,3 +280,11 @@ def test_bad_hyperparameters_are_told_in_a_sentence(glow):
         glow(1, 1, 4, conditioner="con")
     with pytest.raises(InputError, match="Unknown memory mode 'remap'; did you mean 'remat'"):
         glow(1, 1, 4, memory="remap")
+
+
+def test_known_images_may_stand_inside_a_jit_over_the_params(images):
+    model = nvp_glow(1, 1, 4)
+    params = model.init(jax.random.key(0), images)
+    x = dequantize(jax.random.key(1), images)
+    compiled = jax.jit(lambda params: model.log_prob(params, x))
+    np.testing.assert_allclose(compiled(params), model.log_prob(params, x), rtol=1e-5)
