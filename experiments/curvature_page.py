@@ -13,7 +13,7 @@ from glowjax import plots
 Pairs = dict[str, Explained]
 
 NO_BREAK = "\u00a0"  # an estimate stays on one line
-CENTERS = {"midpoint": "midpoint of the means", "in_dist": "training-like mean", "classes": "mean of the class"}
+CENTERS = {"midpoint": "midpoint of the means", "in_dist": "mean of the test images", "classes": "mean of the class"}
 CLOSED = {
     "published": "published closed form (1x1 weights, variances)",
     "linear": "exact for the chain without couplings",

@@ -17,7 +17,12 @@ class Estimate(NamedTuple):
     sem: Array
 
     def __str__(self) -> str:
+        if jnp.ndim(self.mean) or isinstance(self.mean, jax.core.Tracer):
+            return f"{self.mean} +- {self.sem}"
         return f"{float(self.mean):+,.4g} +- {float(self.sem):.2g}"
+
+    def __repr__(self) -> str:
+        return f"Estimate({self})"
 
 
 def from_values(values: Array, groups: Any = None) -> Estimate:
