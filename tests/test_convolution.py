@@ -6,7 +6,6 @@ import pytest
 
 from glowjax.convolution import CONVOLUTIONS
 
-
 SIZES = [(1, 5, 7), (3, 2, 9), (3, 9, 2), (3, 4, 4)]
 
 

@@ -39,7 +39,12 @@ def gap_estimates(groups: Mapping[str, Mapping[str, tuple[float, float]]], title
         axes.errorbar(x, y, xerr=2 * error, fmt=marker, color=colour, capsize=3, markersize=5, label=group)
     axes.set_yticks(range(len(rows)), [label for _, label, _ in rows])
     axes.invert_yaxis()
-    axes.set_xscale("symlog", linthresh=max(10.0, 10 ** np.floor(np.log10(max(abs(gap), 1.0)))))
+    decade = max(1, int(np.floor(np.log10(max(abs(gap), 1.0)))))
+    axes.set_xscale("symlog", linthresh=10.0**decade)
+    low, high = axes.get_xlim()
+    powers = [10.0**k for k in range(decade, int(np.log10(max(-low, high, 10.0**decade))) + 1)]
+    axes.set_xticks([tick for tick in (*[-power for power in powers], 0, *powers) if low <= tick <= high])
+    axes.set_xlim(low, high)
     axes.set_xlabel("nats (logarithmic but near zero); bars: 2 standard errors")
     axes.set_title(title)
     legend_below(figure, axes)
@@ -67,7 +72,7 @@ def along_paths(t: Any, measured: Mapping[str, Any], second_order: Mapping[str, 
         right.plot(t, np.abs(exact - expansion), color=style["color"], linestyle=style["linestyle"])
     reach = SPREAD_OF_AXIS * (high - low)
     left.set_ylim(low - reach, high + reach)
-    left.set_ylabel("mean log p, from the centre [nats]")
+    left.set_ylabel("mean gain in log p [nats]")
     right.set_yscale("log")
     right.set_ylabel("size of the remainder [nats]")
     for axes in (left, right):
@@ -132,7 +137,7 @@ def spectrum(eigenvalues: Any, eigenimages: Any, variances: Mapping[str, Any], t
     order = np.arange(count)
     top.axhline(0, color="0.8", linewidth=1)
     top.stem(order, values, linefmt="0.6", markerfmt="ko", basefmt=" ")
-    top.set_yscale("symlog", linthresh=max(np.abs(values).min(), 1e-12))
+    top.set_yscale("symlog", linthresh=10 ** np.floor(np.log10(max(np.abs(values).min(), 1e-12))))
     top.set_ylabel("eigenvalue\n[nats / grey level²]")
     for (name, style), marker in zip(line_styles(variances).items(), "osD^v", strict=False):
         bottom.plot(order, np.asarray(variances[name]), marker=marker, label=name, **style)

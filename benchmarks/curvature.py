@@ -1,0 +1,229 @@
+"""Times the exact Hessian trace of log p(x), beside torch.func's on the same flow, and measures its memory.
+
+    python -m benchmarks.curvature
+
+Four parts, on whatever device there is: the trace of a 28x28x1 flow at one image, in turn with PyTorch's where that is
+installed; the trace with weights of both signs of a 32x32x3 flow, in a process of its own, with its peak memory; the
+second-order likelihood gap of 1,000 images under that flow; and the memory of the trace by chunk size. Prints a table
+for each and writes all numbers as JSON.
+
+Where other work shares the machine, trust ratios, and CPU seconds (summed over cores), more than seconds; and set
+OMP_WAIT_POLICY=passive, or PyTorch's threads spend their time waiting for each other.
+"""
+
+import dataclasses
+import functools
+import importlib.util
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from glowjax import nvp_glow
+from glowjax.analysis import hessian_trace, laplacian, second_order_gap
+from glowjax.likelihood import dequantize
+from glowjax.models import FlowParams
+from glowjax.output import writable_directory
+from glowjax.typing import Array
+
+WAYS: dict[str, Callable[..., Array]] = {"hessian_trace": hessian_trace, "laplacian": laplacian}
+
+Part = Literal["trace", "weighted", "gap", "memory"]
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class FlowSize:
+    """An `nvp_glow` and its images.
+
+    Attributes:
+        size: height and width of the images.
+        channels: of the images.
+        num_scales: scales of the flow.
+        num_steps: steps a scale.
+        width: of the conditioners.
+    """
+
+    size: int
+    channels: int
+    num_scales: int
+    num_steps: int
+    width: int
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What is measured, and at which size.
+
+    Attributes:
+        parts: of the benchmark.
+        small: the flow whose trace is timed beside PyTorch's, and measured by chunk size.
+        large: the flow of the weighted trace and of the gap.
+        num_images: images of the gap, half of them in_dist and half out_dist.
+        chunk_sizes: of the memory part; the default chunks are measured too.
+        repeats: timed runs of each way to the trace.
+        output: the JSON file.
+    """
+
+    parts: tuple[Part, ...] = ("trace", "weighted", "gap", "memory")
+    small: FlowSize = FlowSize(size=28, channels=1, num_scales=2, num_steps=8, width=64)
+    large: FlowSize = FlowSize(size=32, channels=3, num_scales=3, num_steps=8, width=128)
+    num_images: int = 1_000
+    chunk_sizes: tuple[int, ...] = (28, 56, 112, 196, 392, 784)
+    repeats: int = 7
+    output: Path = Path("results/benchmarks/curvature.json")
+
+
+def main(config: BenchmarkConfig) -> dict[str, Any]:
+    """Prints a table for each part, writes all of them as JSON and returns them."""
+    path = writable_directory(config.output.parent) / config.output.name
+    machine = {"device": jax.devices()[0].device_kind, "cores": os.cpu_count(), "jax": jax.__version__}
+    results: dict[str, Any] = {**machine, "config": dataclasses.asdict(config)}
+    print(machine, config)
+    for part in config.parts:
+        results[part] = PARTS[part](config)
+        print(f"\n{part}\n{table(results[part])}", flush=True)
+        path.write_text(json.dumps(results, indent=2, default=str) + "\n")
+    print(f"\nwritten to {path}")
+    return results
+
+
+def time_traces(config: BenchmarkConfig) -> list[Row]:
+    """Each way to the small flow's trace, run in turn, beside the fastest of torch.func's."""
+    log_prob, params, x = problem(config.small)
+    runs: dict[str, Callable[[], Any]] = {name: functools.partial(way, log_prob, x) for name, way in WAYS.items()}
+    first = {name: seconds(run)[0] for name, run in runs.items()}
+    rival = torch_trace(params, x, float(log_prob(x)), float(hessian_trace(log_prob, x)))
+    runs |= rival
+    samples = [{name: seconds(run) for name, run in runs.items()} for _ in range(config.repeats)]
+    rows = []
+    for name in runs:
+        wall, cpu = zip(*(sample[name] for sample in samples), strict=True)
+        row = {"way": name, "first_call_s": first.get(name), "median_s": statistics.median(wall)}
+        row |= {"fastest_s": min(wall), "slowest_s": max(wall), "cpu_s": statistics.median(cpu)}
+        for number, unit in enumerate(("wall", "cpu")):
+            ratios = [sample[other][number] / sample[name][number] for sample in samples for other in rival]
+            row[f"torch_ratio_{unit}"] = statistics.median(ratios) if ratios else None
+        rows.append(row)
+    return rows
+
+
+def torch_trace(params: FlowParams, x: Array, log_prob: float, trace: float) -> dict[str, Callable[[], float]]:
+    """The fastest way of torch.func to the same trace, under its name; empty without PyTorch."""
+    if importlib.util.find_spec("torch") is None:
+        print("PyTorch is not installed: no comparison with torch.func")
+        return {}
+    from benchmarks.torch_glow import fastest_trace
+
+    name, run = fastest_trace(params, x, log_prob, trace)
+    return {f"torch.func, {name}": run}
+
+
+def time_weighted(config: BenchmarkConfig) -> list[Row]:
+    """Each way to the large flow's trace with weights of both signs, in a process of its own."""
+    rows = []
+    for way in WAYS:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            rows.append(pool.submit(weighted_trace, config.large, way).result())
+    return rows
+
+
+def weighted_trace(size: FlowSize, way: str) -> Row:
+    """One trace: seconds, this process's peak above what it held before, and the compiled program's own memory."""
+    log_prob, _, x = problem(size)
+    weights = jax.random.normal(jax.random.key(3), x.shape)
+    held = resident_mib("VmRSS")
+    started = time.perf_counter()
+    trace = jax.jit(functools.partial(WAYS[way], log_prob)).lower(x, weights).compile()
+    row: Row = {"way": way, "compile_s": time.perf_counter() - started}
+    row["run_s"], row["cpu_s"] = seconds(lambda: trace(x, weights))
+    row |= {"held_mib": held, "peak_above_mib": resident_mib("VmHWM") - held, "program_mib": temporary_mib(trace)}
+    return row | {"value": float(trace(x, weights))}
+
+
+def time_gap(config: BenchmarkConfig) -> list[Row]:
+    """The large flow's second-order gap of random images with the full covariance: first and second call."""
+    log_prob, _, _ = problem(config.large)
+    images = random_images(config.large, config.num_images, seed=1)
+    in_dist, out_dist = jnp.split(dequantize(jax.random.key(4), images), 2)
+    run = functools.partial(second_order_gap, log_prob, in_dist, out_dist, covariance="full")
+    first, _ = seconds(run)
+    again, cpu = seconds(run)
+    return [{"num_images": config.num_images, "first_call_s": first, "run_s": again, "cpu_s": cpu}]
+
+
+def trace_memory(config: BenchmarkConfig) -> list[Row]:
+    """The memory of the small flow's compiled trace besides its arguments, by chunk size."""
+    log_prob, _, x = problem(config.small)
+    rows = []
+    for chunk_size in (*config.chunk_sizes, None):
+        row: Row = {"chunk_size": chunk_size or "default"}
+        for name, way in WAYS.items():
+            trace = jax.jit(functools.partial(way, log_prob, chunk_size=chunk_size))
+            row[f"{name}_mib"] = temporary_mib(trace.lower(x).compile())
+        rows.append(row)
+    return rows
+
+
+PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
+    "trace": time_traces,
+    "weighted": time_weighted,
+    "gap": time_gap,
+    "memory": trace_memory,
+}
+
+
+def problem(size: FlowSize) -> tuple[Callable[[Array], Array], FlowParams, Array]:
+    """The log density of a flow whose arrays are all moved from where they start, its params, and an image."""
+    model = nvp_glow(size.num_scales, size.num_steps, size.width)
+    images = random_images(size, 16, seed=0)
+    leaves, tree = jax.tree.flatten(model.init(jax.random.key(0), images))
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    moved = [leaf + 0.02 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
+    params = jax.tree.unflatten(tree, moved)
+    return functools.partial(model.log_prob, params), params, dequantize(jax.random.key(2), images[0])
+
+
+def random_images(size: FlowSize, count: int, seed: int) -> np.ndarray:
+    """[count, H, W, C] uint8, uniform."""
+    shape = (count, size.size, size.size, size.channels)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def seconds(work: Callable[[], Any]) -> tuple[float, float]:
+    """Wall-clock seconds until the results of `work` are there, and the CPU seconds of all threads meanwhile."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    jax.block_until_ready(work())
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def resident_mib(field: str) -> float:
+    """This process's memory now (VmRSS) or at most so far (VmHWM); ru_maxrss would count a parent's as well."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+
+
+def temporary_mib(program: Any) -> float:
+    """What a compiled program allocates besides its arguments and results."""
+    return program.memory_analysis().temp_size_in_bytes / 2**20
+
+
+def table(rows: list[Row]) -> str:
+    """The rows under their keys, in columns."""
+    cells = [list(rows[0]), *([f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in cells)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkConfig, description=__doc__))

@@ -1,0 +1,173 @@
+"""What every function says of input that it cannot take."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from analysis.densities import nonlinear, points
+
+from glowjax.analysis import (
+    extreme_eigenpairs,
+    gauss_legendre,
+    hessian,
+    hessian_diagonal,
+    hessian_trace,
+    hessian_trace_estimate,
+    hvp,
+    laplacian,
+    likelihood_gap,
+    location_spread_gap,
+    quadratic_forms,
+    remainder,
+    second_order_gap,
+)
+from glowjax.analysis.density import check_finite, check_point
+from glowjax.errors import InputError
+
+X = jnp.asarray(points(1, (2, 3))[0], jnp.float32)
+IN, OUT = (jnp.asarray(points(num, (2, 3), seed=num), jnp.float32) for num in (6, 5))
+
+
+def estimate(log_prob_fn, x, **options):
+    return hessian_trace_estimate(log_prob_fn, x, jax.random.key(0), options.pop("num_probes", 4), **options)
+
+
+AT_A_POINT = {
+    "hessian": hessian,
+    "hvp": lambda f, x: hvp(f, x, jnp.ones(x.shape)),
+    "quadratic_forms": lambda f, x: quadratic_forms(f, x, jnp.ones((2, *x.shape))),
+    "hessian_diagonal": hessian_diagonal,
+    "hessian_trace": hessian_trace,
+    "hessian_trace_estimate": estimate,
+    "laplacian": laplacian,
+    "extreme_eigenpairs": lambda f, x: extreme_eigenpairs(f, x, 1, 1),
+}
+OF_TWO_SETS = {
+    "likelihood_gap": likelihood_gap,
+    "second_order_gap": second_order_gap,
+    "remainder": remainder,
+    "location_spread_gap": location_spread_gap,
+}
+at_a_point = pytest.mark.parametrize("function", AT_A_POINT.values(), ids=AT_A_POINT)
+of_two_sets = pytest.mark.parametrize("function", OF_TWO_SETS.values(), ids=OF_TWO_SETS)
+
+
+@at_a_point
+@pytest.mark.parametrize(
+    ("log_prob", "x", "message"),
+    [
+        (jnp.tanh, X, r"log_prob_fn gives shape \[2, 3\], float32 for x of shape \[2, 3\]; it must give one real"),
+        (lambda x: (x.sum(), x), X, "log_prob_fn gives a tuple for x"),
+        (lambda x: x.sum() > 0, X, r"log_prob_fn gives shape \[\], bool"),
+        (lambda x: jnp.sum(x, axis=(-2, -1)), X[None], r"gives shape \[1\], float32 .* without batch axes"),
+        (nonlinear, jnp.ones((2, 3), int), "x is int32, but derivatives need floating-point values"),
+        (nonlinear, X.at[1, 2].set(jnp.nan), r"x is nan at index \[1, 2\] \(1 of 6 values are not finite\)"),
+        (nonlinear, X.at[0, 1].set(-jnp.inf), r"x is -inf at index \[0, 1\]"),
+    ],
+    ids=["array", "tuple", "bool", "batch", "integer", "nan", "infinite"],
+)
+def test_a_density_or_point_that_does_not_serve_is_refused(function, log_prob, x, message):
+    with pytest.raises(InputError, match=message):
+        function(log_prob, x)
+
+
+@of_two_sets
+@pytest.mark.parametrize(
+    ("in_dist", "out_dist", "message"),
+    [
+        (IN, OUT[:, :1], r"float32 of shape \[2, 3\] and those of out_dist float32 of shape \[1, 3\]"),
+        (IN, OUT.astype(jnp.bfloat16), "in_dist are float32 .* out_dist bfloat16"),
+        (IN[:1], OUT, r"in_dist has shape \[1, 2, 3\]; expected \[N, ...\] with two points or more"),
+        (IN, OUT[:0], r"out_dist has shape \[0, 2, 3\]"),
+        (IN, OUT.at[3, 1, 0].set(jnp.nan), r"out_dist is nan at index \[3, 1, 0\]"),
+        (IN.astype(int), OUT.astype(int), "in_dist is int32"),
+        (jnp.float32(1), jnp.float32(2), r"in_dist has shape \[\]"),
+    ],
+    ids=["shapes", "dtypes", "single", "empty", "nan", "integer", "scalar"],
+)
+def test_sets_that_do_not_serve_are_refused(function, in_dist, out_dist, message):
+    with pytest.raises(InputError, match=message):
+        function(nonlinear, in_dist, out_dist)
+
+
+@of_two_sets
+def test_a_density_of_two_points_at_once_is_refused(function):
+    with pytest.raises(InputError, match="it must give one real number for one point"):
+        function(lambda x: x.sum(axis=-1), IN, OUT)
+
+
+@pytest.mark.parametrize("function", [likelihood_gap, remainder, location_spread_gap])
+def test_the_first_point_at_which_a_density_is_nan_is_named(function):
+    where = IN[3, 0, 0]
+
+    def log_prob(x):
+        return jnp.where(jnp.abs(x[0, 0] - where) < 1e-5, jnp.nan, -jnp.sum(x**2))
+
+    with pytest.raises(InputError, match=r"log_prob_fn.* is nan at index \[3\]"):
+        function(log_prob, IN, OUT)
+    with pytest.raises(InputError, match=r"log_prob_fn.* is nan at index \[3\]"):
+        function(log_prob, OUT, IN)
+
+
+@pytest.mark.parametrize("name", [name for name in AT_A_POINT if name != "extreme_eigenpairs"])
+def test_a_hessian_that_is_not_finite_is_refused(name):
+    with pytest.raises(InputError, match=r"(Hessian|Laplacian|v' H v|estimate).* is (nan|-?inf)"):
+        AT_A_POINT[name](lambda x: jnp.sum(jnp.sqrt(jnp.abs(x))), jnp.zeros((2, 3)))
+
+
+CALLS = {
+    "v": (lambda: hvp(nonlinear, X, X[0]), r"v has shape \[3\], but x has shape \[2, 3\]; expected \[2, 3\]"),
+    "directions": (lambda: quadratic_forms(nonlinear, X, X), r"directions has shape .* expected \['any', 2, 3\]"),
+    "nan-direction": (
+        lambda: quadratic_forms(nonlinear, X, X[None] + jnp.nan),
+        r"directions is nan at index \[0, 0, 0",
+    ),
+    "weights": (lambda: hessian_trace(nonlinear, X, X.T), r"weights has shape \[3, 2\]"),
+    "laplacian-weights": (lambda: laplacian(nonlinear, X, X.ravel()), r"weights has shape \[6\]"),
+    "estimate-weights": (lambda: estimate(nonlinear, X, weights=X[None]), r"weights has shape \[1, 2, 3\]"),
+    "factor": (lambda: hessian_trace(nonlinear, X, factor=X), r"factor has shape \[2, 3\], .* \[2, 3, 'any'\]"),
+    "both": (lambda: hessian_trace(nonlinear, X, X, factor=X[..., None]), "got both weights and factor"),
+    "center": (lambda: second_order_gap(nonlinear, IN, OUT, center=X[0]), r"center has shape \[3\]"),
+    "center-name": (lambda: second_order_gap(nonlinear, IN, OUT, center="indist"), "center 'indist'.*'in_dist'"),
+    "center-none": (lambda: remainder(nonlinear, IN, OUT, None), "center is None; expected 'midpoint'"),
+    "covariance": (lambda: second_order_gap(nonlinear, IN, OUT, covariance="diag"), "covariance 'diag'.*'diagonal'"),
+    "method": (lambda: estimate(nonlinear, X, method="xtrase"), "method 'xtrase'; did you mean 'xtrace'"),
+    "one-probe": (lambda: estimate(nonlinear, X, num_probes=1), "num_probes is 1; expected 2 or more"),
+    "many-probes": (lambda: estimate(nonlinear, X, num_probes=7, method="xtrace"), "is 7; .* at most 6 for xtrace"),
+    "nodes": (lambda: gauss_legendre(0), "num_nodes must be a positive whole number, but is 0"),
+    "half-nodes": (lambda: remainder(nonlinear, IN, OUT, num_nodes=2.5), "positive whole number, but is 2.5"),
+    "no-nodes": (lambda: location_spread_gap(nonlinear, IN, OUT, 0), "positive whole number, but is 0"),
+    "resamples": (lambda: location_spread_gap(nonlinear, IN, OUT, num_resamples=1), "num_resamples is 1; .* try 200"),
+    "paths": (lambda: location_spread_gap(nonlinear, IN, OUT, num_paths=1), "num_paths is 1"),
+    "chunk": (lambda: hessian(nonlinear, X, chunk_size=0), "chunk_size must be a positive whole number, but is 0"),
+    "laplacian-chunk": (lambda: laplacian(nonlinear, X, chunk_size=0), "chunk_size must be a positive whole number"),
+    "gap-chunk": (lambda: likelihood_gap(nonlinear, IN, OUT, chunk_size=-3), "whole number, but is -3"),
+    "limit": (lambda: hessian(nonlinear, X, limit=100), r"of 6 values would take 0\.00 GiB, above the limit of 0\.00"),
+    "size": (lambda: hessian(jnp.sum, jnp.zeros((100, 1000))), r"100,000 values would take 37\.25 GiB, .* 2\.00 GiB"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), CALLS.values(), ids=CALLS)
+def test_bad_arguments_are_refused_in_a_sentence(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+@of_two_sets
+@pytest.mark.parametrize("groups", [[0, 1, 2], [7] * 6, np.zeros((6, 2))], ids=["length", "one", "shape"])
+def test_groups_that_do_not_serve_are_refused(function, groups):
+    with pytest.raises(InputError, match=r"groups has shape .* for 6 points; expected one label a point"):
+        function(nonlinear, IN, OUT, groups_in=groups)
+
+
+def test_numpy_arrays_and_lists_are_points():
+    np.testing.assert_allclose(hessian_trace(nonlinear, np.asarray(X)), hessian_trace(nonlinear, X))
+    np.testing.assert_allclose(check_point(nonlinear, X.tolist()), X)
+
+
+def test_values_are_checked_where_they_are_known_and_passed_where_they_are_not():
+    bad = X.at[1, 1].set(jnp.nan)
+    check_finite("values", X)
+    assert np.isnan(jax.jit(lambda x: hessian_trace(nonlinear, x))(bad))
+    with pytest.raises(InputError, match=r"x is nan at index \[1, 1\]"):
+        jax.jit(lambda scale: hessian_trace(lambda x: scale * nonlinear(x), bad))(2.0)

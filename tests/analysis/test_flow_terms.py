@@ -1,0 +1,84 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from analysis.densities import GLOW_POINT, GLOWS, dense_glow_hessian, glow_density, perturbed
+from jax.flatten_util import ravel_pytree
+
+from glowjax.analysis import curvature_terms, laplacian
+from glowjax.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+X = GLOW_POINT
+DIM = X.size
+
+
+@functools.cache
+def dense_terms(name):
+    return [np.asarray(t).reshape(DIM, DIM) for t in curvature_terms(GLOWS[name], perturbed(name), X, chunk_size=5)]
+
+
+def flat_latents(name):
+    return lambda x: ravel_pytree(GLOWS[name].encode(perturbed(name), x))[0]
+
+
+@pytest.mark.parametrize("name", ["nvp-relu", "nvp-tanh", "cv-relu", "cv-tanh"])
+def test_the_three_terms_sum_to_the_hessian(name):
+    terms = dense_terms(name)
+    expected = dense_glow_hessian(name)
+    scale = max(np.abs(term).max() for term in terms)
+    np.testing.assert_allclose(sum(terms), expected, atol=1e-11 * scale)
+    if name != "cv-relu":
+        assert np.abs(terms[1]).max() > 1e-3 * scale
+    if name.startswith("nvp"):
+        assert np.abs(terms[2]).max() > 1e-3 * scale
+
+
+@pytest.mark.parametrize("name", ["nvp-relu", "cv-tanh"])
+def test_the_gauss_newton_term_is_minus_the_square_of_the_jacobian(name):
+    jacobian = np.asarray(jax.jit(jax.jacfwd(flat_latents(name)))(X)).reshape(DIM, DIM)
+    expected = -jacobian.T @ jacobian
+    gauss_newton = dense_terms(name)[0]
+    np.testing.assert_allclose(gauss_newton, expected, atol=1e-11 * np.abs(expected).max())
+    assert np.linalg.eigvalsh(gauss_newton).max() <= 1e-12 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["cv-relu", "cv-tanh"])
+def test_the_laplacian_of_an_additive_flow_is_that_of_its_latents(name):
+    """Tr H = -(|J|^2 + sum_i z_i Lap z_i), by dense derivatives of the latents alone."""
+    latents = flat_latents(name)
+    z, jacobian, second = jax.jit(lambda x: (latents(x), jax.jacfwd(latents)(x), jax.jacfwd(jax.jacfwd(latents))(x)))(X)
+    laplacians = np.trace(np.asarray(second).reshape(DIM, DIM, DIM), axis1=1, axis2=2)
+    expected = -(np.sum(jacobian**2) + z @ laplacians)
+    np.testing.assert_allclose(laplacian(glow_density(name), X), expected, rtol=1e-10)
+
+
+def test_an_additive_relu_flow_has_neither_residual_nor_volume_term():
+    gauss_newton, residual, volume = dense_terms("cv-relu")
+    assert np.abs(gauss_newton).max() > 0
+    np.testing.assert_array_equal(residual, 0)
+    np.testing.assert_array_equal(volume, 0)
+
+
+def test_an_additive_tanh_flow_has_a_residual_but_no_volume_term():
+    gauss_newton, residual, volume = dense_terms("cv-tanh")
+    assert np.abs(residual).max() > 1e-3 * np.abs(gauss_newton).max()
+    np.testing.assert_array_equal(volume, 0)
+
+
+def test_params_may_be_traced():
+    flow, params = GLOWS["cv-tanh"], perturbed("cv-tanh")
+    traced = jax.jit(lambda params, x: curvature_terms(flow, params, x))(params, X)
+    for one, other in zip(traced, dense_terms("cv-tanh"), strict=True):
+        np.testing.assert_allclose(one.reshape(DIM, DIM), other, atol=1e-12 * np.abs(other).max())
+
+
+def test_bad_points_are_refused_in_a_sentence():
+    flow, params = GLOWS["cv-tanh"], perturbed("cv-tanh")
+    with pytest.raises(InputError, match=r"above the limit of 0\.00 GiB"):
+        curvature_terms(flow, params, X, limit=100)
+    with pytest.raises(InputError, match=r"index \[0, 1, 0\]"):
+        curvature_terms(flow, params, jnp.asarray(X).at[0, 1, 0].set(jnp.nan))

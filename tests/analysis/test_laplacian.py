@@ -1,0 +1,208 @@
+"""The forward Laplacian is the trace of `jax.hessian`, for whatever a density is made of."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from analysis.densities import GLOW_POINT, dense_glow_hessian, glow_density, points, quadratic, symmetric
+from jax import lax
+
+from glowjax.analysis import laplacian
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+DIM = 5
+A, B = points(2, (DIM, DIM))
+STEPS = 0.5 * points(3, (DIM, DIM), seed=1)
+
+
+def elementwise(x):
+    return jnp.sum(jnp.sin(x) * jnp.exp(-(x**2)) + (1 + x**2) ** x)
+
+
+def bilinear(x):
+    return jnp.tanh(A @ x) @ jnp.sin(B @ x)
+
+
+def logsumexp(x):
+    return jax.nn.logsumexp(A @ x)
+
+
+def cumulative(x):
+    return jnp.sum(jnp.cumsum(x) ** 3) + jnp.prod(jnp.cumsum(jnp.cos(x))) + jnp.cumprod(1 + x**2).sum()
+
+
+def ordered(x):
+    chosen = jnp.where(x > 0, x**2, jnp.exp(x)).sum() + jnp.max(x) ** 2
+    return jnp.sort(x**3) @ jnp.arange(DIM) + chosen + x[jnp.argsort(x)][1] ** 3
+
+
+def indexed(x):
+    return (x[jnp.array([0, 1, 1, 3])] ** 3).sum() + jnp.zeros(3).at[jnp.array([0, 0, 1])].add(x[:3] ** 2).sum() ** 2
+
+
+def decompositions(x):
+    m = A @ A.T + 8 * jnp.eye(DIM) + jnp.outer(x, x)
+    return jnp.linalg.slogdet(m)[1] + jnp.linalg.solve(m, x) @ x + jnp.linalg.cholesky(m)[2, 1] ** 2
+
+
+def fourier(x):
+    return jnp.sum(jnp.abs(jnp.fft.fft(x)) ** 2 * jnp.arange(DIM)) + jnp.fft.rfft(jnp.sin(x))[1].real ** 2
+
+
+def scanned(x):
+    """The carry, its integer part and what is stacked all reach the result, and the inputs depend on x."""
+
+    def body(carry, inputs):
+        (h, count), (weight, row) = carry, inputs
+        h = jnp.tanh(weight @ h + row)
+        count = count + (h[0] > 0)
+        return (h, count), (count * jnp.sum(h**2), h, count)
+
+    start = (x, jnp.asarray(1))
+    (h, count), (sums, hs, counts) = lax.scan(body, start, (STEPS, jnp.outer(x, jnp.sin(x))[:3]))
+    return h.sum() + sums @ jnp.arange(3) + jnp.sum(hs**3) + (count + counts.sum()) * jnp.sum(x**2)
+
+
+def scanned_backwards(x):
+    """The carry starts as a constant, and only what the body closes over depends on x."""
+
+    def body(carry, weight):
+        carry = 0.5 * carry + jnp.sin(weight @ x).sum()
+        return carry, carry**2
+
+    carry, squares = lax.scan(body, 1.0, STEPS, reverse=True, unroll=2)
+    return carry * squares.sum()
+
+
+def branches(x):
+    chosen = lax.switch(jnp.argmax(x) % 3, [jnp.sum, jnp.prod, lambda x: x[0] * x[1]], x**2)
+    return chosen + lax.cond(x[0] > 0, lambda x: jnp.sum(x**3), jnp.prod, x)
+
+
+def counted_loop(x):
+    return lax.fori_loop(0, 3, lambda n, y: jnp.tanh(A @ y) + n * x, x).sum()
+
+
+def open_loop(x):
+    """Forward mode alone passes through it."""
+
+    def body(state):
+        n, y = state
+        return n + 1, jnp.sin(y) + 0.1 * y**2
+
+    return lax.while_loop(lambda state: (state[0] < 4) & (jnp.sum(state[1] ** 2) < 100), body, (0, x))[1].sum()
+
+
+@jax.jit
+def jitted(x):
+    return jax.jit(lambda y: jnp.sin(y) @ y)(x * x)
+
+
+def checkpointed(x):
+    return jax.checkpoint(lambda y: jnp.sum(jnp.tanh(A @ y) ** 2))(x)
+
+
+def custom_derivatives(x):
+    smooth = jax.nn.softplus(x).sum() + jax.nn.log_sigmoid(A @ x).sum() + jax.nn.gelu(x) @ x
+    return smooth + (jax.nn.relu(B @ x) ** 2).sum() + jax.nn.elu(x).sum() + jax.nn.relu6(x) @ x
+
+
+def mapped(x):
+    return jax.vmap(lambda row: jnp.tanh(row @ x) ** 2)(A).sum() + lax.map(lambda a: jnp.cos(a) * jnp.sum(x), x).sum()
+
+
+def differentiated(x):
+    return jnp.sum(jax.grad(lambda y: jnp.sum(jnp.sin(y) * y))(x) ** 2)
+
+
+def integers(x):
+    positive, order = jnp.sum(x > 0), jnp.argsort(x)
+    return positive * x[0] ** 2 + jnp.sum(x**2 * order) + jnp.floor(x[1]) * x[2] ** 2 + lax.stop_gradient(x[1]) * x[1]
+
+
+def densities(x):
+    return jax.scipy.stats.norm.logpdf(x).sum() + jax.scipy.stats.t.logpdf(x, 3.0).sum() + jax.lax.erf(x) @ x
+
+
+def random_weights(x):
+    return jax.random.normal(jax.random.key(0), (DIM,)) @ x**2
+
+
+def linear(x):
+    return x @ A[0]
+
+
+def constant(x):
+    return jnp.sum(x.shape[0] * jnp.ones(2))
+
+
+ZOO = [elementwise, bilinear, logsumexp, cumulative, ordered, indexed, decompositions, fourier, scanned]
+ZOO += [scanned_backwards, branches, counted_loop, open_loop, jitted, checkpointed, custom_derivatives, mapped]
+ZOO += [differentiated, integers, densities, random_weights, linear, constant]
+
+
+def second_derivatives(function, x):
+    """The diagonal of the Hessian by forward mode alone, which open loops need."""
+    return np.diag(jax.jit(jax.jacfwd(jax.jacfwd(function)))(x))
+
+
+@pytest.mark.parametrize("function", ZOO, ids=lambda function: function.__name__)
+def test_the_laplacian_is_the_trace_of_the_hessian(function):
+    x, weights = points(2, (DIM,), seed=3)
+    expected = second_derivatives(function, x) @ weights
+    assert function in (linear, constant) or abs(expected) > 1e-3
+    np.testing.assert_allclose(laplacian(function, x, weights, chunk_size=3), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 5, 100])
+def test_chunks_change_nothing(chunk_size):
+    x, weights = points(2, (DIM,), seed=3)
+    chunked, whole = (laplacian(scanned, x, weights, chunk_size=size) for size in (chunk_size, None))
+    np.testing.assert_allclose(chunked, whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 1), (6,), (1,), ()], ids=str)
+def test_the_laplacian_of_a_quadratic_is_the_trace_of_its_matrix(shape):
+    dim = int(np.prod(shape))
+    x, weights, slope = points(3, shape)
+    matrix = symmetric(dim)
+    bowl = quadratic(matrix, slope.ravel(), 3.0)
+    np.testing.assert_allclose(laplacian(bowl, x), np.trace(matrix), rtol=1e-12)
+    np.testing.assert_allclose(laplacian(bowl, x, weights), np.diag(matrix) @ weights.ravel(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_the_dtype_is_that_of_x(dtype):
+    def squares(x):
+        return lax.scan(lambda total, value: (total + value**2, None), 0.0, x)[0]
+
+    result = laplacian(squares, jnp.ones(3, dtype))
+    assert result.dtype == dtype
+    assert result == 6
+
+
+@pytest.mark.parametrize("name", ["nvp-swish", "nvp-remat"])
+def test_the_laplacian_of_a_glow_is_the_trace_of_its_hessian(name):
+    weights = points(1, GLOW_POINT.shape)[0]
+    expected = np.diag(dense_glow_hessian(name)) @ weights.ravel()
+    np.testing.assert_allclose(laplacian(glow_density(name), GLOW_POINT, weights, chunk_size=6), expected, rtol=1e-10)
+
+
+def test_params_may_be_traced_and_the_laplacian_differentiated():
+    x = points(1, (DIM,))[0]
+
+    def of_scale(scale):
+        return laplacian(lambda y: jnp.sum(jnp.sin(scale * y)), x)
+
+    gradient = jax.jit(jax.grad(of_scale))(2.0)
+    expected = np.sum(-2 * 2.0 * np.sin(2.0 * x) - 4.0 * x * np.cos(2.0 * x))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-12)
+
+
+def test_points_may_be_mapped_over():
+    xs = points(4, (DIM,))
+    mapped_over = jax.vmap(functools.partial(laplacian, bilinear))(xs)
+    np.testing.assert_allclose(mapped_over, [second_derivatives(bilinear, x).sum() for x in xs], rtol=1e-10)
