@@ -108,7 +108,7 @@ def _nested_forward(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[
     """The rule for every primitive: two nested forward modes along each direction, the second order summed."""
     is_jet = [isinstance(value, Jet) for value in inputs]
     jets = [value for value in inputs if isinstance(value, Jet)]
-    smooth = [_is_real(variable) for variable in eqn.outvars]
+    smooth = [_has_derivatives(variable) for variable in eqn.outvars]
 
     def fun(*values: Array) -> tuple[list[Array], list[Array]]:
         """Outputs that have derivatives, and the others (comparisons, indices)."""
@@ -148,16 +148,16 @@ def _depends_on_values(first_order: Callable, values: tuple[Array, ...], along: 
 
 
 def _reached(jaxpr: Jaxpr, inputs: Sequence[bool]) -> list[bool]:
-    """Which outputs of `jaxpr` the marked inputs reach through floating-point values."""
+    """Which outputs of `jaxpr` the marked inputs reach through real or complex values."""
     reached = {v for v, marked in zip(jaxpr.invars, inputs, strict=True) if marked}
     for eqn in jaxpr.eqns:
         if any(not isinstance(v, Literal) and v in reached for v in eqn.invars):
-            reached |= {v for v in eqn.outvars if _is_real(v)}
+            reached |= {v for v in eqn.outvars if _has_derivatives(v)}
     return [not isinstance(v, Literal) and v in reached for v in jaxpr.outvars]
 
 
-def _is_real(variable: Any) -> bool:
-    return jnp.issubdtype(variable.aval.dtype, jnp.floating)
+def _has_derivatives(variable: Any) -> bool:
+    return jnp.issubdtype(variable.aval.dtype, jnp.inexact)
 
 
 def _enter(name: str, eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
@@ -168,7 +168,7 @@ def _enter(name: str, eqn: JaxprEqn, inputs: list[Value], weights: Array) -> lis
 
 
 def _scan(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
-    """A scan whose carried values are jets where they are floating-point."""
+    """A scan whose carried values are jets where they are real or complex."""
     params, body = eqn.params, eqn.params["jaxpr"]
     num_consts, num_carry = params["num_consts"], params["num_carry"]
     first_x = num_consts + num_carry
@@ -176,7 +176,7 @@ def _scan(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
     num_directions = len(weights)
 
     def lift(value: Value) -> Value:
-        if isinstance(value, Jet) or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+        if isinstance(value, Jet) or not jnp.issubdtype(jnp.result_type(value), jnp.inexact):
             return value
         value = jnp.asarray(value)
         return Jet(value, jnp.zeros((num_directions, *value.shape), value.dtype), jnp.zeros_like(value))
