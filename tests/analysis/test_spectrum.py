@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -29,6 +30,19 @@ def test_vectors_are_eigenvectors_of_length_one(float64):
 def test_float32_serves_too():
     pairs = extreme_eigenpairs(quadratic(MATRIX), jnp.asarray(points(1, SHAPE)[0], jnp.float32), 1, 1)
     np.testing.assert_allclose(pairs.values, VALUES[[0, -1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_flat_end_of_the_spectrum_is_found_too(dtype):
+    a = points(3, (12,))
+    with jax.enable_x64(dtype == "float64"):
+        pairs = extreme_eigenpairs(quadratic(-a.T @ a), jnp.zeros(SHAPE, dtype), 3, 2)
+        flat = np.float64(pairs.vectors.reshape(5, 12))
+    size = np.sum(a**2)
+    np.testing.assert_allclose(pairs.values[:3], -np.linalg.eigvalsh(a @ a.T)[::-1], rtol=1e-4)
+    np.testing.assert_allclose(pairs.values[3:], 0, atol=1e-4 * size)
+    np.testing.assert_allclose(flat[3:] @ a.T, 0, atol=1e-2)
+    np.testing.assert_allclose(flat @ flat.T, np.eye(5), atol=1e-4)
 
 
 def test_eigenvalues_of_a_glow_are_those_of_its_hessian(float64):
