@@ -195,12 +195,19 @@ def _estimate(
     weights: Array,
     chunk_size: int | None,
 ) -> Estimate:
+    if method == "xtrace" and 2 * num_probes >= x.size:  # as many products as the exact trace takes
+        trace = jnp.sum(weights * _diagonal(log_prob_fn, x, chunk_size))
+        return Estimate(trace, jnp.zeros_like(trace))
     integrand, estimator, sampler = ESTIMATORS[method]
     scale, sign = jnp.sqrt(jnp.abs(weights)), jnp.sign(weights)
     product = _product_at(log_prob_fn, x)
 
+    # matfree's XTrace compares with absolute numbers; at unit size they are right, whatever the unit of x.
+    typical = jnp.linalg.norm(scale * product(sign * scale)) / jnp.sqrt(x.size)
+    size = jnp.where(typical > 0, typical, 1)
+
     def weighted(v: Array) -> Array:
-        return scale * product(sign * scale * v)
+        return scale * product(sign * scale * v) / size
 
     matvec = jax.custom_batching.custom_vmap(weighted)  # matfree maps over all probes at once; this chunks its map
 
@@ -211,7 +218,7 @@ def _estimate(
 
     mean, sem = estimator(integrand(), sampler(x, num=num_probes))(matvec, key)
     # matfree divides by sqrt(num_probes); dividing by sqrt(num_probes - 1) is unbiased for few probes.
-    return Estimate(mean, sem * math.sqrt(num_probes / (num_probes - 1)))
+    return Estimate(size * mean, size * sem * math.sqrt(num_probes / (num_probes - 1)))
 
 
 ESTIMATORS: dict[Method, tuple[Callable, Callable, Callable]] = {

@@ -10,6 +10,7 @@ from analysis.densities import GLOW_POINT, dense_glow_hessian, glow_density, poi
 from jax import lax
 
 from glowjax.analysis import laplacian
+from glowjax.analysis.laplacian import RULES
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -162,6 +163,16 @@ def test_chunks_change_nothing(chunk_size):
     x, weights = points(2, (DIM,), seed=3)
     chunked, whole = (laplacian(scanned, x, weights, chunk_size=size) for size in (chunk_size, None))
     np.testing.assert_allclose(chunked, whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [jax.jit(jnp.sin), jax.checkpoint(jnp.sin), lambda x: lax.scan(lambda c, y: (c + y, c), 0.0, x)],
+    ids=["jit", "checkpoint", "scan"],
+)
+def test_calls_and_scans_are_entered(function):
+    """The rule for all primitives would be right for them too, but slow."""
+    assert jax.make_jaxpr(function)(jnp.ones(3)).eqns[0].primitive.name in RULES
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 1), (6,), (1,), ()], ids=str)
