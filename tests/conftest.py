@@ -1,5 +1,6 @@
 """What every test shares: keys, the data folder, and a second device for the parallel ones."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,14 @@ jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_disable_most_optimizations", True)  # compiling is most of a test's time, and this halves it
 
 DATA_DIR = Path(os.environ.get("GLOWJAX_DATA_DIR", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled_programs():
+    """Each program that XLA compiles holds memory maps, of which a process may have 65,530; a whole run needs more."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture
