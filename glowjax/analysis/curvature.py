@@ -160,7 +160,8 @@ def hessian_trace_estimate(
 
     Hutchinson averages v' H v over random signs v. XTrace (Epperly, Tropp and Webber 2024) spends half of its
     products on the leading eigenspace and is far better where few eigenvalues dominate; with D / 2 probes or more it is
-    exact. Its standard error treats its leave-one-out values as independent, which they nearly are.
+    exact. Its standard error treats its leave-one-out values as independent, which they are not: with few probes it is
+    up to a third too small, and nominal 95 % intervals cover 75 to 92 %. Hutchinson's is right.
 
     Args:
         log_prob_fn: the log density of one point, in nats.

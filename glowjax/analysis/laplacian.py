@@ -170,7 +170,10 @@ def _enter(name: str, eqn: JaxprEqn, inputs: list[Value], weights: Array) -> lis
 def _scan(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
     """A scan whose carried values are jets where they are real or complex."""
     params, body = eqn.params, eqn.params["jaxpr"]
-    num_consts, num_carry = params["num_consts"], params["num_carry"]
+    if "ft_in" in params:  # JAX from 0.12 on
+        num_consts, num_carry, _ = map(len, params["ft_in"].unpack())
+    else:
+        num_consts, num_carry = params["num_consts"], params["num_carry"]
     first_x = num_consts + num_carry
     consts, carry, xs = inputs[:num_consts], inputs[num_consts:first_x], inputs[first_x:]
     num_directions = len(weights)
@@ -205,5 +208,6 @@ RULES: dict[str, Callable[[JaxprEqn, list[Value], Array], list[Value]]] = {
     "scan": _scan,
     "jit": functools.partial(_enter, "jaxpr"),
     "closed_call": functools.partial(_enter, "call_jaxpr"),
+    "remat2": functools.partial(_enter, "jaxpr"),  # what jax.checkpoint is called in a jaxpr
     "checkpoint": functools.partial(_enter, "jaxpr"),
 }
