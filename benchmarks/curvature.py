@@ -7,8 +7,9 @@ installed; the trace with weights of both signs of a 32x32x3 flow, in a process 
 second-order likelihood gap of 1,000 images under that flow; and the memory of the trace by chunk size. Prints a table
 for each and writes all numbers as JSON.
 
-Where other work shares the machine, trust ratios, and CPU seconds (summed over cores), more than seconds; and set
-OMP_WAIT_POLICY=passive, or PyTorch's threads spend their time waiting for each other.
+Where other work shares the machine, trust ratios, and CPU seconds (summed over cores), more than seconds. There
+PyTorch's threads wait for each other, up to ten times as long; OMP_WAIT_POLICY=passive avoids that, but slows PyTorch
+by a third where the machine is quiet, and so flatters us.
 """
 
 import dataclasses
@@ -44,6 +45,8 @@ def trace_by_products(log_prob_fn: LogProb, x: Array, weights: Array | float = 1
 
 WAYS: dict[str, Callable[..., Array]] = {"hessian_trace": hessian_trace, "by_products": trace_by_products}
 """`laplacian` is the first under another name."""
+
+SETTLING_SECONDS = 0.5
 
 Part = Literal["trace", "weighted", "gap", "memory"]
 Row = dict[str, Any]
@@ -208,7 +211,11 @@ def random_images(size: FlowSize, count: int, seed: int) -> np.ndarray:
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, float]:
-    """Wall-clock seconds until the results of `work` are there, and the CPU seconds of all threads meanwhile."""
+    """Wall-clock seconds until the results of `work` are there, and the CPU seconds of all threads meanwhile.
+
+    Waits before, until the threads of what ran last (PyTorch's, which spin for a while) are at rest.
+    """
+    time.sleep(SETTLING_SECONDS)
     wall, cpu = time.perf_counter(), time.process_time()
     jax.block_until_ready(work())
     return time.perf_counter() - wall, time.process_time() - cpu
