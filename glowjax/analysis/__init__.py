@@ -10,7 +10,6 @@ from glowjax.analysis.curvature import (
     quadratic_forms,
 )
 from glowjax.analysis.density import LogProb
-from glowjax.analysis.estimate import Estimate
 from glowjax.analysis.flow_terms import CurvatureTerms, curvature_terms
 from glowjax.analysis.laplacian import laplacian
 from glowjax.analysis.location_spread import LocationSpread, Spread, location_spread_gap
@@ -19,6 +18,7 @@ from glowjax.analysis.paths import Nodes, Profile, gauss_legendre, profile, seco
 from glowjax.analysis.remainder import Remainder, remainder, remainder_along
 from glowjax.analysis.spectrum import Eigenpairs, extreme_eigenpairs
 from glowjax.analysis.taylor import SecondOrderGap, likelihood_gap, second_order_gap
+from glowjax.estimate import Estimate
 
 __all__ = [
     "CurvatureTerms",

@@ -1,6 +1,7 @@
 """Work on many directions or points, a chunk at a time, so that memory is set by the chunk and not by their number."""
 
 import math
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -39,12 +40,17 @@ def map_chunks(fun: Callable[[Array], Any], items: Array, chunk_size: int | None
 
 def checked(chunk_size: int, count: int) -> int:
     """`chunk_size`, at most `count`. Raises InputError where it is not a positive whole number."""
-    if not isinstance(chunk_size, int) or chunk_size < 1:
+    if not is_count(chunk_size):
         raise InputError(
             f"chunk_size must be a positive whole number, but is {chunk_size!r}; leave it out for one that fits "
             f"{MEMORY_BUDGET // 2**20} MiB."
         )
-    return min(chunk_size, count)
+    return min(int(chunk_size), count)
+
+
+def is_count(value: Any) -> bool:
+    """Whether `value` is a positive whole number, of Python or NumPy."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def chunk_size_for(fun: Callable[..., Any], item: Array, count: int, copies: int = 1) -> int:

@@ -27,9 +27,9 @@ from jax.flatten_util import ravel_pytree
 
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.density import check_pair
-from glowjax.analysis.estimate import Estimate, difference, from_values
 from glowjax.analysis.taylor import Center, resolve_center
 from glowjax.errors import InputError
+from glowjax.estimate import Estimate, difference, from_values
 from glowjax.layers import AdditiveCoupling, AffineCoupling, Conv1x1, FullConv1x1, SplitPrior
 from glowjax.layers.base import per_image
 from glowjax.models import Flow, FlowParams

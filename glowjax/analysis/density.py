@@ -1,6 +1,6 @@
 """What every function of this package asks of a density and of the points at which it looks at it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
 import jax
@@ -12,7 +12,11 @@ from glowjax.typing import Array
 
 LogProb: TypeAlias = Callable[[Array], Array]
 """x [*shape] -> [], the log density of ONE point in nats; traceable by JAX. A flow's is
-`functools.partial(model.log_prob, params)`."""
+`functools.partial(model.log_prob, params)`.
+
+As under `jax.jit`, what a function does is compiled once per function object: it must be pure. One that reads what
+changes later (a module's state, a variable that is bound anew) has to be a new object each time, or results are of the
+old state."""
 
 
 def check_point(log_prob_fn: LogProb, x: Array, name: str = "x") -> Array:
@@ -23,7 +27,14 @@ def check_point(log_prob_fn: LogProb, x: Array, name: str = "x") -> Array:
     Raises:
         InputError: where `x` is not floating-point or not finite, or `log_prob_fn(x)` is not a real scalar.
     """
+    if not isinstance(log_prob_fn, Hashable):
+        raise InputError(
+            f"log_prob_fn is a {type(log_prob_fn).__name__} that cannot be hashed, as the methods of some modules; "
+            "pass `lambda x: log_prob_fn(x)` and keep it: results are compiled once per function object."
+        )
     x = jnp.asarray(x)
+    if not x.size:
+        raise InputError(f"{name} has shape {list(x.shape)}: no values to differentiate with respect to.")
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise InputError(
             f"{name} is {x.dtype}, but derivatives need floating-point values in the units that the density sees: "

@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from glowjax.analysis.density import LogProb, check_pair
-from glowjax.analysis.estimate import Estimate, difference, from_values, group_codes
 from glowjax.analysis.paths import gauss_legendre, profile, second_order_parts
 from glowjax.analysis.taylor import log_probs
 from glowjax.errors import InputError
+from glowjax.estimate import Estimate, difference, from_values, group_codes
 from glowjax.typing import Array, Key
 
 
@@ -31,7 +31,8 @@ class Spread(NamedTuple):
         value: from function values; exact, with a bootstrap error.
         gradient: from gradients along the ways from the mean to the images; equals `value` but for the quadrature.
         smooth: from Hessians along the ways.
-        kink: gradient - smooth: the jumps of the gradient. Zero within its error for a smooth density.
+        kink: gradient - smooth: the jumps of the gradient. Zero within its error for a smooth density, but for the
+            quadrature error of `smooth`, which moves into it: compare two numbers of nodes.
         at_mean: 1/2 Tr(H S) with the Hessian at the mean alone: what a Taylor analysis would have said.
         quadrature: gradient - value on the same images: the error of the sums over nodes.
     """
@@ -136,7 +137,14 @@ def _of_set(
     name: str,
 ) -> _Set:
     nodes, mean = gauss_legendre(num_nodes), points.mean(axis=0)
-    along = profile(log_prob_fn, mean, points[:num_paths], nodes.t, chunk_size)
+    group_codes(groups, len(points))
+    path_groups = None if groups is None else np.asarray(groups)[:num_paths]
+    if path_groups is not None and len(np.unique(path_groups)) < 2:
+        raise InputError(
+            f"The first {num_paths} points of {name} are all of one group; raise num_paths until they cover two groups "
+            "or more, or shuffle the points with their groups."
+        )
+    along = profile(log_prob_fn, mean, points[:num_paths], nodes.t, chunk_size, points_name=name)
     parts = second_order_parts(along, nodes)
     values = along.end if len(along.end) == len(points) else log_probs(log_prob_fn, points, name, chunk_size)
 
@@ -148,7 +156,6 @@ def _of_set(
 
     # Around the set's own mean the slopes average to zero: the value is E[f] - f(mean), and the routes leave them out.
     value = Estimate(jnp.mean(values) - at_mean, jnp.std(weights @ values - at_means, ddof=1))
-    path_groups = None if groups is None else np.asarray(groups)[:num_paths]
     routes = (parts.gradient, parts.smooth, parts.kink, parts.at_center, parts.gradient - parts.value)
     spread = Spread(value, *(from_values(route, path_groups) for route in routes))
     return _Set(from_values(values, groups), Estimate(at_mean, error), bias, spread)

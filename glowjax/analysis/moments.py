@@ -19,14 +19,14 @@ class Moments(NamedTuple):
         num_points: N.
         mean: [*shape].
         variance: [*shape], of each value.
-        factor: [*shape, rank] with L L' the best approximation of the covariance of that rank, or None. Up to rounding
+        factor: [*shape, rank] with L L' the best approximation of the covariance of that rank. Up to rounding
             L L' is the covariance itself where the rank reaches N or D; it takes D x rank numbers, never D x D.
     """
 
     num_points: Array
     mean: Array
     variance: Array
-    factor: Array | None
+    factor: Array
 
 
 def moments(images: Array | Iterable[Any], rank: int = 0) -> Moments:
@@ -69,8 +69,7 @@ def _of_batch(batch: Array, rank: int) -> Moments:
     mean = jnp.mean(batch, axis=0)
     deviations = batch - mean
     count = jnp.asarray(len(batch), batch.dtype)
-    factor = _truncated(deviations / jnp.sqrt(count), rank) if rank else None
-    return Moments(count, mean, jnp.mean(deviations**2, axis=0), factor)
+    return Moments(count, mean, jnp.mean(deviations**2, axis=0), _truncated(deviations / jnp.sqrt(count), rank))
 
 
 def _merge(a: Moments, b: Moments, rank: int) -> Moments:
@@ -78,19 +77,18 @@ def _merge(a: Moments, b: Moments, rank: int) -> Moments:
     share_a, share_b = a.num_points / count, b.num_points / count
     shift = b.mean - a.mean
     variance = share_a * a.variance + share_b * b.variance + share_a * share_b * shift**2
-    factor = None
-    if a.factor is not None and b.factor is not None:
-        rows = [
-            jnp.sqrt(share_a) * jnp.moveaxis(a.factor, -1, 0),
-            jnp.sqrt(share_b) * jnp.moveaxis(b.factor, -1, 0),
-            jnp.sqrt(share_a * share_b) * shift[None],
-        ]
-        factor = _truncated(jnp.concatenate(rows), rank)
-    return Moments(count, a.mean + share_b * shift, variance, factor)
+    rows = [
+        jnp.sqrt(share_a) * jnp.moveaxis(a.factor, -1, 0),
+        jnp.sqrt(share_b) * jnp.moveaxis(b.factor, -1, 0),
+        jnp.sqrt(share_a * share_b) * shift[None],
+    ]
+    return Moments(count, a.mean + share_b * shift, variance, _truncated(jnp.concatenate(rows), rank))
 
 
 def _truncated(rows: Array, rank: int) -> Array:
     """[*shape, rank] L with L L' the best rank-`rank` approximation of rows' rows, for `rows` [n, *shape]."""
+    if not rank:
+        return jnp.zeros((*rows.shape[1:], 0), rows.dtype)
     _, singular, directions = jnp.linalg.svd(rows.reshape(len(rows), -1), full_matrices=False)
     columns = (singular[:rank, None] * directions[:rank]).T
     padded = jnp.pad(columns, ((0, 0), (0, rank - columns.shape[1])))  # fewer points than columns

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.analysis.chunking import map_chunks
+from glowjax.analysis.chunking import is_count, map_chunks
 from glowjax.analysis.density import LogProb, check_finite
 from glowjax.errors import InputError
 from glowjax.typing import Array
@@ -75,25 +75,31 @@ def gauss_legendre(num_nodes: int) -> Nodes:
 
     Raises InputError for fewer than one node.
     """
-    if not isinstance(num_nodes, int) or num_nodes < 1:
+    if not is_count(num_nodes):
         raise InputError(f"num_nodes must be a positive whole number, but is {num_nodes!r}; 24 serves most densities.")
-    t, weights = np.polynomial.legendre.leggauss(num_nodes)
+    t, weights = np.polynomial.legendre.leggauss(int(num_nodes))
     return Nodes((t + 1) / 2, weights / 2)
 
 
 def profile(
-    log_prob_fn: LogProb, center: Array, points: Array, t: np.ndarray, chunk_size: int | None = None
+    log_prob_fn: LogProb,
+    center: Array,
+    points: Array,
+    t: np.ndarray,
+    chunk_size: int | None = None,
+    *,
+    points_name: str = "points",
 ) -> Profile:
     """Values of log p and its derivatives along the ways from `center` to `points` [N, *shape] at `t` [T].
 
     The centre is one for all, [*shape], or one for each point, [N, *shape].
 
-    Raises InputError naming the first place where log p or a derivative is not finite.
+    Raises InputError naming the first place where log p or a derivative is not finite, as of `points_name`.
     """
     ways = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
     result = _profile(log_prob_fn, ways, tuple(map(float, t)), chunk_size)
     for name, values in result._asdict().items():
-        check_finite(f"log_prob_fn on the way from the centre ({name}, by point and node)", values)
+        check_finite(f"log_prob_fn on the way from the centre to {points_name}[n] ({name}, by n and node)", values)
     return result
 
 

@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 from glowjax.analysis.density import LogProb, check_pair
-from glowjax.analysis.estimate import Estimate, difference, from_values
 from glowjax.analysis.paths import Nodes, Profile, gauss_legendre, profile, second_order_parts
 from glowjax.analysis.taylor import Center, resolve_center
+from glowjax.estimate import Estimate, difference, from_values
 from glowjax.typing import Array
 
 
@@ -15,8 +15,10 @@ class Remainder(NamedTuple):
     Attributes:
         total: from function values; exact.
         smooth: from the Hessian along the ways to the data: how much it differs from the one at the centre.
-        kink: from jumps of the gradient, which no Hessian sees; zero within its error for a smooth density.
-        quadrature: smooth + kink - total: the error of the sums over nodes. Raise `num_nodes` where it matters.
+        kink: from jumps of the gradient, which no Hessian sees; zero within its error for a smooth density, but for the
+            quadrature error of `smooth`, which moves into it: compare two numbers of nodes.
+        quadrature: smooth + kink - total: the error of the sums of gradients over nodes. Raise `num_nodes` where it
+            matters.
     """
 
     total: Estimate
@@ -48,7 +50,8 @@ def remainder(
     nodes = gauss_legendre(num_nodes)
     x0 = resolve_center(center, in_dist, out_dist)
 
-    p, q = (profile(log_prob_fn, x0, points, nodes.t, chunk_size) for points in (in_dist, out_dist))
+    p = profile(log_prob_fn, x0, in_dist, nodes.t, chunk_size, points_name="in_dist")
+    q = profile(log_prob_fn, x0, out_dist, nodes.t, chunk_size, points_name="out_dist")
     return remainder_along(p, q, nodes, groups_in=groups_in, groups_out=groups_out)
 
 

@@ -36,8 +36,11 @@ def extreme_eigenpairs(log_prob_fn: LogProb, x: Array, num_low: int, num_high: i
         InputError: where fewer than one pair, or D or more, is asked for, or as `check_point` does.
     """
     x = check_point(log_prob_fn, x)
-    if num_low < 0 or num_high < 0 or not 0 < max(num_low, num_high) < x.size:
-        raise InputError(f"Asked for {num_low} + {num_high} eigenpairs of {x.size} values; expected 1 to {x.size - 1}.")
+    if num_low < 0 or num_high < 0 or not 0 < num_low + num_high <= x.size or max(num_low, num_high) == x.size:
+        raise InputError(
+            f"Asked for {num_low} + {num_high} eigenpairs of {x.size} values; expected {x.size} or fewer in all, and "
+            "fewer than that from one end."
+        )
     product = jax.jit(functools.partial(hvp, log_prob_fn, x))
     start = np.random.default_rng(seed).standard_normal(x.size).astype(x.dtype)
 
@@ -47,6 +50,9 @@ def extreme_eigenpairs(log_prob_fn: LogProb, x: Array, num_low: int, num_high: i
             return np.asarray(product(v.reshape(x.shape))).ravel() + x.dtype.type(shift) * v
 
         return LinearOperator((x.size, x.size), matvec=matvec, dtype=x.dtype)
+
+    if not np.any(product(start.reshape(x.shape))):
+        raise InputError("The Hessian at x is zero: every direction is an eigenvector, and none is extreme.")
 
     # ARPACK's tolerance is relative to each eigenvalue, which none near zero would ever meet; shifted by the spectrum's
     # own size, none is near zero, and the tolerance is relative to that size.

@@ -10,8 +10,8 @@ from jax.flatten_util import ravel_pytree
 from glowjax import Flow
 from glowjax.analysis import second_order_gap
 from glowjax.analysis.constant_volume import jacobian_gap, linear_gap, published_gap
-from glowjax.analysis.estimate import from_values
 from glowjax.errors import InputError
+from glowjax.estimate import from_values
 from glowjax.layers import ActNorm, Chain, Conv1x1, FullConv1x1, MultiScale, PixelScaling, Split, Squeeze
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -17,6 +17,7 @@ from glowjax.analysis import (
     laplacian,
     likelihood_gap,
     location_spread_gap,
+    moments,
     quadratic_forms,
     remainder,
     second_order_gap,
@@ -115,6 +116,13 @@ def test_a_hessian_that_is_not_finite_is_refused(name):
         AT_A_POINT[name](lambda x: jnp.sum(jnp.sqrt(jnp.abs(x))), jnp.zeros((2, 3)))
 
 
+class Unhashable:
+    __hash__ = None
+
+    def __call__(self, x):
+        return nonlinear(x)
+
+
 CALLS = {
     "v": (lambda: hvp(nonlinear, X, X[0]), r"v has shape \[3\], but x has shape \[2, 3\]; expected \[2, 3\]"),
     "directions": (lambda: quadratic_forms(nonlinear, X, X), r"directions has shape .* expected \['any', 2, 3\]"),
@@ -126,6 +134,21 @@ CALLS = {
     "laplacian-weights": (lambda: laplacian(nonlinear, X, X.ravel()), r"weights has shape \[6\]"),
     "estimate-weights": (lambda: estimate(nonlinear, X, weights=X[None]), r"weights has shape \[1, 2, 3\]"),
     "factor": (lambda: hessian_trace(nonlinear, X, factor=X), r"factor has shape \[2, 3\], .* \[2, 3, 'any'\]"),
+    "no-columns": (
+        lambda: hessian_trace(nonlinear, X, factor=moments(IN).factor),
+        r"factor has no columns; ask for some, as in moments\(images, rank=50\)",
+    ),
+    "no-directions": (lambda: quadratic_forms(nonlinear, X, X[None][:0]), "directions has none"),
+    "no-values": (lambda: hessian_trace(nonlinear, X[:0]), r"x has shape \[0, 3\]: no values"),
+    "unhashable": (lambda: hessian_trace(Unhashable(), X), "a Unhashable that cannot be hashed.*pass `lambda x"),
+    "true-chunk": (lambda: hessian(nonlinear, X, chunk_size=True), "positive whole number, but is True"),
+    "no-method": (lambda: estimate(nonlinear, X, method=None), "method 'None'"),
+    "all-pairs": (lambda: extreme_eigenpairs(nonlinear, X, 4, 3), r"4 \+ 3 eigenpairs of 6 values"),
+    "flat": (lambda: extreme_eigenpairs(jnp.sum, X, 1, 1), "The Hessian at x is zero"),
+    "paths-of-a-group": (
+        lambda: location_spread_gap(nonlinear, IN, OUT, num_paths=3, groups_in=[0, 0, 0, 1, 1, 2]),
+        "The first 3 points of in_dist are all of one group; raise num_paths",
+    ),
     "both": (lambda: hessian_trace(nonlinear, X, X, factor=X[..., None]), "got both weights and factor"),
     "center": (lambda: second_order_gap(nonlinear, IN, OUT, center=X[0]), r"center has shape \[3\]"),
     "center-name": (lambda: second_order_gap(nonlinear, IN, OUT, center="indist"), "center 'indist'.*'in_dist'"),
@@ -171,3 +194,8 @@ def test_values_are_checked_where_they_are_known_and_passed_where_they_are_not()
     assert np.isnan(jax.jit(lambda x: hessian_trace(nonlinear, x))(bad))
     with pytest.raises(InputError, match=r"x is nan at index \[1, 1\]"):
         jax.jit(lambda scale: hessian_trace(lambda x: scale * nonlinear(x), bad))(2.0)
+
+
+def test_numbers_of_numpy_serve_as_counts():
+    np.testing.assert_allclose(hessian_trace(nonlinear, X, chunk_size=np.int64(3)), hessian_trace(nonlinear, X))
+    assert len(gauss_legendre(np.int32(3)).t) == 3

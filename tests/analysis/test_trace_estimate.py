@@ -28,10 +28,10 @@ def estimates(method, num_probes=16, num_keys=400):
     return jax.tree.map(np.asarray, of_keys(jnp.zeros(DIM), jax.random.split(jax.random.key(0), num_keys)))
 
 
-@pytest.mark.parametrize(("method", "reach"), [("hutchinson", 4), ("xtrace", 6)])
-def test_estimates_lie_within_a_few_standard_errors_of_the_trace(method, reach):
+@both_methods
+def test_estimates_lie_within_four_standard_errors_of_the_trace(method):
     mean, sem = estimates(method)
-    assert np.all(np.abs(mean - TRACE)[:30] < reach * sem[:30])
+    assert np.all(np.abs(mean - TRACE)[:30] < 4 * sem[:30])
 
 
 @both_methods
@@ -40,14 +40,11 @@ def test_estimates_are_unbiased(method):
     assert abs(mean.mean() - TRACE) < 4 * mean.std() / np.sqrt(len(mean))
 
 
-def test_hutchinsons_normal_intervals_cover_the_trace_about_95_times_in_100():
-    mean, sem = estimates("hutchinson")
+@both_methods
+@pytest.mark.parametrize("num_probes", [10, 16])
+def test_normal_intervals_cover_the_trace_about_95_times_in_100(method, num_probes):
+    mean, sem = estimates(method, num_probes)
     assert 0.90 <= np.mean(np.abs(mean - TRACE) < 1.96 * sem) <= 0.99
-
-
-def test_xtraces_normal_intervals_cover_the_trace_most_times():
-    mean, sem = estimates("xtrace")
-    assert 0.75 <= np.mean(np.abs(mean - TRACE) < 1.96 * sem) <= 0.99
 
 
 @pytest.mark.parametrize(("method", "num_probes", "rtol"), [("hutchinson", 2, 0.15), ("xtrace", 16, 0.35)])
