@@ -20,9 +20,18 @@ from glowjax.typing import Array
 Method = Literal["product", "xla"]
 
 
-def convolve(x: Array, kernel: Array) -> Array:
-    """The convolution with `kernel` [k, k, C_in, C_out], k odd, of [C_in, N, H, W] or of a lone image [H, W, C_in]."""
-    return CONVOLUTIONS[method()](x, kernel)
+Origin = tuple[int, int]
+"""Row and column of the kernel's entry that meets the output's own pixel."""
+
+
+def convolve(x: Array, kernel: Array, origin: Origin | None = None) -> Array:
+    """The convolution with `kernel` [rows, columns, C_in, C_out] of [C_in, N, H, W] or of a lone image [H, W, C_in].
+
+    By default the kernel's middle lies on the output's pixel; with the origin at its last row, or its last column,
+    the convolution sees no row below, or no column to the right: it is causal.
+    """
+    middle = (kernel.shape[0] // 2, kernel.shape[1] // 2)
+    return CONVOLUTIONS[method()](x, kernel, middle if origin is None else origin)
 
 
 def feature_axis(x: Array) -> int:
@@ -41,9 +50,9 @@ def method() -> Method:
     return "product" if jax.default_backend() == "cpu" else "xla"
 
 
-def _offsets(size: int) -> list[tuple[int, int]]:
-    margin = size // 2
-    return [(i - margin, j - margin) for i in range(size) for j in range(size)]
+def _offsets(kernel: Array, origin: Origin) -> list[tuple[int, int]]:
+    rows, columns = kernel.shape[:2]
+    return [(i - origin[0], j - origin[1]) for i in range(rows) for j in range(columns)]
 
 
 def _shifted(x: Array, rows: int, columns: int) -> Array:
@@ -64,26 +73,27 @@ def _times(x: Array, matrix: Array) -> Array:
     return (matrix.T @ x.reshape(x.shape[0], -1)).reshape(-1, *x.shape[1:])
 
 
-def _product(x: Array, kernel: Array) -> Array:
-    size, _, channels, features = kernel.shape
-    offsets, axis = _offsets(size), feature_axis(x)
+def _product(x: Array, kernel: Array, origin: Origin) -> Array:
+    channels, features = kernel.shape[2:]
+    offsets, axis = _offsets(kernel, origin), feature_axis(x)
     if channels <= features:
         stacked = jnp.concatenate([_shifted(x, *offset) for offset in offsets], axis=axis)
-        return _times(stacked, kernel.reshape(size * size * channels, features))
+        return _times(stacked, kernel.reshape(len(offsets) * channels, features))
     # The products are cut before they are shifted, so that going back nothing wide is padded.
-    products = _times(x, kernel.transpose(2, 0, 1, 3).reshape(channels, size * size * features))
-    parts = jnp.split(products, size * size, axis=axis)
+    products = _times(x, kernel.transpose(2, 0, 1, 3).reshape(channels, len(offsets) * features))
+    parts = jnp.split(products, len(offsets), axis=axis)
     return functools.reduce(jnp.add, [_shifted(part, *offset) for part, offset in zip(parts, offsets, strict=True)])
 
 
-def _xla(x: Array, kernel: Array) -> Array:
+def _xla(x: Array, kernel: Array, origin: Origin) -> Array:
+    padding = [(before, size - 1 - before) for before, size in zip(origin, kernel.shape[:2], strict=True)]
     if x.ndim == 3:
         return jax.lax.conv_general_dilated(
-            x[None], kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            x[None], kernel, window_strides=(1, 1), padding=padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
         )[0]
     return jax.lax.conv_general_dilated(
-        x, kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=("CNHW", "HWIO", "CNHW")
+        x, kernel, window_strides=(1, 1), padding=padding, dimension_numbers=("CNHW", "HWIO", "CNHW")
     )
 
 
-CONVOLUTIONS: dict[Method, Callable[[Array, Array], Array]] = {"product": _product, "xla": _xla}
+CONVOLUTIONS: dict[Method, Callable[[Array, Array, Origin], Array]] = {"product": _product, "xla": _xla}

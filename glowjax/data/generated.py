@@ -1,39 +1,45 @@
 """Image sets made here rather than collected, in the shape of a reference set.
 
 "noise" is uniform on {0, ..., 255}; "constant" gives each image one random level a channel; "contrast-0.5"
-shrinks each image of the reference by that factor towards its own mean, channel by channel.
+shrinks each image of the reference by that factor towards its own mean, channel by channel; "rotated-90" turns each by
+that angle in degrees, filling the corners with the nearest pixels.
 """
 
 import numpy as np
+from scipy import ndimage
 
 from glowjax.data.image_set import ImageSet
 from glowjax.errors import InputError, unknown
 
-NAMES = ("noise", "constant", "contrast-0.5")
-"""What `generate` makes; 0.5 stands for any factor from 0 to 1."""
+NAMES = ("noise", "constant", "contrast-0.5", "rotated-90")
+"""What `generate` makes; 0.5 stands for any factor from 0 to 1, 90 for any angle in degrees."""
 
-_CONTRAST = "contrast-"
+_CONTRAST, _ROTATED = "contrast-", "rotated-"
 
 
 def is_generated(name: str) -> bool:
     """Whether `name` is that of a generated set."""
-    return name in NAMES or name.startswith(_CONTRAST)
+    return name in NAMES or name.startswith((_CONTRAST, _ROTATED))
 
 
 def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int = 0) -> ImageSet:
     """A generated set in the shape of `like`.
 
     Args:
-        name: "noise", "constant" or "contrast-F" with a factor F from 0 (flat) to 1 (unchanged).
+        name: "noise", "constant", "contrast-F" with a factor F from 0 (flat) to 1 (unchanged), or "rotated-A" with an
+            angle A in degrees, counter-clockwise.
         like: the reference set.
-        num_images: how many; as many as `like` by default. "contrast-F" has at most as many.
+        num_images: how many; as many as `like` by default. The latter two have at most as many.
         seed: chooses the images.
 
     Raises:
-        InputError: another name, a factor outside [0, 1], or a number of images that is not positive.
+        InputError: another name, a factor outside [0, 1], an angle that is no number, or a number of images that is not
+            positive.
     """
     if name.startswith(_CONTRAST):
         return _contrast(name, like.take(num_images, seed))
+    if name.startswith(_ROTATED):
+        return _rotated(name, like.take(num_images, seed))
     count = like.num_images if num_images is None else num_images
     if count < 1:
         raise InputError(f"Cannot generate {count} images of '{name}'; expected at least 1.")
@@ -72,3 +78,20 @@ def _factor(name: str) -> float:
             f"The contrast factor '{text}' in '{name}' is not a number from 0 to 1; write for example 'contrast-0.5'."
         )
     return factor
+
+
+def _rotated(name: str, reference: ImageSet) -> ImageSet:
+    """The images of `reference` turned about their middle by linear interpolation, with their labels and groups."""
+    text = name.removeprefix(_ROTATED)
+    try:
+        angle = float(text)
+    except ValueError:
+        angle = float("nan")
+    if not np.isfinite(angle):
+        raise InputError(f"The angle '{text}' in '{name}' is not a number of degrees; write for example 'rotated-90'.")
+    turned = ndimage.rotate(
+        reference.images.astype(np.float64), angle, axes=(2, 1), reshape=False, order=1, mode="nearest"
+    )
+    images = np.clip(np.rint(turned), 0, 255).astype(np.uint8)
+    source = f"{reference.source}, rotated by {angle:g} degrees"
+    return ImageSet(name, images, reference.labels, reference.groups, source)

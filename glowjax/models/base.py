@@ -2,6 +2,10 @@
 
 from typing import Protocol, runtime_checkable
 
+import flax.struct
+
+from glowjax.errors import InputError
+from glowjax.likelihood import check_images
 from glowjax.typing import Array, Images, Key, Params
 
 
@@ -24,3 +28,44 @@ class ImageModel(Protocol):
     def sample(self, params: Params, key: Key, num_images: int, temperature: float = 1.0) -> Images:
         """uint8 images [num_images, H, W, C]."""
         ...
+
+
+@flax.struct.dataclass
+class NetworkParams:
+    """The learned arrays of a model that is a network, with the shape of the images that they are for.
+
+    Attributes:
+        network: a pytree.
+        image_shape: (H, W, C); static, so that samples know their size and other shapes are refused.
+    """
+
+    network: Params
+    image_shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
+
+
+def check_batch(images: Images) -> None:
+    """Raises InputError unless `images` is uint8 [N, H, W, C], as a model is initialised with."""
+    check_images(images)
+    if images.ndim != 4:
+        raise InputError(f"A model is initialised with images [N, H, W, C], but the shape is {list(images.shape)}.")
+
+
+def check_shape(image_shape: tuple[int, int, int], shape: tuple[int, ...]) -> None:
+    """Raises InputError unless `shape` [..., H, W, C] ends in the model's `image_shape`."""
+    if tuple(shape[-3:]) != image_shape:
+        raise InputError(
+            f"This model was initialised for images of shape {list(image_shape)}, but got {list(shape)}; "
+            "images are never resized, so train a model for that shape or choose other images."
+        )
+
+
+def check_count(name: str, count: int) -> None:
+    """Raises InputError unless `count` is at least 1."""
+    if count < 1:
+        raise InputError(f"{name} must be at least 1, but is {count}.")
+
+
+def check_temperature(temperature: float) -> None:
+    """Raises InputError unless `temperature` is positive."""
+    if not temperature > 0:
+        raise InputError(f"temperature must be positive, but is {temperature}; 1 draws from the model as it is.")

@@ -14,6 +14,7 @@ from glowjax.errors import InputError
 from glowjax.layers.base import sum_per_image
 from glowjax.layers.compose import MultiScale
 from glowjax.likelihood import NUM_LEVELS, bits_per_dim, check_images, dequantize, log_mean_exp
+from glowjax.models.base import check_batch, check_count, check_shape
 from glowjax.typing import Array, Continuous, Images, Key, Latents, Params
 
 LOG_2PI = math.log(2 * math.pi)
@@ -66,9 +67,7 @@ class Flow:
         Raises InputError for images that are not uint8 [N, H, W, C], or whose height, width or channels do not
         suit the layers.
         """
-        check_images(images)
-        if images.ndim != 4:
-            raise InputError(f"A model is initialised with images [N, H, W, C], but the shape is {list(images.shape)}.")
+        check_batch(images)
         try:
             return _init(self, key, images)
         except InputError as error:
@@ -112,9 +111,8 @@ class Flow:
         with the same number. Raises InputError for images that are not uint8 or whose shape is not `init`'s.
         """
         check_images(images)
-        _check_shape(params, images.shape)
-        if num_draws < 1:
-            raise InputError(f"num_draws must be at least 1, but is {num_draws}.")
+        check_shape(params.image_shape, images.shape)
+        check_count("num_draws", num_draws)
         return _log_likelihood(self, params, key, images, num_draws)
 
     def loss(self, params: FlowParams, key: Key, images: Images) -> Array:
@@ -127,21 +125,12 @@ class Flow:
 
         Raises InputError for fewer than one image.
         """
-        if num_images < 1:
-            raise InputError(f"num_images must be at least 1, but is {num_images}.")
+        check_count("num_images", num_images)
         return _sample(self, params, key, num_images, temperature)
 
 
-def _check_shape(params: FlowParams, shape: tuple[int, ...]) -> None:
-    if tuple(shape[-3:]) != params.image_shape:
-        raise InputError(
-            f"This model was initialised for images of shape {list(params.image_shape)}, but got {list(shape)}; "
-            "images are never resized, so train a model for that shape or choose other images."
-        )
-
-
 def _check_continuous(params: FlowParams, x: Continuous) -> None:
-    _check_shape(params, x.shape)
+    check_shape(params.image_shape, x.shape)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise InputError(
             f"A density needs floating-point grey levels, but x is {x.dtype}; "

@@ -22,6 +22,13 @@ Values: TypeAlias = Any
 CONFIDENCE = 0.95
 
 
+NO_BREAK = "\u00a0"
+
+
+def _unbroken(value: float, low: float, high: float, digits: int) -> str:
+    return f"{value:,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]".replace(" ", NO_BREAK)
+
+
 class Interval(NamedTuple):
     """A value with the ends of its 95 % interval, all in the value's unit."""
 
@@ -31,6 +38,10 @@ class Interval(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def brief(self, digits: int) -> str:
+        """For a table: rounded, and with spaces at which no line breaks."""
+        return _unbroken(*self, digits)
 
 
 class Mean(NamedTuple):
@@ -43,6 +54,10 @@ class Mean(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def brief(self, digits: int) -> str:
+        """For a table: rounded, and with spaces at which no line breaks."""
+        return _unbroken(self.mean, self.low, self.high, digits)
 
 
 class DetectionMetrics(NamedTuple):

@@ -2,20 +2,24 @@
 
 from glowjax.plots.curvature import along_paths, contrast_curves, gap_estimates, pixel_moments, spectrum
 from glowjax.plots.detection import bits_per_dim_means, roc_curves
+from glowjax.plots.filtering import by_angle, risk_coverage
 from glowjax.plots.images import image_grid, samples
-from glowjax.plots.likelihoods import decomposition, likelihood_histograms
+from glowjax.plots.likelihoods import decomposition, likelihood_histograms, likelihood_panels
 from glowjax.plots.style import save
 from glowjax.plots.training import training_curve
 
 __all__ = [
     "along_paths",
     "bits_per_dim_means",
+    "by_angle",
     "contrast_curves",
     "decomposition",
     "gap_estimates",
     "image_grid",
     "likelihood_histograms",
+    "likelihood_panels",
     "pixel_moments",
+    "risk_coverage",
     "roc_curves",
     "samples",
     "save",

@@ -52,6 +52,45 @@ def likelihood_histograms(
 
 
 @styled
+def likelihood_panels(
+    log_likelihoods: Mapping[str, Mapping[str, Any]], num_dims: int, in_dist: str, *, reach: float = 6.0
+) -> Figure:
+    """Histograms of log P(image) under several models, a panel for each: figure 3 of the paper.
+
+    Args:
+        log_likelihoods: {model: {set: [N] nats}}.
+        num_dims: dimensions of an image, H * W * C.
+        in_dist: the set that the models were trained on; drawn first.
+        reach: how many widths of the in-distribution set another set may lie away and still be drawn.
+
+    Raises:
+        InputError: where `in_dist` is none of a model's sets, or a set is empty or holds a non-finite number.
+    """
+    num_sets = max(map(len, log_likelihoods.values()))
+    num_columns = min(2, len(log_likelihoods))
+    num_rows = -(-len(log_likelihoods) // num_columns)
+    figure, panels = new_figure((2.3 + 0.2 * num_sets) * num_rows, num_columns, num_rows)
+    for axes, (model, values) in zip(panels, log_likelihoods.items(), strict=False):
+        sets = in_dist_first(values, in_dist)
+        means = {name: -nats.mean() / (num_dims * np.log(2)) for name, nats in sets.items()}
+        _histograms(axes, sets, {name: f"{name}: mean {mean:.2f} bits/dim" for name, mean in means.items()}, reach)
+        axes.set_title(model)
+        axes.set_xlabel("log P(image) [nats]")
+        _legend_under(axes)
+    for axes in panels[1::2]:
+        axes.set_ylabel("")
+    for axes in panels[len(log_likelihoods) :]:
+        axes.set_visible(False)
+    return figure
+
+
+def _legend_under(axes: Axes) -> None:
+    handles, texts = axes.get_legend_handles_labels()
+    wrapped = [fill(text, PANEL_LEGEND_WIDTH) for text in texts]
+    axes.legend(handles, wrapped, loc="upper center", bbox_to_anchor=(0.5, -0.24))
+
+
+@styled
 def decomposition(
     log_pz: Mapping[str, Any],
     log_det: Mapping[str, Any],
@@ -81,9 +120,7 @@ def decomposition(
         sets = in_dist_first(term, in_dist)
         _histograms(axes, sets, {name: f"{name}: mean {nats.mean():,.0f}" for name, nats in sets.items()}, reach)
         axes.set_xlabel(label)
-        handles, texts = axes.get_legend_handles_labels()
-        wrapped = [fill(text, PANEL_LEGEND_WIDTH) for text in texts]
-        axes.legend(handles, wrapped, loc="upper center", bbox_to_anchor=(0.5, -0.24))
+        _legend_under(axes)
     panels[1].set_ylabel("")
     figure.suptitle(title, x=0.01, ha="left", fontsize="large")
     return figure

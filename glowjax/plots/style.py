@@ -58,10 +58,10 @@ def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
     return run
 
 
-def new_figure(height: float, num_columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """An empty figure as wide as a page, `height` inches high, and its panels from left to right."""
+def new_figure(height: float, num_columns: int = 1, num_rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """An empty figure as wide as a page, `height` inches high, and its panels, row by row."""
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
-    return figure, list(figure.subplots(1, num_columns, squeeze=False)[0])
+    return figure, list(figure.subplots(num_rows, num_columns, squeeze=False).ravel())
 
 
 def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:

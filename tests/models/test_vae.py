@@ -1,0 +1,164 @@
+"""The VAE: its bound, its importance-weighted estimate, and the exact marginal of a linear-Gaussian one."""
+
+import dataclasses
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from models.test_flow import noise, perturb, structured
+from scipy import stats
+
+from glowjax import ImageModel
+from glowjax.errors import InputError
+from glowjax.likelihood import bits_per_dim
+from glowjax.models import VAE, Categorical, LogisticMixture, conv_vae
+
+KEY = jax.random.key(0)
+MODELS = {"categorical": conv_vae(3, 4), "logistic": conv_vae(3, 4, pixels=LogisticMixture(1))}
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+@functools.cache
+def perturbed(name):
+    return perturb(MODELS[name].init(KEY, structured()), 0.1)
+
+
+@every_model
+def test_it_is_an_image_model_with_finite_gradients(name):
+    model, params = MODELS[name], perturbed(name)
+    assert isinstance(model, ImageModel)
+    loss, gradient = jax.value_and_grad(model.loss)(params, KEY, structured())
+    np.testing.assert_allclose(loss, bits_per_dim(model.elbo(params, KEY, structured()), 64).mean(), rtol=1e-6)
+    assert all(np.isfinite(leaf).all() and np.any(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+@every_model
+def test_the_estimate_rises_with_the_draws_and_lies_above_the_elbo(name):
+    model, params, images = MODELS[name], perturb(perturbed(name), 0.2), structured(64)
+    keys = jax.random.split(KEY, 4)
+    elbo = model.elbo(params, keys[0], images, 200).mean()
+    estimates = [
+        model.log_likelihood(params, key, images, n).mean() for n, key in zip((2, 20, 200), keys[1:], strict=True)
+    ]
+    assert elbo < estimates[0] < estimates[1] < estimates[2]
+
+
+def test_one_draw_of_the_likelihood_is_one_of_the_elbo():
+    model, params = MODELS["logistic"], perturbed("logistic")
+    images = structured(5)
+    np.testing.assert_allclose(model.log_likelihood(params, KEY, images), model.elbo(params, KEY, images), rtol=1e-6)
+
+
+def test_a_fresh_softmax_model_spends_8_bits_a_value_and_noise_never_less():
+    model = MODELS["categorical"]
+    fresh = model.init(KEY, structured())
+    keys = jax.random.split(KEY, 3)
+    bits = bits_per_dim(model.elbo(fresh, KEY, structured(), 100), 64)
+    assert bits.mean() == pytest.approx(8, abs=0.01)
+    for key in keys:
+        bits = bits_per_dim(model.log_likelihood(perturb(fresh, 0.2), key, noise(100), num_draws=20), 64)
+        assert bits.mean() > 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Gaussian:
+    """A density, not probabilities: of values with unit variance around the outputs."""
+
+    num_levels: int = 256
+    num_outputs: int = 1
+
+    def log_prob(self, outputs, levels):
+        return -0.5 * ((levels / 50.0 - outputs[..., 0]) ** 2 + jnp.log(2 * jnp.pi))
+
+
+class LinearEncoder(nn.Module):
+    """The exact posterior of the linear decoder, with a log-scale that is `excess` too large."""
+
+    excess: float = 0.0
+
+    @nn.compact
+    def __call__(self, x, num_latents):
+        loadings = jnp.asarray(LOADINGS, x.dtype)
+        values = ((x + 1) * 127.5 / 50).reshape(len(x), -1)
+        precision = np.eye(num_latents) + LOADINGS @ LOADINGS.T
+        covariance = np.linalg.inv(precision)
+        mean = (values - jnp.asarray(BIAS, x.dtype)) @ loadings.T @ jnp.asarray(covariance, x.dtype)
+        scale = 0.5 * np.log(np.diag(covariance)) + self.excess
+        return mean, jnp.broadcast_to(jnp.asarray(scale, x.dtype), mean.shape)
+
+
+class LinearDecoder(nn.Module):
+    @nn.compact
+    def __call__(self, latents, image_shape, num_outputs):
+        values = latents @ jnp.asarray(LOADINGS, latents.dtype) + jnp.asarray(BIAS, latents.dtype)
+        return values.reshape(-1, *image_shape, 1)
+
+
+LOADINGS = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 2)))[0].T * np.array([[2.0], [1.0]])
+BIAS = np.full(16, 2.5)
+
+
+@pytest.mark.parametrize("excess", [0.0, 0.3])
+def test_the_estimate_agrees_with_the_exact_marginal_of_a_linear_gaussian_vae(excess):
+    """log N(x; b, I + W'W): with the exact posterior (orthogonal loadings) every weight is the marginal itself."""
+    model = VAE(2, LinearEncoder(excess), LinearDecoder(), Gaussian())
+    images = noise(12, (4, 4, 1))
+    params = model.init(KEY, images)
+    exact = stats.multivariate_normal(BIAS, np.eye(16) + LOADINGS.T @ LOADINGS).logpdf(images.reshape(12, -1) / 50.0)
+    estimate = model.log_likelihood_estimate(params, KEY, images, 1_000)
+    if excess == 0:
+        np.testing.assert_allclose(estimate.mean, exact, rtol=1e-5)
+        assert np.all(estimate.sem < 1e-3)
+    else:
+        assert np.all(estimate.sem > 1e-3)
+        assert np.all(np.abs(estimate.mean - exact) < 4 * estimate.sem + 1e-4)
+        assert np.all(model.elbo(params, KEY, images, 1_000) < exact)
+
+
+def test_the_stated_error_is_the_spread_over_keys():
+    model, params = MODELS["categorical"], perturbed("categorical")
+    images = structured(4)
+    estimates = [model.log_likelihood_estimate(params, key, images, 100) for key in jax.random.split(KEY, 40)]
+    means, sems = (np.array([getattr(e, name) for e in estimates]) for name in ("mean", "sem"))
+    np.testing.assert_allclose(np.sqrt((sems**2).mean(0)), means.std(0), rtol=0.5)
+
+
+@every_model
+def test_samples_are_images(name):
+    model, params = MODELS[name], perturbed(name)
+    samples = model.sample(params, KEY, 3)
+    assert samples.shape == (3, 8, 8, 1)
+    assert samples.dtype == np.uint8
+    assert np.ptp(samples) > 50
+    np.testing.assert_array_equal(samples, model.sample(params, KEY, 3))
+
+
+def images_of(shape):
+    return np.zeros((2, *shape), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, p: m.init(KEY, images_of((6, 8, 1))), "halves height and width twice, but the images are 6 x 8"),
+        (lambda m, p: m.init(KEY, images_of((8, 8, 1))[0]), r"initialised with images \[N, H, W, C\]"),
+        (lambda m, p: m.log_likelihood(p, KEY, images_of((4, 8, 1))), r"shape \[8, 8, 1\], but got \[2, 4, 8, 1\]"),
+        (lambda m, p: m.log_likelihood(p, KEY, images_of((8, 8, 1)) * 0.5), "must be uint8"),
+        (lambda m, p: m.log_likelihood(p, KEY, images_of((8, 8, 1)), 0), "num_draws must be at least 1, but is 0"),
+        (lambda m, p: m.log_likelihood_estimate(p, KEY, images_of((8, 8, 1)), 1), "standard error needs at least 2"),
+        (lambda m, p: m.sample(p, KEY, 0), "num_images must be at least 1"),
+        (lambda m, p: m.sample(p, KEY, 1, -1.0), "temperature must be positive"),
+        (lambda m, p: conv_vae(0, 4), "num_latents must be a positive whole number"),
+        (lambda m, p: conv_vae(2, 0), "width must be a positive whole number"),
+        (
+            lambda m, p: conv_vae(2, 4, pixels=Categorical(4)).init(KEY, images_of((8, 8, 1)) + np.uint8(9)),
+            "hold level 9, .* levels 0 to 3",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call(MODELS["categorical"], perturbed("categorical"))
