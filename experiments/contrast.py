@@ -20,16 +20,16 @@ import numpy as np
 import tyro
 
 from experiments import report
-from experiments.presets import run
+from experiments.command_line import run
 from experiments.published import title
 from experiments.report import Picture, Section, Table
-from experiments.trained import load
+from experiments.trained import load_flow
 from glowjax import analysis as an
 from glowjax import plots
-from glowjax.analysis.estimate import from_values
 from glowjax.analysis.taylor import log_probs
 from glowjax.data import ImageSet, resolve
 from glowjax.data.generated import generate
+from glowjax.estimate import from_values
 from glowjax.likelihood import dequantize
 from glowjax.output import writable_directory
 from glowjax.typing import Array
@@ -60,7 +60,7 @@ class ContrastConfig:
 
 def main(config: ContrastConfig) -> dict[str, Any]:
     """Shrinks, evaluates and reports; returns the curves by data set."""
-    trained = load(config.run_dir)
+    trained = load_flow(config.run_dir)
     folder = writable_directory(config.output_dir or config.run_dir / "contrast")
     test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
     others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]

@@ -19,13 +19,14 @@ from typing import Any
 import tyro
 
 from experiments import report
+from experiments.command_line import run
 from experiments.curvature_page import in_words, numbers, sections
 from experiments.explained import Explained, explain
-from experiments.presets import run
 from experiments.published import title
-from experiments.trained import Trained, load
+from experiments.trained import Trained, load_flow
 from glowjax.data import resolve
 from glowjax.errors import InputError
+from glowjax.models import Flow
 from glowjax.output import writable_directory
 
 
@@ -58,7 +59,7 @@ def main(config: CurvatureConfig) -> dict[str, Any]:
     """Computes, draws and reports; returns the numbers of the tables by out-of-distribution set."""
     if not config.out_dists:
         raise InputError("--out-dists names no data set; name at least one, as: --out-dists mnist")
-    trained = load(config.run_dir)
+    trained = load_flow(config.run_dir)
     folder = writable_directory(config.output_dir or config.run_dir / "curvature")
     pairs = explain_pairs(config, trained)
     results = {name: numbers(explained) for name, explained in pairs.items()}
@@ -75,7 +76,7 @@ def main(config: CurvatureConfig) -> dict[str, Any]:
     return results
 
 
-def explain_pairs(config: CurvatureConfig, trained: Trained) -> dict[str, Explained]:
+def explain_pairs(config: CurvatureConfig, trained: Trained[Flow]) -> dict[str, Explained]:
     """The test set of what the model was trained on against each other set."""
     test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
     others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]

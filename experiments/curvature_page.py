@@ -9,6 +9,7 @@ from experiments.report import Picture, Section, Table
 from experiments.trained import Trained
 from glowjax import analysis as an
 from glowjax import plots
+from glowjax.models import Flow
 
 Pairs = dict[str, Explained]
 
@@ -55,7 +56,7 @@ def _plain(value: Any) -> Any:
     return {k: _plain(v) for k, v in value._asdict().items()} if hasattr(value, "_asdict") else float(value)
 
 
-def in_words(trained: Trained, pairs: Pairs) -> str:
+def in_words(trained: Trained[Flow], pairs: Pairs) -> str:
     """The result in a few sentences."""
     sentences = []
     for name, explained in pairs.items():
@@ -74,7 +75,7 @@ def _nats(estimate: an.Estimate, digits: int = 0) -> str:
     return f"{float(estimate.mean):+,.{digits}f}{NO_BREAK}±{NO_BREAK}{float(estimate.sem):,.{digits}f}"
 
 
-def sections(trained: Trained, pairs: Pairs, folder: Path) -> list[Section]:
+def sections(trained: Trained[Flow], pairs: Pairs, folder: Path) -> list[Section]:
     """Tables and figures of every pair, the latter saved below `folder`."""
     return [
         section
@@ -87,7 +88,7 @@ def sections(trained: Trained, pairs: Pairs, folder: Path) -> list[Section]:
     ]
 
 
-def _overview(trained: Trained, name: str, explained: Explained, folder: Path) -> Section:
+def _overview(trained: Trained[Flow], name: str, explained: Explained, folder: Path) -> Section:
     exact = explained.location_spread
     predicted = {f"second order, {CENTERS[c]}": e.predicted for c, e in explained.expansions.items()}
     predicted["the paper's version"] = explained.published.total
@@ -121,7 +122,7 @@ def _overview(trained: Trained, name: str, explained: Explained, folder: Path) -
     )
 
 
-def _exact(trained: Trained, name: str, explained: Explained) -> Section:
+def _exact(trained: Trained[Flow], name: str, explained: Explained) -> Section:
     exact = explained.location_spread
     spreads = {title(trained.name): exact.spread_in, title(name): exact.spread_out}
     rows = [[label, *map(_nats, spread)] for label, spread in spreads.items()]
@@ -150,7 +151,7 @@ def _exact(trained: Trained, name: str, explained: Explained) -> Section:
     )
 
 
-def _second_order(trained: Trained, name: str, explained: Explained, folder: Path) -> Section:
+def _second_order(trained: Trained[Flow], name: str, explained: Explained, folder: Path) -> Section:
     rows = [[CENTERS[center], *_row(expansion)] for center, expansion in explained.expansions.items()]
     header = ["centre", "gap", "first order", "means", "covariances", "predicted", "remainder", "smooth", "kinks"]
     pictures = []

@@ -16,12 +16,14 @@ from typing import Any
 import tyro
 
 from experiments import curvature, curvature_page, likelihoods, report, train
+from experiments.architectures import GLOWS
+from experiments.command_line import run
 from experiments.curvature import CurvatureConfig
 from experiments.likelihood_page import in_words, sections, summary
 from experiments.likelihoods import LikelihoodsConfig
-from experiments.presets import GLOWS, PRESETS, run
+from experiments.presets import PRESETS
 from experiments.report import Section
-from experiments.trained import load
+from experiments.trained import load_flow
 from glowjax.data import bundled
 
 OUT_DISTS = ("mnist:train", "noise", "constant")
@@ -50,30 +52,29 @@ class DemoConfig:
     """
 
     output_dir: Path = Path("results/demo")
-    num_steps: int = PRESETS["demo"].training.num_steps
+    num_steps: int = PRESETS["nvp"]["demo"].training.num_steps
     num_images: int = 2_000
     seed: int = 0
 
 
 def main(config: DemoConfig) -> dict[str, Any]:
     """Trains, evaluates and reports; returns the numbers of the tables by model and data set."""
-    preset = PRESETS["demo"]
-    training = dataclasses.replace(preset.training, num_steps=config.num_steps, seed=config.seed)
     parts: list[Section] = []
     leads: list[str] = []
     numbers: dict[str, Any] = {}
     with importlib.resources.as_file(importlib.resources.files(bundled)) as data_dir:
         for kind in GLOWS:
             run_dir = config.output_dir / kind
-            model = dataclasses.replace(preset.model, kind=kind)
+            preset = PRESETS[kind]["demo"]
+            training = dataclasses.replace(preset.training, num_steps=config.num_steps, seed=config.seed)
             trained_on = dataclasses.replace(preset, watch=OUT_DISTS, data_dir=data_dir, output_dir=run_dir)
-            train.main(dataclasses.replace(trained_on, model=model, training=training))
-            trained = load(run_dir)
+            train.main(dataclasses.replace(trained_on, training=training))
+            trained = load_flow(run_dir)
             evaluation = LikelihoodsConfig(run_dir, OUT_DISTS, config.num_images, data_dir=data_dir, seed=config.seed)
             sets = likelihoods.score_sets(evaluation, trained)
             numbers[kind] = summary(trained, sets)
             leads.append(in_words(trained, sets))
-            parts += sections(trained, sets, numbers[kind], run_dir / "likelihoods")
+            parts += sections(trained, sets, numbers[kind], evaluation.num_draws, run_dir / "likelihoods")
             if kind == "nvp":
                 explaining = dataclasses.replace(EXPLAINED, run_dir=run_dir, data_dir=data_dir, seed=config.seed)
                 pairs = curvature.explain_pairs(explaining, trained)

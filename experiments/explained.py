@@ -11,9 +11,10 @@ import numpy as np
 from experiments.trained import Trained
 from glowjax import analysis as an
 from glowjax.analysis.density import LogProb
-from glowjax.analysis.estimate import difference, from_values
 from glowjax.data import ImageSet
+from glowjax.estimate import difference, from_values
 from glowjax.likelihood import dequantize
+from glowjax.models import Flow
 from glowjax.typing import Array
 
 CENTERS = ("midpoint", "in_dist")
@@ -58,7 +59,7 @@ class Explained:
 
 
 def explain(
-    trained: Trained, in_dist: ImageSet, out_dist: ImageSet, num_paths: int, num_nodes: int, seed: int
+    trained: Trained[Flow], in_dist: ImageSet, out_dist: ImageSet, num_paths: int, num_nodes: int, seed: int
 ) -> Explained:
     """All of it: means and measured gaps over all images, ways to the first `num_paths` of each set."""
     log_prob = functools.partial(trained.model.log_prob, trained.params)

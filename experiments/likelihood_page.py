@@ -1,4 +1,4 @@
-"""The tables and figures that compare image sets under one trained flow, as sections of a report."""
+"""The tables and figures that compare image sets under one trained model, as sections of a report."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments import flow_page
 from experiments.published import BITS_PER_DIM, title
 from experiments.report import Picture, Section, Table
 from experiments.scoring import Scored, detection
@@ -14,7 +15,6 @@ from glowjax import plots
 from glowjax.data.generated import is_generated
 
 SCORE = "score: bits/dim; out-of-distribution is the positive class, so an AUROC below 0.5 means inverted"
-NO_BREAK = "\u00a0"  # an interval stays on one line
 NUM_SHOWN = 20  # images of each set in the picture of them
 TEMPERATURES = (1.0, 0.7)
 REACH = 1.5  # noise further away than so many widths of the test images would squash the histograms
@@ -49,77 +49,60 @@ def summary(trained: Trained, sets: Sets) -> dict[str, Any]:
         name: {
             "num_images": scored.images.num_images,
             "bits_per_dim": scored.mean()._asdict(),
-            "log_pz_nats": scored.mean(scored.terms.log_pz)._asdict(),
-            "log_det_nats": scored.mean(scored.terms.log_det)._asdict(),
             "published_bits_per_dim": published.get(name),
             "detection": {key: value._asdict() for key, value in detection(test, scored)._asdict().items()},
-            "largest_inversion_error_grey_levels": float(scored.inversion_error.max()),
             "source": scored.images.source,
+            **flow_page.numbers(scored),
         }
         for name, scored in sets.items()
     }
 
 
-def sections(trained: Trained, sets: Sets, numbers: dict[str, Any], folder: Path) -> list[Section]:
+def sections(trained: Trained, sets: Sets, numbers: dict[str, Any], num_draws: int, folder: Path) -> list[Section]:
     """Tables and figures, the latter saved below `folder`, with a sentence on how to read each."""
     return [
-        _tables(trained, sets, numbers),
+        _tables(trained, sets, numbers, num_draws),
         _histograms(trained, sets, folder),
-        _decomposition(trained, sets, folder),
+        *flow_page.sections(trained.kind_and_data, trained.kind, sets, _reach(sets), folder),
         _along_training(trained, folder),
         _images(trained, sets, folder),
     ]
 
 
-def _interval(values: dict[str, float], digits: int) -> str:
-    centre, low, high = (values.get("mean", values.get("value", np.nan)), values["low"], values["high"])
-    return f"{centre:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace(" ", NO_BREAK)
-
-
-def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any]) -> Section:
+def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any], num_draws: int) -> Section:
     likelihoods = [
         [
             title(name),
             scored.count(),
-            _interval(numbers[name]["bits_per_dim"], 3),
-            _interval(numbers[name]["log_pz_nats"], 0),
-            _interval(numbers[name]["log_det_nats"], 0),
+            scored.mean().brief(3),
             f"{numbers[name]['published_bits_per_dim'] or ''}",
+            scored.images.source,
         ]
         for name, scored in sets.items()
     ]
+    test = next(iter(sets.values()))
     against = [
         [
             title(name) + (" (control)" if trained.learned(scored.images) else ""),
-            *(_interval(metric, 3) for metric in numbers[name]["detection"].values()),
+            *(metric.brief(3) for metric in detection(test, scored)),
         ]
         for name, scored in list(sets.items())[1:]
-    ]
-    checks = [
-        [title(name), f"{scored.inversion_error.max():.4f}", scored.images.source] for name, scored in sets.items()
     ]
     return Section(
         f"{trained.kind}: the likelihoods",
         f"The model: {trained.in_words()}.\n\nBits per dimension are -log2 P(image) divided by the number of pixel "
         "values, for 8-bit images: 8 is what a coder without a model spends, and fewer bits mean a higher likelihood. "
-        "log p(z) + log |det dz/dx| is the log density in nats: the first term says how typical the latents are, the "
-        "second how much the flow stretches space around the image.",
+        f"{trained.architecture.likelihood(num_draws)}",
         [
             Table(
-                "Bits per dimension and the two terms of the log density: means with 95 % intervals over "
-                "images, not over training runs",
-                ["evaluated on", "images", "bits/dim", "log p(z) [nats]", "log |det dz/dx| [nats]", "paper, bits/dim"],
+                "Bits per dimension: means with 95 % intervals over images, not over training runs",
+                ["evaluated on", "images", "bits/dim", "paper, bits/dim", "source"],
                 likelihoods,
             ),
             Table(
                 f"Detection against {title(next(iter(sets)))} ({SCORE}): 95 % bootstrap intervals",
                 ["set", "AUROC", "AUPR, out positive", "AUPR, in positive", "FPR at 95 % TPR"],
                 against,
-            ),
-            Table(
-                "How well the flow inverts each set in float32, and where its images come from",
-                ["set", "largest |decode(encode(x)) - x| [grey levels]", "source"],
-                checks,
             ),
         ],
     )
@@ -144,23 +127,6 @@ def _histograms(trained: Trained, sets: Sets, folder: Path) -> Section:
     )
     text = "A set that lies to the right of the test images is more likely under the model, which never saw it."
     return Section(f"{trained.kind}: log-likelihoods", text, figures=[picture])
-
-
-def _decomposition(trained: Trained, sets: Sets, folder: Path) -> Section:
-    log_pz = {title(name): scored.terms.log_pz for name, scored in sets.items()}
-    log_det = {title(name): scored.terms.log_det for name, scored in sets.items()}
-    figure = plots.decomposition(log_pz, log_det, next(iter(log_pz)), trained.kind_and_data, reach=_reach(sets))
-    picture = Picture(
-        plots.save(figure, folder / "decomposition", {"log_pz": log_pz, "log_det": log_det}),
-        "Histograms of the two terms of the log density.",
-        "Histograms of log p(z) and of the log-determinant",
-    )
-    text = (
-        "The log density is the sum of the two panels. Foreign images need not have typical latents to be likely: the "
-        "volume term can pay for it. In a constant-volume flow the right panel is a line, and the whole difference "
-        "lies in the latents."
-    )
-    return Section(f"{trained.kind}: where the difference comes from", text, figures=[picture])
 
 
 def _along_training(trained: Trained, folder: Path) -> Section:

@@ -15,8 +15,8 @@ from typing import Any
 import tyro
 
 from experiments import report
+from experiments.command_line import run
 from experiments.likelihood_page import in_words, sections, summary
-from experiments.presets import run
 from experiments.published import title
 from experiments.scoring import Scored, score
 from experiments.trained import Trained, load
@@ -32,7 +32,7 @@ class LikelihoodsConfig:
         run_dir: the folder of a run of experiments.train.
         out_dists: data sets to compare, as "mnist", "mnist:train", "noise", "constant", "contrast-0.5".
         num_images: at most how many images of each set.
-        num_draws: dequantisation draws an image, the same for every set.
+        num_draws: draws of noise (Glow) or of latents (VAE: take 1000) an image, the same for every set.
         data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
         output_dir: default: "likelihoods" below run_dir.
         seed: chooses images and noise.
@@ -57,7 +57,7 @@ def main(config: LikelihoodsConfig) -> dict[str, Any]:
         folder,
         f"Likelihoods after training on {title(trained.name)}",
         in_words(trained, sets),
-        sections(trained, sets, numbers, folder),
+        sections(trained, sets, numbers, config.num_draws, folder),
         "python -m experiments.likelihoods " + shlex.join(sys.argv[1:]),
     )
     (folder / "results.json").write_text(json.dumps(numbers, indent=1) + "\n")

@@ -17,7 +17,7 @@ import numpy as np
 import tyro
 
 from experiments import report
-from experiments.presets import run
+from experiments.command_line import run
 from experiments.published import SUMMED_VARIANCES, title
 from experiments.report import Picture, Section, Table
 from glowjax import analysis as an

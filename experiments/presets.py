@@ -1,61 +1,14 @@
-"""What a run is made of, the presets, and the command line that chooses among them."""
+"""What a training run is made of, and the presets."""
 
 import dataclasses
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, cast
 
-import jax
 import optax
 import tyro
 
-import glowjax as gj
-from glowjax.errors import InputError, unknown
-from glowjax.models import Flow
+from experiments.architectures import GlowConfig, ModelConfig, PixelCNNConfig, VAEConfig
 from glowjax.train import make_optimizer
-
-Kind = Literal["nvp", "cv"]
-
-GLOWS: dict[Kind, Callable[..., Flow]] = {"nvp": gj.nvp_glow, "cv": gj.cv_glow}
-ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jax.nn.tanh, "swish": jax.nn.swish}
-
-ConfigT = TypeVar("ConfigT")
-
-
-@dataclasses.dataclass(frozen=True)
-class GlowConfig:
-    """A Glow's architecture.
-
-    Attributes:
-        kind: affine couplings and conditional splits (nvp), or constant volume (cv).
-        num_scales: scales of the multi-scale architecture.
-        num_steps: steps of flow a scale.
-        width: hidden features of the couplings' networks.
-        conditioner: the reference's network (conv) or the paper's kind (highway).
-        activation: of the couplings' networks.
-        memory: what the backward pass keeps: every activation (store) or one image a step (remat).
-    """
-
-    kind: Kind = "nvp"
-    num_scales: int = 2
-    num_steps: int = 8
-    width: int = 64
-    conditioner: Literal["conv", "highway"] = "conv"
-    activation: Literal["relu", "tanh", "swish"] = "relu"
-    memory: Literal["store", "remat"] = "remat"
-
-    def build(self) -> Flow:
-        """The model."""
-        return GLOWS[self.kind](
-            self.num_scales,
-            self.num_steps,
-            self.width,
-            conditioner=self.conditioner,
-            activation=ACTIVATIONS[self.activation],
-            memory=self.memory,
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +46,9 @@ class TrainingConfig:
         )
 
 
+SMALL_GLOW = GlowConfig()
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """A whole training run.
@@ -112,18 +68,20 @@ class TrainConfig:
     watch: tuple[str, ...] = ()
     data_dir: Path | None = None
     output_dir: Path = Path("runs/small-28")
-    model: GlowConfig = GlowConfig()
+    model: tyro.conf.AvoidSubcommands[ModelConfig] = SMALL_GLOW
     training: TrainingConfig = TrainingConfig()
 
 
-SMALL_28 = TrainConfig()
-_PAPER_TRAINING = TrainingConfig(
+_PAPER_GLOW = TrainingConfig(
     num_steps=200_000, batch_size=32, optimizer="rmsprop", schedule="halving", evaluate_every=5_000
 )
+_DEMO = TrainingConfig(num_steps=850, warmup_steps=100, evaluate_every=170)
+_NETWORK = TrainingConfig(num_steps=10_000, optimizer="adam", learning_rate=1e-3)
+"""For PixelCNN and VAE, whose steps are plain ones of a network."""
 
-PRESETS: dict[str, TrainConfig] = {
-    "demo": dataclasses.replace(SMALL_28, training=TrainingConfig(num_steps=850, warmup_steps=100, evaluate_every=170)),
-    "small-28": SMALL_28,
+GLOW_PRESETS: dict[str, TrainConfig] = {
+    "demo": TrainConfig(training=_DEMO),
+    "small-28": TrainConfig(),
     "small-32": TrainConfig(
         in_dist="cifar10",
         model=GlowConfig(num_scales=3, num_steps=8, width=96),
@@ -131,12 +89,12 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     "paper-28": TrainConfig(
         model=GlowConfig(num_steps=16, width=200, conditioner="highway"),
-        training=dataclasses.replace(_PAPER_TRAINING, learning_rate=5e-5),
+        training=dataclasses.replace(_PAPER_GLOW, learning_rate=5e-5),
     ),
     "paper-32": TrainConfig(
         in_dist="cifar10",
         model=GlowConfig(num_scales=3, num_steps=8, width=400, conditioner="highway"),
-        training=dataclasses.replace(_PAPER_TRAINING, learning_rate=1e-5),
+        training=dataclasses.replace(_PAPER_GLOW, learning_rate=1e-5),
     ),
     "openai-cifar10": TrainConfig(
         in_dist="cifar10",
@@ -147,38 +105,66 @@ PRESETS: dict[str, TrainConfig] = {
         ),
     ),
 }
-PRESETS = {
-    name: dataclasses.replace(preset, preset=name, output_dir=Path("runs") / name) for name, preset in PRESETS.items()
+
+CV_GLOW_PRESETS = {
+    name: dataclasses.replace(preset, model=dataclasses.replace(cast(GlowConfig, preset.model), kind="cv"))
+    for name, preset in GLOW_PRESETS.items()
+}
+
+PIXELCNN_PRESETS: dict[str, TrainConfig] = {
+    "demo": TrainConfig(
+        model=PixelCNNConfig(num_layers=3, width=24, head_width=32),
+        training=dataclasses.replace(_NETWORK, num_steps=400, warmup_steps=50, evaluate_every=100),
+    ),
+    "small-28": TrainConfig(model=PixelCNNConfig(), training=_NETWORK),
+    "small-32": TrainConfig(
+        in_dist="cifar10",
+        model=PixelCNNConfig(num_layers=7, width=48),
+        training=dataclasses.replace(_NETWORK, batch_size=32),
+    ),
+    # The paper's sizes as they are remembered, not read: 5 layers of 32 features, and 15 of 128.
+    "paper-28": TrainConfig(
+        model=PixelCNNConfig(num_layers=5, width=32),
+        training=dataclasses.replace(_NETWORK, num_steps=100_000, batch_size=32, evaluate_every=5_000),
+    ),
+    "paper-32": TrainConfig(
+        in_dist="cifar10",
+        model=PixelCNNConfig(num_layers=15, width=128, head_width=128),
+        training=dataclasses.replace(_NETWORK, num_steps=200_000, batch_size=32, evaluate_every=5_000),
+    ),
+}
+
+VAE_PRESETS: dict[str, TrainConfig] = {
+    "demo": TrainConfig(
+        model=VAEConfig(num_latents=20, width=16),
+        training=dataclasses.replace(_NETWORK, num_steps=600, warmup_steps=50, evaluate_every=150),
+    ),
+    "small-28": TrainConfig(model=VAEConfig(), training=_NETWORK),
+    "small-32": TrainConfig(in_dist="cifar10", model=VAEConfig(num_latents=100), training=_NETWORK),
+    "paper-28": TrainConfig(
+        model=VAEConfig(num_latents=100, width=64),
+        training=dataclasses.replace(_NETWORK, num_steps=200_000, evaluate_every=5_000),
+    ),
+    "paper-32": TrainConfig(
+        in_dist="cifar10",
+        model=VAEConfig(num_latents=200, width=64),
+        training=dataclasses.replace(_NETWORK, num_steps=200_000, evaluate_every=5_000),
+    ),
 }
 
 
-def parse_train_config(arguments: list[str], description: str | None) -> TrainConfig:
-    """The preset named by `--preset` (default small-28) with the other options put over it.
-
-    Raises InputError for an unknown preset.
-    """
-    name = TrainConfig.preset
-    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
-        if option.partition("=")[0] == "--preset":
-            name = option.partition("=")[2] or value
-    if name not in PRESETS:
-        raise unknown("preset", name, PRESETS)
-    return tyro.cli(TrainConfig, args=arguments, default=PRESETS[name], description=description)
+def _named(kind: str, presets: dict[str, TrainConfig]) -> dict[str, TrainConfig]:
+    folder = "" if kind == "nvp" else f"{kind}-"
+    return {
+        name: dataclasses.replace(preset, preset=name, output_dir=Path("runs") / f"{folder}{name}")
+        for name, preset in presets.items()
+    }
 
 
-def run(main: Callable[[ConfigT], Any], parse: Callable[[list[str]], ConfigT]) -> None:
-    """Runs an experiment from the command line, with a persistent compilation cache.
-
-    Bad input ends in its one sentence and exit status 2; an interrupt, after a checkpoint, in status 130.
-    """
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(Path("~/.cache/glowjax/xla").expanduser()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    try:
-        main(parse(sys.argv[1:]))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        raise SystemExit(130) from None
+PRESETS: dict[str, dict[str, TrainConfig]] = {
+    "nvp": _named("nvp", GLOW_PRESETS),
+    "cv": _named("cv", CV_GLOW_PRESETS),
+    "pixelcnn": _named("pixelcnn", PIXELCNN_PRESETS),
+    "vae": _named("vae", VAE_PRESETS),
+}
+"""{kind of model: {name: preset}}."""

@@ -1,4 +1,4 @@
-"""Everything that one image set's likelihoods tell about a trained flow, in arrays."""
+"""Everything that one image set's likelihoods tell about a trained model, in arrays."""
 
 import dataclasses
 import functools
@@ -19,20 +19,31 @@ from glowjax.typing import Array, Images, Key, Params
 
 
 @dataclasses.dataclass(frozen=True)
+class FlowDetails:
+    """What a flow says besides, at one dequantisation draw.
+
+    Attributes:
+        terms: each [N] in nats.
+        inversion_error: [N] largest |decode(encode(x)) - x| of an image, in grey levels.
+    """
+
+    terms: FlowTerms
+    inversion_error: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
 class Scored:
     """An image set under a model.
 
     Attributes:
         images: the set.
         log_likelihood: [N] log P(image) in nats.
-        terms: each [N] in nats, at one dequantisation draw.
-        inversion_error: [N] largest |decode(encode(x)) - x| of an image, in grey levels.
+        flow: what a flow says besides; None for another model.
     """
 
     images: ImageSet
     log_likelihood: np.ndarray
-    terms: FlowTerms
-    inversion_error: np.ndarray
+    flow: FlowDetails | None = None
 
     @property
     def bits_per_dim(self) -> np.ndarray:
@@ -50,12 +61,13 @@ class Scored:
 
 
 def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scored:
-    """`images` under the model, with `num_draws` dequantisation draws an image for log P(image)."""
+    """`images` under the model, with `num_draws` draws of noise or latents an image for log P(image)."""
     likelihood_key, terms_key = jax.random.split(jax.random.key(seed))
     log_likelihood = log_likelihoods(trained.model, trained.params, likelihood_key, images.images, num_draws)
+    if not isinstance(trained.model, Flow):
+        return Scored(images, log_likelihood)
     details = functools.partial(_details, trained.model, trained.params)
-    terms, error = in_batches(details, terms_key, images.images)
-    return Scored(images, log_likelihood, terms, error)
+    return Scored(images, log_likelihood, FlowDetails(*in_batches(details, terms_key, images.images)))
 
 
 def detection(in_dist: Scored, out_dist: Scored) -> DetectionMetrics:

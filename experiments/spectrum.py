@@ -20,10 +20,10 @@ import numpy as np
 import tyro
 
 from experiments import report
-from experiments.presets import run
+from experiments.command_line import run
 from experiments.published import title
 from experiments.report import Picture, Section, Table
-from experiments.trained import load
+from experiments.trained import load_flow
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.data import resolve
@@ -58,7 +58,7 @@ class SpectrumConfig:
 
 def main(config: SpectrumConfig) -> dict[str, Any]:
     """Computes, draws and reports; returns eigenvalues, variances and the trace."""
-    trained = load(config.run_dir)
+    trained = load_flow(config.run_dir)
     folder = writable_directory(config.output_dir or config.run_dir / "spectrum")
     test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
     others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]

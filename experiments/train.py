@@ -2,8 +2,9 @@
 
     python -m experiments.train --preset small-28 --in-dist fashion_mnist --watch mnist:train --output-dir runs/fashion
 
-The same command run again resumes, and ends with the same bits as an uninterrupted run. Presets: demo, small-28,
-small-32 (an hour or so on 2 cores), paper-28, paper-32 (the paper's small Glow), openai-cifar10 (the reference's).
+The same command run again resumes, and ends with the same bits as an uninterrupted run. `--model` is nvp (default),
+cv, pixelcnn or vae; `--preset` is small-28 (default), demo, small-32 (an hour or so on 2 cores), paper-28 or paper-32
+(about the paper's sizes), for Glows also openai-cifar10 (the reference's). Further options change the preset.
 """
 
 import dataclasses
@@ -12,7 +13,8 @@ from typing import Any
 
 import jax
 
-from experiments.presets import TrainConfig, parse_train_config, run
+from experiments.command_line import parse_train_config, run
+from experiments.presets import TrainConfig
 from glowjax.data import parse_spec, resolve, training_and_validation
 from glowjax.data.generated import is_generated
 from glowjax.errors import InputError

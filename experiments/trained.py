@@ -2,23 +2,28 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-from experiments.presets import GlowConfig, TrainingConfig
+from experiments.architectures import ModelConfig, architecture
+from experiments.presets import TrainingConfig
 from experiments.published import title
 from glowjax.data import ImageSet
-from glowjax.models import Flow
+from glowjax.errors import InputError
+from glowjax.models import Flow, ImageModel
 from glowjax.train import Checkpoints, make_state
 from glowjax.train.log import read
 from glowjax.typing import Params
 
+ModelT = TypeVar("ModelT", bound=ImageModel, covariant=True)
+
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class Trained(Generic[ModelT]):
     """A model with the averaged params of its best checkpoint.
 
     Attributes:
@@ -29,7 +34,7 @@ class Trained:
         history: the records of `metrics.jsonl` that hold an evaluation.
     """
 
-    model: Flow
+    model: ModelT
     params: Params
     description: dict[str, Any]
     step: int
@@ -50,9 +55,14 @@ class Trained:
         return images.name == f"{self.name}:train"
 
     @property
+    def architecture(self) -> ModelConfig:
+        """The configuration that the model was built from."""
+        return architecture(self.description["model"])
+
+    @property
     def kind(self) -> str:
-        """The model's name: NVP-Glow or CV-Glow."""
-        return f"{self.description['model']['kind'].upper()}-Glow"
+        """The model's name: NVP-Glow, CV-Glow, PixelCNN or VAE."""
+        return self.architecture.title
 
     @property
     def kind_and_data(self) -> str:
@@ -66,16 +76,14 @@ class Trained:
 
     def in_words(self) -> str:
         """The model and its training in a sentence."""
-        model, training = self.description["model"], self.description["training"]
+        training = self.description["training"]
         return (
-            f"{self.kind}, {model['num_scales']} scales x {model['num_steps']} steps, {model['conditioner']} "
-            f"conditioners of width {model['width']} ({model['activation']}), trained on "
-            f"{self.description['num_images']:,} images for {self.step:,} steps of {training['batch_size']} in "
-            f"{self.description['seconds'] / 60:.0f} minutes"
+            f"{self.kind}, {self.architecture.in_words()}, trained on {self.description['num_images']:,} images for "
+            f"{self.step:,} steps of {training['batch_size']} in {self.description['seconds'] / 60:.0f} minutes"
         )
 
 
-def load(run_dir: Path) -> Trained:
+def load(run_dir: Path) -> Trained[ImageModel]:
     """The model of the run below `run_dir`, as `experiments.train` left it.
 
     Raises InputError where there is no checkpoint, or it is damaged or of another model.
@@ -83,7 +91,7 @@ def load(run_dir: Path) -> Trained:
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
         step = checkpoints.best_step()
         description = checkpoints.description(step)
-        model = GlowConfig(**description["model"]).build()
+        model = architecture(description["model"]).build()
         optimizer = TrainingConfig(**description["training"]).make_optimizer()
 
         def template() -> Any:
@@ -93,3 +101,31 @@ def load(run_dir: Path) -> Trained:
         state = checkpoints.restore(step, jax.eval_shape(template))
     history = [record for record in read(run_dir / "metrics.jsonl") if "validation" in record]
     return Trained(model, state.ema_params, description, int(state.step), history)
+
+
+def load_flow(run_dir: Path) -> Trained[Flow]:
+    """As `load`, of a flow: what needs a density over continuous images.
+
+    Raises InputError for a model that has none, or as `load` does.
+    """
+    trained = load(run_dir)
+    model = trained.model
+    if not isinstance(model, Flow):
+        raise InputError(
+            f"{run_dir} holds a {trained.kind}, which gives probabilities of 8-bit images and no density between them: "
+            "a derivative with respect to a pixel would say how the network interpolates, not how the likelihood "
+            "curves. Name the run of a Glow (--model nvp or cv)."
+        )
+    return Trained(model, trained.params, trained.description, trained.step, trained.history)
+
+
+def name_each(models: Sequence[Trained]) -> dict[str, Trained]:
+    """The models by kind; where two are of a kind, with their architecture too, and a number if that is not enough."""
+    kinds = [trained.kind for trained in models]
+    named: dict[str, Trained] = {}
+    for trained in models:
+        name = trained.kind
+        if kinds.count(name) > 1:
+            name = f"{name} ({trained.architecture.in_words()})"
+        named[name if name not in named else f"{name}, no. {len(named) + 1}"] = trained
+    return named

@@ -4,7 +4,7 @@ import pytest
 from glowjax.data import ImageSet, generate
 from glowjax.errors import InputError
 
-NAMES = ["noise", "constant", "contrast-0.5"]
+NAMES = ["noise", "constant", "contrast-0.5", "rotated-30"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,3 +78,31 @@ def test_an_unknown_name_suggests_the_nearest(small):
 def test_generating_none_is_refused(small):
     with pytest.raises(InputError, match="Cannot generate 0 images of 'noise'"):
         generate("noise", small, 0)
+
+
+def test_a_quarter_turn_is_exact_and_counter_clockwise(square):
+    for quarters, name in enumerate(["rotated-0", "rotated-90", "rotated-180", "rotated-270"]):
+        turned = generate(name, square)
+        np.testing.assert_array_equal(turned.images, np.rot90(square.images, quarters, axes=(1, 2)))
+        np.testing.assert_array_equal(turned.labels, square.labels)
+    assert "rotated by 270 degrees" in turned.source
+
+
+def test_a_small_turn_and_its_undoing_give_the_image_back_roughly(square):
+    ramp = ImageSet("ramp", np.tile(np.arange(0, 240, 15, dtype=np.uint8), (1, 16, 1))[..., None])
+    once = generate("rotated-20", ramp)
+    back = generate("rotated--20", once).images.astype(int)
+    assert np.abs(back - ramp.images)[0, 5:11, 5:11].max() <= 4
+    assert np.abs(once.images.astype(int) - ramp.images).max() > 10
+
+
+@pytest.mark.parametrize("angle", ["left", "nan", ""])
+def test_an_angle_that_is_no_number_is_refused(small, angle):
+    with pytest.raises(InputError, match=f"The angle '{angle}' .* is not a number of degrees"):
+        generate(f"rotated-{angle}", small)
+
+
+@pytest.fixture
+def square():
+    images = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 2), dtype=np.uint8)
+    return ImageSet("square", images, labels=np.arange(4))

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from experiments import contrast, curvature, moments, spectrum, train
+from experiments.architectures import GlowConfig
 from experiments.contrast import ContrastConfig
 from experiments.curvature import CurvatureConfig
 from experiments.moments import MomentsConfig
-from experiments.presets import GlowConfig, TrainConfig, TrainingConfig
+from experiments.presets import TrainConfig, TrainingConfig
 from experiments.spectrum import SpectrumConfig
 from glowjax.errors import InputError
 

@@ -1,19 +1,23 @@
 """Every preset is a model that can be built and a step that can be compiled, without running it."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import pytest
 
-from experiments.presets import PRESETS, parse_train_config
+from experiments.command_line import parse_train_config
+from experiments.presets import PRESETS
 from glowjax.errors import InputError
 from glowjax.train import make_state, train_step
 
 IMAGE = {"fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_initialises_shapes_and_lowers_its_training_step(name):
-    preset = PRESETS[name]
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PRESETS for name in PRESETS[kind]])
+def test_a_preset_initialises_shapes_and_lowers_its_training_step(kind, name):
+    preset = PRESETS[kind][name]
+    assert (preset.model.kind, preset.preset) == (kind, name)
     model, optimizer = preset.model.build(), preset.training.make_optimizer()
     images = jax.ShapeDtypeStruct((preset.training.batch_size, *IMAGE[preset.in_dist]), jnp.uint8)
     key = jax.eval_shape(jax.random.key, 0)
@@ -31,6 +35,24 @@ def test_options_override_the_preset():
     config = parse_train_config(["--preset=small-32", "--model.kind", "cv", "--training.num-steps", "7"], "")
     assert (config.preset, config.in_dist, config.model.kind, config.model.width) == ("small-32", "cifar10", "cv", 96)
     assert config.training.num_steps == 7
+
+
+@pytest.mark.parametrize("kind", PRESETS)
+def test_a_model_is_chosen_by_name_and_its_options_are_its_own(kind):
+    config = parse_train_config([f"--model={kind}", "--preset", "demo", "--model.width", "9"], "")
+    assert config == dataclasses.replace(
+        PRESETS[kind]["demo"], model=dataclasses.replace(PRESETS[kind]["demo"].model, width=9)
+    )
+
+
+def test_every_preset_has_a_folder_of_its_own():
+    folders = [preset.output_dir for presets in PRESETS.values() for preset in presets.values()]
+    assert len(set(folders)) == len(folders)
+
+
+def test_an_unknown_model_names_the_nearest():
+    with pytest.raises(InputError, match="Unknown model 'pixelcn'; did you mean 'pixelcnn'"):
+        parse_train_config(["--model", "pixelcn"], "")
 
 
 def test_an_unknown_preset_names_the_nearest():

@@ -6,14 +6,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chex
 import numpy as np
 import pytest
 
-from experiments import demo, likelihoods, presets, train
+import experiments.filter
+from experiments import (
+    command_line,
+    contrast,
+    curvature,
+    demo,
+    likelihoods,
+    model_classes,
+    spectrum,
+    train,
+)
+from experiments.architectures import GlowConfig, PixelCNNConfig, VAEConfig
 from experiments.demo import DemoConfig
+from experiments.filter import FilterConfig
 from experiments.likelihoods import LikelihoodsConfig
-from experiments.presets import PRESETS, GlowConfig, TrainConfig, TrainingConfig
+from experiments.model_classes import ModelClassesConfig
+from experiments.presets import PRESETS, TrainConfig, TrainingConfig
+from experiments.trained import load, name_each
 from glowjax.errors import InputError
+from glowjax.train import loop
 
 ROOT = Path(__file__).parents[2]
 TINY = TrainConfig(
@@ -30,8 +46,9 @@ def folder(tmp_path_factory):
     data = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     ramps = np.linspace(0, 1, 8)[:, None, None] * rng.uniform(50, 250, (200, 1, 1, 1)) * np.ones((1, 8, 8, 1))
-    np.savez(data / "ramps_train.npz", image=ramps.astype(np.uint8))
-    np.savez(data / "ramps_test.npz", image=ramps[:60].astype(np.uint8))
+    labels = (ramps[:, -1, 0, 0] > 150).astype(np.int64)  # bright or dim
+    np.savez(data / "ramps_train.npz", image=ramps.astype(np.uint8), label=labels)
+    np.savez(data / "ramps_test.npz", image=ramps[:60].astype(np.uint8), label=labels[:60])
     photos = np.arange(40) // 2
     np.savez(data / "others_test.npz", image=(ramps[:40] / 8 + 100).astype(np.uint8), source_image=photos)
     np.savez(data / "large_test.npz", image=np.zeros((20, 16, 16, 1), np.uint8))
@@ -76,8 +93,9 @@ def test_a_run_is_not_resumed_as_another_model(trained, folder):
 
 
 def test_the_demo_leaves_a_report_on_both_models(tmp_path, monkeypatch):
-    small = dataclasses.replace(PRESETS["demo"], model=GlowConfig(num_steps=1, width=4))
-    monkeypatch.setitem(presets.PRESETS, "demo", small)
+    for kind in ("nvp", "cv"):
+        small = dataclasses.replace(PRESETS[kind]["demo"], model=GlowConfig(kind, num_steps=1, width=4))
+        monkeypatch.setitem(PRESETS[kind], "demo", small)
     monkeypatch.setattr(train, "NUM_EVALUATED", 20)
     numbers = demo.main(DemoConfig(output_dir=tmp_path, num_steps=3, num_images=20))
     assert set(numbers) == {"nvp", "cv"}
@@ -87,7 +105,112 @@ def test_the_demo_leaves_a_report_on_both_models(tmp_path, monkeypatch):
     assert "10,000" in page  # the bundled images, whatever folder the environment names
 
 
-@pytest.mark.parametrize("name", ["train", "likelihoods", "demo", "curvature", "moments", "contrast", "spectrum"])
+@pytest.fixture(scope="module", params=["pixelcnn", "vae"])
+def other(request, folder, tmp_path_factory):
+    """A trained model that is no flow."""
+    run_dir = tmp_path_factory.mktemp("runs") / request.param
+    config = dataclasses.replace(TINY, model=OTHERS[request.param], data_dir=folder, output_dir=run_dir)
+    assert train.main(config)["num_steps"] == 6
+    return run_dir
+
+
+OTHERS = {
+    "pixelcnn": PixelCNNConfig(num_layers=1, width=4, head_width=4),
+    "vae": VAEConfig(num_latents=2, width=4),
+}
+
+
+def test_another_model_is_trained_and_evaluated_by_the_same_commands(other, folder):
+    numbers = likelihoods.main(LikelihoodsConfig(other, ("others", "noise"), 40, num_draws=2, data_dir=folder))
+    assert list(numbers) == ["ramps:test", "ramps:train", "others:test", "noise"]
+    assert "log_det_nats" not in numbers["noise"]
+    page = (other / "likelihoods" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert ("log P(image) is exact" if other.name == "pixelcnn" else "importance-weighted over 2 draws") in page
+
+
+def test_another_model_resumes_with_the_same_bits(other, folder, tmp_path, monkeypatch):
+    config = dataclasses.replace(TINY, model=OTHERS[other.name], data_dir=folder, output_dir=tmp_path)
+    evaluate, calls = loop.evaluate, []
+
+    def stopped_once(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(loop, "evaluate", stopped_once)
+    with pytest.raises(KeyboardInterrupt):
+        train.main(config)
+    train.main(config)
+    chex.assert_trees_all_equal(load(tmp_path).params, load(other).params)
+
+
+@pytest.mark.parametrize("experiment", [curvature, contrast, spectrum], ids=["curvature", "contrast", "spectrum"])
+def test_input_curvature_of_a_discrete_likelihood_is_refused(other, folder, experiment):
+    config = {
+        curvature: lambda: curvature.CurvatureConfig(other, ("others",), data_dir=folder),
+        contrast: lambda: contrast.ContrastConfig(other, data_dir=folder),
+        spectrum: lambda: spectrum.SpectrumConfig(other, "others", data_dir=folder),
+    }[experiment]()
+    with pytest.raises(InputError, match="probabilities of 8-bit images and no density between them"):
+        experiment.main(config)
+
+
+def test_model_classes_compares_runs_on_the_same_images(trained, other, folder, tmp_path):
+    config = ModelClassesConfig((trained, other), ("others", "noise"), 30, 1, 2, folder, tmp_path)
+    numbers = model_classes.main(config)
+    assert list(numbers) == ["NVP-Glow", load(other).kind]
+    assert numbers["NVP-Glow"]["noise"]["bits_per_dim"]["mean"] > 8
+    assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 2
+    assert json.loads((tmp_path / "results.json").read_text()) == numbers
+
+
+def test_the_filter_asks_a_classifier_and_every_gate(trained, other, folder, tmp_path):
+    config = FilterConfig(
+        (trained, other),
+        ("others", "noise"),
+        angles=(90,),
+        num_images=30,
+        num_latent_draws=2,
+        classifier_steps=25,
+        data_dir=folder,
+        output_dir=tmp_path,
+    )
+    results = experiments.filter.main(config)
+    assert list(results) == ["ramps:test", "rotated-90", "others:test", "noise"]
+    assert results["ramps:test"]["accuracy"]["value"] >= 0.5
+    assert results["others:test"]["accuracy"]["value"] == 0
+    gates = results["ramps:test"]["gates"]
+    assert list(gates) == [
+        "classifier, confidence",
+        *(f"{kind}, {rule}" for kind in ("NVP-Glow", load(other).kind) for rule in ("likelihood", "typicality")),
+    ]
+    for values in gates.values():
+        assert values["0.99"]["passing"]["value"] >= values["0.95"]["passing"]["value"]
+        assert values["0.99"]["passing_and_confidently_wrong"]["value"] <= values["0.99"]["passing"]["value"]
+    assert results["noise"]["gates"]["NVP-Glow, typicality"]["0.99"]["passing"]["value"] == 0
+    assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 2
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+
+
+def test_a_classifier_wants_labels(trained, folder, tmp_path):
+    np.savez(tmp_path / "ramps_train.npz", image=np.load(folder / "ramps_train.npz")["image"])
+    with pytest.raises(InputError, match="'ramps:train-training' has no labels to train a classifier with"):
+        experiments.filter.main(FilterConfig((trained,), ("noise",), data_dir=tmp_path, output_dir=tmp_path / "out"))
+
+
+def test_models_of_one_kind_are_told_apart(trained):
+    assert list(name_each([load(trained)] * 2)) == [
+        "NVP-Glow (1 scales x 1 steps, conv conditioners of width 4 (relu))",
+        "NVP-Glow (1 scales x 1 steps, conv conditioners of width 4 (relu)), no. 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["train", "likelihoods", "demo", "curvature", "moments", "contrast", "spectrum", "model_classes", "filter"],
+)
 def test_help_says_what_an_experiment_makes(name):
     done = subprocess.run(
         [sys.executable, "-m", f"experiments.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -112,7 +235,7 @@ def test_bad_options_end_in_one_sentence_and_status_2(arguments, sentence, monke
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["train", *arguments])
     with pytest.raises(SystemExit) as exit_info:
-        presets.run(train.main, lambda options: presets.parse_train_config(options, ""))
+        command_line.run(train.main, lambda options: command_line.parse_train_config(options, ""))
     assert exit_info.value.code == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")

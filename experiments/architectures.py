@@ -1,0 +1,155 @@
+"""The architectures that experiments train, as configurations that a checkpoint can carry: Glow, PixelCNN, VAE."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import jax
+
+import glowjax as gj
+from glowjax.models import VAE, Categorical, Flow, LogisticMixture, PixelCNN, PixelDistribution, conv_vae
+
+GLOWS: dict[str, Callable[..., Flow]] = {"nvp": gj.nvp_glow, "cv": gj.cv_glow}
+ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jax.nn.tanh, "swish": jax.nn.swish}
+PIXELS: dict[str, Callable[[], PixelDistribution]] = {
+    "softmax": Categorical,
+    "logistic": lambda: LogisticMixture(1),
+    "logistics": lambda: LogisticMixture(5),
+}
+
+Pixels: TypeAlias = Literal["softmax", "logistic", "logistics"]
+
+
+@dataclasses.dataclass(frozen=True)
+class GlowConfig:
+    """A Glow's architecture.
+
+    Attributes:
+        kind: affine couplings and conditional splits (nvp), or constant volume (cv).
+        num_scales: scales of the multi-scale architecture.
+        num_steps: steps of flow a scale.
+        width: hidden features of the couplings' networks.
+        conditioner: the reference's network (conv) or the paper's kind (highway).
+        activation: of the couplings' networks.
+        memory: what the backward pass keeps: every activation (store) or one image a step (remat).
+    """
+
+    kind: Literal["nvp", "cv"] = "nvp"
+    num_scales: int = 2
+    num_steps: int = 8
+    width: int = 64
+    conditioner: Literal["conv", "highway"] = "conv"
+    activation: Literal["relu", "tanh", "swish"] = "relu"
+    memory: Literal["store", "remat"] = "remat"
+
+    def build(self) -> Flow:
+        """The model."""
+        return GLOWS[self.kind](
+            self.num_scales,
+            self.num_steps,
+            self.width,
+            conditioner=self.conditioner,
+            activation=ACTIVATIONS[self.activation],
+            memory=self.memory,
+        )
+
+    @property
+    def title(self) -> str:
+        """NVP-Glow or CV-Glow."""
+        return f"{self.kind.upper()}-Glow"
+
+    def in_words(self) -> str:
+        """The architecture, without its name."""
+        return (
+            f"{self.num_scales} scales x {self.num_steps} steps, {self.conditioner} conditioners of width {self.width} "
+            f"({self.activation})"
+        )
+
+    def likelihood(self, num_draws: int) -> str:
+        """What the reported log P(image) is."""
+        return (
+            f"log P(image) is the log of the mean density over {num_draws:,} draws of dequantisation noise: on average "
+            "a lower bound."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelCNNConfig:
+    """A Gated PixelCNN's architecture.
+
+    Attributes:
+        kind: names the architecture in a checkpoint.
+        num_layers: gated layers.
+        width: features of both stacks.
+        head_width: hidden features of the channels' heads.
+        pixels: of each value: a softmax over 256 levels, or a mixture of 5 discretised logistics.
+    """
+
+    kind: Literal["pixelcnn"] = "pixelcnn"
+    num_layers: int = 5
+    width: int = 32
+    head_width: int = 64
+    pixels: Pixels = "softmax"
+
+    title = "PixelCNN"
+
+    def build(self) -> PixelCNN:
+        """The model."""
+        return PixelCNN(self.num_layers, self.width, PIXELS[self.pixels](), head_width=self.head_width)
+
+    def in_words(self) -> str:
+        """The architecture, without its name."""
+        return f"{self.num_layers} gated layers of width {self.width}, {self.pixels} pixels"
+
+    def likelihood(self, num_draws: int) -> str:
+        """What the reported log P(image) is."""
+        del num_draws
+        return "log P(image) is exact."
+
+
+@dataclasses.dataclass(frozen=True)
+class VAEConfig:
+    """A convolutional VAE's architecture.
+
+    Attributes:
+        kind: names the architecture in a checkpoint.
+        num_latents: dimensions of the latent vector.
+        width: features at full size; twice as many at a quarter of height and width.
+        pixels: of each value: a softmax over 256 levels, or a discretised logistic.
+    """
+
+    kind: Literal["vae"] = "vae"
+    num_latents: int = 50
+    width: int = 32
+    pixels: Pixels = "softmax"
+
+    title = "VAE"
+
+    def build(self) -> VAE:
+        """The model."""
+        return conv_vae(self.num_latents, self.width, pixels=PIXELS[self.pixels]())
+
+    def in_words(self) -> str:
+        """The architecture, without its name."""
+        return f"{self.num_latents} latents, convolutions of width {self.width}, {self.pixels} pixels"
+
+    def likelihood(self, num_draws: int) -> str:
+        """What the reported log P(image) is."""
+        if num_draws == 1:
+            return "log P(image) is one draw of the evidence lower bound."
+        return f"log P(image) is importance-weighted over {num_draws:,} draws of the latents: on average a lower bound."
+
+
+ModelConfig: TypeAlias = GlowConfig | PixelCNNConfig | VAEConfig
+
+ARCHITECTURES: dict[str, type[ModelConfig]] = {
+    "nvp": GlowConfig,
+    "cv": GlowConfig,
+    "pixelcnn": PixelCNNConfig,
+    "vae": VAEConfig,
+}
+
+
+def architecture(description: dict[str, Any]) -> ModelConfig:
+    """The configuration that a checkpoint's description of a model names by its kind."""
+    return ARCHITECTURES[description["kind"]](**description)

@@ -1,0 +1,59 @@
+"""From the words of a command to a configuration, and from errors to a sentence and an exit status."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import tyro
+
+from experiments.presets import PRESETS, TrainConfig
+from glowjax.errors import InputError, unknown
+
+ConfigT = TypeVar("ConfigT")
+
+
+def parse_train_config(arguments: list[str], description: str | None) -> TrainConfig:
+    """The preset named by `--preset` (default small-28) of the model named by `--model` (default nvp).
+
+    The other options are put over it. Raises InputError for an unknown model or preset.
+    """
+    model, rest = _taken(arguments, "--model", "nvp")
+    if model not in PRESETS:
+        raise unknown("model", model, PRESETS)
+    preset, _ = _taken(arguments, "--preset", TrainConfig.preset)
+    if preset not in PRESETS[model]:
+        raise unknown("preset", preset, PRESETS[model])
+    return tyro.cli(TrainConfig, args=rest, default=PRESETS[model][preset], description=description)
+
+
+def _taken(arguments: list[str], option: str, default: str) -> tuple[str, list[str]]:
+    """The value of an option, written with a space or "=", and the other arguments."""
+    value, rest, words = default, [], iter(arguments)
+    for word in words:
+        name, equals, after = word.partition("=")
+        if name == option:
+            value = after if equals else next(words, "")
+        else:
+            rest.append(word)
+    return value, rest
+
+
+def run(main: Callable[[ConfigT], Any], parse: Callable[[list[str]], ConfigT]) -> None:
+    """Runs an experiment from the command line, with a persistent compilation cache.
+
+    Bad input ends in its one sentence and exit status 2; an interrupt, after a checkpoint, in status 130.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(Path("~/.cache/glowjax/xla").expanduser()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    try:
+        main(parse(sys.argv[1:]))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        raise SystemExit(130) from None

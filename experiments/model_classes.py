@@ -1,0 +1,183 @@
+"""Do other model classes see it too? Glow, CV-Glow, PixelCNN and VAE side by side (figure 3 of the paper).
+
+    python -m experiments.model_classes --run-dirs runs/nvp runs/cv runs/pixelcnn runs/vae --out-dists mnist
+
+Each run is one of experiments.train, all on one data set. Writes report.html, report.md, results.json and a figure of
+histograms for every foreign set.
+"""
+
+import dataclasses
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from experiments import report
+from experiments.command_line import run
+from experiments.published import title
+from experiments.report import Picture, Section, Table
+from experiments.scoring import Scored, detection, score
+from experiments.trained import Trained, load, name_each
+from glowjax import plots
+from glowjax.data import resolve
+from glowjax.errors import InputError
+from glowjax.models import VAE
+from glowjax.output import writable_directory
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelClassesConfig:
+    """Which runs to compare, and with which images.
+
+    Attributes:
+        run_dirs: folders of runs of experiments.train, all on one data set.
+        out_dists: data sets to compare with the test set, as "mnist", "mnist:train", "noise".
+        num_images: at most how many images of each set.
+        num_draws: dequantisation draws an image for a Glow.
+        num_latent_draws: importance samples an image for a VAE.
+        data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
+        output_dir: where the report goes.
+        seed: chooses images and noise.
+    """
+
+    run_dirs: tuple[Path, ...]
+    out_dists: tuple[str, ...]
+    num_images: int = 1_000
+    num_draws: int = 1
+    num_latent_draws: int = 1_000
+    data_dir: Path | None = None
+    output_dir: Path = Path("results/model-classes")
+    seed: int = 0
+
+
+Sets = dict[str, Scored]
+"""The test set of what the models were trained on first."""
+
+
+def main(config: ModelClassesConfig) -> dict[str, Any]:
+    """Scores, draws and reports; returns the numbers of the table by model and data set."""
+    if not config.out_dists:
+        raise InputError("--out-dists names no data set; name at least one, as: --out-dists mnist")
+    models = load_alike(config.run_dirs)
+    folder = writable_directory(config.output_dir)
+    scored = {name: score_sets(config, trained) for name, trained in models.items()}
+    numbers = {name: summary(sets) for name, sets in scored.items()}
+    lead = in_words(scored)
+    page = report.write(
+        folder,
+        f"Four ways to be misled: model classes trained on {title(next(iter(models.values())).name)}",
+        lead,
+        sections(config, models, scored, folder),
+        "python -m experiments.model_classes " + shlex.join(sys.argv[1:]),
+    )
+    (folder / "results.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    print(lead, f"The report is {page}.", sep="\n")
+    return numbers
+
+
+def load_alike(run_dirs: tuple[Path, ...]) -> dict[str, Trained]:
+    """The models of the runs by name. Raises InputError where there is none, or they were trained on several sets."""
+    models = name_each([load(run_dir) for run_dir in run_dirs])
+    learned = {(trained.name, tuple(trained.description["image_shape"])) for trained in models.values()}
+    if len(learned) != 1:
+        raise InputError(
+            f"The runs were trained on {sorted(name for name, _ in learned) or 'nothing'}; expected one or more runs, "
+            "all on one data set: compare the others apart."
+        )
+    return models
+
+
+def score_sets(config: ModelClassesConfig, trained: Trained) -> Sets:
+    """The sets under one model, the same images for every model."""
+    draws = config.num_latent_draws if isinstance(trained.model, VAE) else config.num_draws
+    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
+    others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
+    return {images.name: score(trained, images, draws, config.seed) for images in (test, *others)}
+
+
+def summary(sets: Sets) -> dict[str, Any]:
+    """A model's numbers by data set, as JSON has them."""
+    test = next(iter(sets.values()))
+    return {
+        name: {
+            "num_images": scored.images.num_images,
+            "bits_per_dim": scored.mean()._asdict(),
+            "auroc": None if scored is test else detection(test, scored).auroc._asdict(),
+            "source": scored.images.source,
+        }
+        for name, scored in sets.items()
+    }
+
+
+def in_words(scored: dict[str, Sets]) -> str:
+    """The result in a sentence for each foreign set."""
+    test, *others = next(iter(scored.values()))
+    sentences = []
+    for name in others:
+        misled = [model for model, sets in scored.items() if sets[name].mean().high < sets[test].mean().low]
+        verdict = f"{len(misled)} of {len(scored)} models" + (f" ({', '.join(misled)})" if misled else "")
+        sentences.append(
+            f"To {verdict} {title(name)} images are on average more likely than {title(test)} images, beyond the 95 % "
+            "intervals of both."
+        )
+    return " ".join(sentences)
+
+
+def sections(
+    config: ModelClassesConfig, models: dict[str, Trained], scored: dict[str, Sets], folder: Path
+) -> list[Section]:
+    """The table, and a figure for each foreign set."""
+    rows = [
+        [
+            model,
+            title(name),
+            entry.count(),
+            entry.mean().brief(3),
+            "" if n == 0 else detection(next(iter(sets.values())), entry).auroc.brief(3),
+        ]
+        for model, sets in scored.items()
+        for n, (name, entry) in enumerate(sets.items())
+    ]
+    table = Table(
+        "Bits per dimension (fewer is likelier) and AUROC of bits per dimension as the score (below 0.5: inverted), "
+        "with 95 % intervals over images",
+        ["model", "evaluated on", "images", "bits/dim", "AUROC"],
+        rows,
+    )
+    described = "\n\n".join(f"{trained.in_words()}. {_likelihood(config, trained)}" for trained in models.values())
+    return [
+        Section("The models", described),
+        Section("The likelihoods", "The same images for every model.", [table]),
+        *(_histograms(models, scored, name, folder) for name in list(next(iter(scored.values())))[1:]),
+    ]
+
+
+def _likelihood(config: ModelClassesConfig, trained: Trained) -> str:
+    draws = config.num_latent_draws if isinstance(trained.model, VAE) else config.num_draws
+    return trained.architecture.likelihood(draws)
+
+
+def _histograms(models: dict[str, Trained], scored: dict[str, Sets], name: str, folder: Path) -> Section:
+    test = next(iter(next(iter(scored.values()))))
+    values = {
+        model: {title(n): sets[n].log_likelihood for n in dict.fromkeys((test, name))} for model, sets in scored.items()
+    }
+    num_dims = next(iter(models.values())).num_dims
+    picture = Picture(
+        plots.save(
+            plots.likelihood_panels(values, num_dims, title(test)),
+            folder / f"against-{name.replace(':', '-').replace('/', '-')}",
+            values,
+        ),
+        f"Histograms of log P(image) of {title(test)} and {title(name)} under each model, each scaled to its own peak. "
+        "Further right is likelier.",
+        "A panel of histograms for each model",
+    )
+    return Section(f"Against {title(name)}", figures=[picture])
+
+
+if __name__ == "__main__":
+    run(main, lambda arguments: tyro.cli(ModelClassesConfig, args=arguments, description=__doc__))

@@ -1,0 +1,75 @@
+"""Gates are set on validation images alone, and their numbers are what they say."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from experiments.classifier import Predicted
+from experiments.gates import Answered, area_under_risk, risk_coverage, scores, share, thresholds
+
+
+def answered(log_likelihood, right=None, confidence=None, groups=None):
+    count = len(log_likelihood)
+    predicted = Predicted(np.zeros(count, int), np.full(count, 0.8) if confidence is None else np.asarray(confidence))
+    known = np.ones(count, bool) if right is None else np.asarray(right, bool)
+    return Answered(predicted, known, {"model": np.asarray(log_likelihood)}, groups)
+
+
+VALIDATION = answered(np.random.default_rng(0).normal(-100, 10, 2_000), confidence=np.linspace(0.5, 1, 2_000))
+
+
+@pytest.mark.parametrize("kept", [0.95, 0.99])
+def test_every_gate_keeps_its_share_of_validation_images(kept):
+    limits = thresholds(VALIDATION, kept)
+    assert len(limits) == 3
+    for gate, values in scores(VALIDATION, VALIDATION).items():
+        assert np.mean(values <= limits[gate]) == pytest.approx(kept, abs=1e-3)
+
+
+def test_the_likelihood_gate_lets_the_too_likely_pass_and_the_two_sided_one_does_not():
+    likelier, less = answered(np.full(5, 0.0)), answered(np.full(5, -200.0))
+    limits = thresholds(VALIDATION, 0.99)
+    for images, rule, passing in (
+        (likelier, "likelihood", True),
+        (likelier, "typicality", False),
+        (less, "likelihood", False),
+        (less, "typicality", False),
+    ):
+        assert np.all((scores(images, VALIDATION)["model", rule] <= limits["model", rule]) == passing)
+
+
+def test_confidently_wrong_needs_both():
+    images = answered(np.zeros(4), right=[1, 1, 0, 0], confidence=[0.95, 0.5, 0.95, 0.5])
+    np.testing.assert_array_equal(images.confidently_wrong(0.9), [False, False, True, False])
+
+
+def test_a_share_has_wilsons_interval_also_at_the_ends():
+    interval = share(np.zeros(50, bool))
+    assert (interval.value, interval.low) == (0, 0)
+    z = stats.norm.ppf(0.975)
+    assert interval.high == pytest.approx(z**2 / (50 + z**2))
+
+
+def test_a_share_over_groups_is_as_uncertain_as_the_groups_are_few():
+    values = np.repeat(np.arange(10) % 2 == 0, 20)
+    alone, grouped = share(values), share(values, np.repeat(np.arange(10), 20))
+    assert grouped.value == alone.value == 0.5
+    assert grouped.high - grouped.low > 3 * (alone.high - alone.low)
+
+
+def test_risk_at_full_coverage_is_the_share_of_wrong_answers_and_equals_are_accepted_together():
+    score, wrong = np.array([1.0, 0.0, 1.0, 2.0]), np.array([1, 0, 0, 1])
+    coverage, risk = risk_coverage(score, wrong)
+    np.testing.assert_allclose(coverage, [0.25, 0.75, 0.75, 1])
+    np.testing.assert_allclose(risk, [0, 1 / 3, 1 / 3, 1 / 2])
+
+
+def test_the_area_orders_scores_as_auroc_does_and_a_blind_one_has_the_overall_risk():
+    rng = np.random.default_rng(0)
+    wrong = rng.integers(0, 2, 1_000)
+    good, bad, blind = wrong + rng.normal(0, 1, 1_000), -wrong + rng.normal(0, 1, 1_000), np.zeros(1_000)
+    areas = [area_under_risk(score, wrong) for score in (good, blind, bad)]
+    assert areas[0].high < areas[1].low <= areas[1].high < areas[2].low
+    assert areas[1].value == pytest.approx(wrong.mean())
+    assert roc_auc_score(wrong, good) > 0.5 > roc_auc_score(wrong, bad)
