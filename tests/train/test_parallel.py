@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from glowjax import nvp_glow
+from glowjax import PixelCNN, conv_vae, nvp_glow
 from glowjax.errors import InputError
 from glowjax.train import compiled_step, make_state, pmapped_step, train_step
 from glowjax.train.step import loss_and_gradient
@@ -49,8 +49,8 @@ def test_two_devices_take_the_step_of_one_on_the_joined_batch(images):
     chex.assert_trees_all_close(two_metrics, one_metrics, rtol=1e-5)
 
 
-def test_a_glows_step_is_along_the_mean_gradient_of_the_shards(images):
-    model = nvp_glow(1, 1, 4)
+@pytest.mark.parametrize("model", [nvp_glow(1, 1, 4), PixelCNN(1, 4), conv_vae(2, 4)], ids=["glow", "pixelcnn", "vae"])
+def test_a_models_step_is_along_the_mean_gradient_of_the_shards(model, images):
     state = make_state(model.init(jax.random.key(0), images), SGD)
     gradient = jax.jit(lambda key, images: loss_and_gradient(model, state.params, key, images)[1])
     keys = [jax.random.fold_in(jax.random.fold_in(KEY, 0), index) for index in range(2)]
