@@ -1,0 +1,196 @@
+"""Times a PixelCNN and a VAE: a training step and a likelihood pass beside PyTorch's, and PixelCNN's sampling.
+
+    python -m benchmarks.networks
+
+Both networks have the small presets' sizes and batches. Where PyTorch is installed, its networks take the same arrays
+and must give the same log-likelihoods (to 1e-5 of their size and 1e-2 nats) before anything is timed; then the ways run
+in turn. A step is loss, gradient and Adam update with one draw of the noise; ours also clips the gradient, averages the
+params and guards against NaN. Sampling is `model.sample` beside the naive loop that evaluates the whole image for each
+value, which is run once, whole: it takes a minute or more. Prints a table for each part and writes all as JSON.
+
+Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster. Where other
+work shares the machine, read benchmarks/curvature.py about CPU seconds and OMP_WAIT_POLICY=passive.
+"""
+
+import dataclasses
+import functools
+import importlib.util
+import json
+import os
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from benchmarks.curvature import Row, seconds, table
+from benchmarks.naive_sampling import time_sampling
+from experiments.presets import PRESETS
+from glowjax.models import VAE, PixelCNN
+from glowjax.models.base import NetworkParams
+from glowjax.output import writable_directory
+from glowjax.train import compiled_step, make_state
+
+Part = Literal["step", "likelihood", "sampling"]
+Kind = Literal["pixelcnn", "vae"]
+Runs = dict[str, Callable[[], Any]]
+
+OURS = "glowjax"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A preset of `experiments.presets` for networks and batch, with the height and width of its images."""
+
+    preset: str
+    size: int
+    channels: int
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What is measured, and at which size.
+
+    Attributes:
+        parts: of the benchmark.
+        kinds: of network.
+        grey: the smaller case, whose PixelCNN is also sampled.
+        colour: the larger case.
+        compile_torch: time torch.compile's programs too, which takes a minute a program and a C++ compiler.
+        num_images: sampled images.
+        repeats: timed runs of each way.
+        output: the JSON file.
+    """
+
+    parts: tuple[Part, ...] = ("step", "likelihood", "sampling")
+    kinds: tuple[Kind, ...] = ("pixelcnn", "vae")
+    grey: Case = Case("small-28", size=28, channels=1)
+    colour: Case = Case("small-32", size=32, channels=3)
+    compile_torch: bool = False
+    num_images: int = 16
+    repeats: int = 7
+    output: Path = Path("results/benchmarks/networks.json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A network with learned arrays of which none is zero, and a batch of uint8 images [N, H, W, C]."""
+
+    kind: Kind
+    case: Case
+    model: PixelCNN | VAE
+    params: NetworkParams
+    images: np.ndarray
+
+
+def main(config: BenchmarkConfig) -> dict[str, Any]:
+    """Prints a table for each part, writes all of them as JSON and returns them."""
+    path = writable_directory(config.output.parent) / config.output.name
+    machine = {"device": jax.devices()[0].device_kind, "cores": os.cpu_count(), "jax": jax.__version__}
+    results: dict[str, Any] = {**machine, "config": dataclasses.asdict(config)}
+    print(machine, config, "" if has_torch() else "PyTorch is not installed, or JAX not on the CPU: no comparison.")
+    for part in config.parts:
+        results[part] = PARTS[part](config)
+        print(f"\n{part}\n{table(results[part])}", flush=True)
+        path.write_text(json.dumps(results, indent=2, default=str) + "\n")
+    print(f"\nwritten to {path}")
+    return results
+
+
+def has_torch() -> bool:
+    """Whether PyTorch is installed and JAX computes on the CPU, as PyTorch's networks do here."""
+    return importlib.util.find_spec("torch") is not None and jax.default_backend() == "cpu"
+
+
+def problem(kind: Kind, case: Case) -> Problem:
+    """A preset's network, every array moved from where it starts, with one batch of uniform images."""
+    preset = PRESETS[kind][case.preset]
+    shape = (preset.training.batch_size, case.size, case.size, case.channels)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    model: Any = preset.model.build()
+    leaves, tree = jax.tree.flatten(model.init(jax.random.key(0), images))
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    # What starts at zero moves further: behind nearly equal logits a wrong network would go unnoticed.
+    scales = [0.02 if leaf.any() else 0.2 for leaf in leaves]
+    moved = [a + s * jax.random.normal(key, a.shape) for key, a, s in zip(keys, leaves, scales, strict=True)]
+    return Problem(kind, case, model, jax.tree.unflatten(tree, moved), images)
+
+
+def time_part(runs_of: Callable[[Problem, bool], Runs], config: BenchmarkConfig) -> list[Row]:
+    """The ways to a step or a likelihood pass, of each network and case, run in turn."""
+    rows = []
+    for kind in config.kinds:
+        for case in (config.grey, config.colour):
+            given = problem(kind, case)
+            name = {"network": kind, "preset": case.preset, "num_images": len(given.images)}
+            rows += [name | row for row in in_turn(runs_of(given, config.compile_torch), config.repeats)]
+    return rows
+
+
+def in_turn(runs: Runs, repeats: int) -> list[Row]:
+    """A row for each way: seconds of its first call, then over `repeats` rounds, and ratios to ours in each round."""
+    first = {name: seconds(run)[0] for name, run in runs.items()}
+    samples = [{name: seconds(run) for name, run in runs.items()} for _ in range(repeats)]
+    rows = []
+    for name in runs:
+        wall, cpu = zip(*(sample[name] for sample in samples), strict=True)
+        row = {"way": name, "first_call_s": first[name], "median_s": statistics.median(wall), "fastest_s": min(wall)}
+        row |= {"slowest_s": max(wall), "cpu_s": statistics.median(cpu)}
+        for number, unit in enumerate(("wall", "cpu")):
+            row[f"ratio_{unit}"] = statistics.median(sample[name][number] / sample[OURS][number] for sample in samples)
+        rows.append(row)
+    return rows
+
+
+def step_runs(given: Problem, compile_torch: bool) -> Runs:
+    """A training step, ours first."""
+    training = dataclasses.replace(PRESETS[given.kind][given.case.preset].training, optimizer="adam")
+    optimizer = training.make_optimizer()
+    state = make_state(jax.tree.map(jnp.copy, given.params), optimizer)  # a step donates what it is given
+    step = compiled_step(given.model, optimizer, jax.local_devices()[:1])
+
+    def run() -> Any:
+        nonlocal state
+        state, metrics = step(state, jax.random.key(3), given.images)
+        return state, metrics
+
+    return {OURS: run} | torch_rivals(given, training.learning_rate, compile_torch)
+
+
+def likelihood_runs(given: Problem, compile_torch: bool) -> Runs:
+    """The log-likelihood of the batch, without gradient; of a VAE one draw of the bound. Ours first."""
+    log_likelihood, images = jax.jit(given.model.log_likelihood), jnp.asarray(given.images)
+    run = functools.partial(log_likelihood, given.params, jax.random.key(2), images)
+    return {OURS: run} | torch_rivals(given, None, compile_torch)
+
+
+def torch_rivals(given: Problem, learning_rate: float | None, compile_torch: bool) -> Runs:
+    """PyTorch's ways to a step or, without a learning rate, a likelihood pass; none where it is not to be compared."""
+    if not has_torch():
+        return {}
+    from benchmarks import torch_runs
+
+    prepared = torch_runs.prepared(given.model, given.params, jax.random.key(2), given.images)
+    return dict(torch_runs.rivals(*prepared, learning_rate, compiled=compile_torch))
+
+
+def time_samples(config: BenchmarkConfig) -> list[Row]:
+    """PixelCNN's sampling of the smaller images, beside the naive loop."""
+    given = problem("pixelcnn", config.grey)
+    assert isinstance(given.model, PixelCNN)
+    return time_sampling(given.model, given.params, config.num_images, config.repeats)
+
+
+PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
+    "step": functools.partial(time_part, step_runs),
+    "likelihood": functools.partial(time_part, likelihood_runs),
+    "sampling": time_samples,
+}
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkConfig, description=__doc__))
