@@ -142,7 +142,7 @@ def _by_angle(rotated: dict[float, Answered], validation: Answered, kept: float,
     picture = Picture(
         plots.save(figure, folder / "rotated", data),
         "Left: rotation ruins accuracy faster than confidence, which is Louizos and Welling's observation. Right: the "
-        "share of rotated images that each gate lets through.",
+        f"share of rotated images that each gate lets through, if it keeps {kept:.0%} of validation images.",
         "Accuracy and confidence by angle, and the share that passes each gate",
     )
     return Section("Rotated images", figures=[picture])

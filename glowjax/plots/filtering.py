@@ -37,7 +37,7 @@ def by_angle(
         accuracy: share of right predictions at each angle.
         confidence: mean of the highest predicted probability at each angle.
         passing: {(model, rule): share that passes at each angle}.
-        kept: share of validation images that every gate keeps.
+        kept: share of validation images that every gate keeps; a line marks it.
     """
     figure, (left, right) = new_figure(3.4 + 0.1 * len(passing), num_columns=2)
     for label, values, colour in (("accuracy", accuracy, COLOURS[0]), ("mean confidence", confidence, COLOURS[1])):
@@ -50,12 +50,12 @@ def by_angle(
         right.plot(angles, [v.value for v in values], label=f"{model}, {rule}", marker="o", markersize=3, **style)
     right.axhline(kept, color="0.6", linewidth=1, zorder=1)
     right.set_ylabel("share that passes")
-    right.set_title(f"gates that keep {kept:.0%} of validation images")
+    right.set_title(f"gates that keep {kept:.0%}")
     for axes in (left, right):
         axes.set_xlabel("rotation [degrees]")
         axes.set_ylim(-0.02, 1.02)
         axes.set_xticks(angles)
-    left.legend(loc="lower left")
+    left.legend(loc="center right", bbox_to_anchor=(1, 0.45))
     legend_below(figure, right)
     return figure
 
