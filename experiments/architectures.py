@@ -68,7 +68,7 @@ class GlowConfig:
     def likelihood(self, num_draws: int) -> str:
         """What the reported log P(image) is."""
         return (
-            f"log P(image) is the log of the mean density over {num_draws:,} draws of dequantisation noise: on average "
+            f"log P(image) is the log of the mean density over {_draws(num_draws)} of dequantisation noise: on average "
             "a lower bound."
         )
 
@@ -135,9 +135,11 @@ class VAEConfig:
 
     def likelihood(self, num_draws: int) -> str:
         """What the reported log P(image) is."""
-        if num_draws == 1:
-            return "log P(image) is one draw of the evidence lower bound."
-        return f"log P(image) is importance-weighted over {num_draws:,} draws of the latents: on average a lower bound."
+        return f"log P(image) is importance-weighted over {_draws(num_draws)} of the latents: on average a lower bound."
+
+
+def _draws(number: int) -> str:
+    return "one draw" if number == 1 else f"{number:,} draws"
 
 
 ModelConfig: TypeAlias = GlowConfig | PixelCNNConfig | VAEConfig

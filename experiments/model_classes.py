@@ -68,7 +68,7 @@ def main(config: ModelClassesConfig) -> dict[str, Any]:
     lead = in_words(scored)
     page = report.write(
         folder,
-        f"Four ways to be misled: model classes trained on {title(next(iter(models.values())).name)}",
+        f"Model classes side by side, trained on {title(next(iter(models.values())).name)}",
         lead,
         sections(config, models, scored, folder),
         "python -m experiments.model_classes " + shlex.join(sys.argv[1:]),
