@@ -4,8 +4,8 @@ The backward pass walks from the last step's output to the first step's input. A
 input by its inverse, and there pulls the gradient back (the reversible networks of Gomez et al. 2017, for layers that
 have an inverse of their own). Memory does not grow with depth, but for the params and their gradients.
 
-The pull-back is a `jax.custom_vjp`, so that gradients of gradients and forward mode are refused by JAX: for analysis,
-the same params serve a flow that stores.
+It is a `jax.custom_vjp`, which JAX refuses to differentiate in forward mode (a gradient may be, as in a
+Hessian-vector product): for analysis, give the same params to a flow that stores.
 """
 
 import functools
@@ -25,17 +25,16 @@ Gradient = tuple[Params, Array]
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def reversible_scan(layer: Layer, params: Params, x: Array) -> tuple[Array, LogDet]:
     """The last step's output and the sum of the log-determinants, for `params` with a leading axis of steps."""
+    return _forward(layer, params, x)[0]
 
+
+def _forward(layer: Layer, params: Params, x: Array) -> tuple[tuple[Array, LogDet], tuple[Params, Array]]:
     def body(carry: tuple[Array, LogDet], step_params: Params) -> tuple[tuple[Array, LogDet], None]:
         x, log_det = carry
         y, step_log_det = layer.forward(step_params, x)
         return (y, log_det + step_log_det), None
 
-    return jax.lax.scan(body, (x, jnp.zeros(x.shape[:-3], x.dtype)), params)[0]
-
-
-def _forward(layer: Layer, params: Params, x: Array) -> tuple[tuple[Array, LogDet], tuple[Params, Array]]:
-    y, log_det = reversible_scan(layer, params, x)
+    y, log_det = jax.lax.scan(body, (x, jnp.zeros(x.shape[:-3], x.dtype)), params)[0]
     return (y, log_det), (params, y)
 
 
@@ -75,7 +74,9 @@ def _(layer: Chain, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet)
 
 
 @pull_back.register
-def _(layer: AffineCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> tuple[Array, Params, Array]:
+def _(
+    layer: AffineCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet
+) -> tuple[Array, Params, Array]:
     (y_a, y_b), (a_bar, b_bar) = split_channels(y), split_channels(y_bar)
     (shift, log_scale), pull = jax.vjp(layer.shift_and_log_scale, params, y_a)
     x_b_bar = b_bar * jnp.exp(log_scale)  # of y_b = (x_b + shift) exp(log_scale)
@@ -86,9 +87,15 @@ def _(layer: AffineCoupling, params: Params, y: Array, y_bar: Array, log_det_bar
 
 
 @pull_back.register
-def _(layer: AdditiveCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> tuple[Array, Params, Array]:
+def _(
+    layer: AdditiveCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet
+) -> tuple[Array, Params, Array]:
     del log_det_bar
     (y_a, y_b), (a_bar, b_bar) = split_channels(y), split_channels(y_bar)
     shift, pull = jax.vjp(layer.shift, params, y_a)
     params_bar, from_network = pull(b_bar)
-    return jnp.concatenate([y_a, y_b - shift], axis=-1), params_bar, jnp.concatenate([a_bar + from_network, b_bar], axis=-1)
+    return (
+        jnp.concatenate([y_a, y_b - shift], axis=-1),
+        params_bar,
+        jnp.concatenate([a_bar + from_network, b_bar], axis=-1),
+    )
