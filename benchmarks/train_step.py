@@ -22,7 +22,6 @@ from glowjax import nvp_glow
 from glowjax.layers.repeat import MEMORY, Memory
 from glowjax.train import make_optimizer, make_state, train_step
 
-
 NOISE = 0.02
 """Standard deviation of what is added to every learned array."""
 

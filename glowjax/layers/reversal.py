@@ -14,12 +14,15 @@ import jax
 import jax.numpy as jnp
 
 from glowjax.layers.base import Layer
-from glowjax.layers.coupling import AdditiveCoupling, AffineCoupling, split_channels
 from glowjax.layers.compose import Chain
+from glowjax.layers.coupling import AdditiveCoupling, AffineCoupling, split_channels
 from glowjax.typing import Array, LogDet, Params
 
 Gradient = tuple[Params, Array]
 """By the params, and by the input."""
+
+Pulled = tuple[Array, Params, Array]
+"""A layer's input, and the gradient by its params and by its input."""
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -55,14 +58,15 @@ reversible_scan.defvjp(_forward, _backward)
 
 
 @functools.singledispatch
-def pull_back(layer: Layer, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> tuple[Array, Params, Array]:
+def pull_back(layer: Layer, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
     """A layer's input x, reconstructed from its output, and the gradient by its params and by x."""
     x = layer.inverse(params, y)[0]
-    return x, *jax.vjp(layer.forward, params, x)[1]((y_bar, log_det_bar))
+    params_bar, x_bar = jax.vjp(layer.forward, params, x)[1]((y_bar, log_det_bar))
+    return x, params_bar, x_bar
 
 
 @pull_back.register
-def _(layer: Chain, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> tuple[Array, Params, Array]:
+def _(layer: Chain, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
     gradients = []
     for part, part_params in zip(reversed(layer.layers), reversed(params), strict=True):
         y, part_bar, y_bar = pull_back(part, part_params, y, y_bar, log_det_bar)
@@ -74,9 +78,7 @@ def _(layer: Chain, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet)
 
 
 @pull_back.register
-def _(
-    layer: AffineCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet
-) -> tuple[Array, Params, Array]:
+def _(layer: AffineCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
     (y_a, y_b), (a_bar, b_bar) = split_channels(y), split_channels(y_bar)
     (shift, log_scale), pull = jax.vjp(layer.shift_and_log_scale, params, y_a)
     x_b_bar = b_bar * jnp.exp(log_scale)  # of y_b = (x_b + shift) exp(log_scale)
@@ -87,9 +89,7 @@ def _(
 
 
 @pull_back.register
-def _(
-    layer: AdditiveCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet
-) -> tuple[Array, Params, Array]:
+def _(layer: AdditiveCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
     del log_det_bar
     (y_a, y_b), (a_bar, b_bar) = split_channels(y), split_channels(y_bar)
     shift, pull = jax.vjp(layer.shift, params, y_a)
