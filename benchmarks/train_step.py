@@ -106,9 +106,9 @@ def prepare(config: BenchmarkConfig, memory: Memory, images: np.ndarray) -> Prep
     compiled = step.lower(state, key, images).compile()
     compiled_in = time.perf_counter() - started
     jax.block_until_ready(compiled(state, key, images))
-    memory_mib = compiled.memory_analysis().temp_size_in_bytes / 2**20
+    used: Any = compiled.memory_analysis()
     gradient = jax.jit(jax.grad(model.loss))(params, key, images)
-    return Prepared(compiled_in, memory_mib, lambda: compiled(state, key, images), gradient)
+    return Prepared(compiled_in, used.temp_size_in_bytes / 2**20, lambda: compiled(state, key, images), gradient)
 
 
 def seconds(work: Callable[[], Any]) -> float:
