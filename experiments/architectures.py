@@ -31,7 +31,7 @@ class GlowConfig:
         width: hidden features of the couplings' networks.
         conditioner: the reference's network (conv) or the paper's kind (highway).
         activation: of the couplings' networks.
-        memory: what the backward pass keeps: every activation (store) or one image a step (remat).
+        memory: what the backward pass keeps: every activation (store), one image a step (remat), or nothing (invert).
     """
 
     kind: Literal["nvp", "cv"] = "nvp"
@@ -40,7 +40,7 @@ class GlowConfig:
     width: int = 64
     conditioner: Literal["conv", "highway"] = "conv"
     activation: Literal["relu", "tanh", "swish"] = "relu"
-    memory: Literal["store", "remat"] = "remat"
+    memory: Literal["store", "remat", "invert"] = "remat"
 
     def build(self) -> Flow:
         """The model."""

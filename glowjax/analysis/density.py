@@ -6,6 +6,7 @@ from typing import TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Jaxpr, jaxprs_in_params
 
 from glowjax.errors import InputError
 from glowjax.typing import Array
@@ -49,6 +50,25 @@ def check_point(log_prob_fn: LogProb, x: Array, name: str = "x") -> Array:
             "point: pass a point without batch axes, and a function that returns the log density alone."
         )
     return x
+
+
+def check_forward_mode(log_prob_fn: LogProb, x: Array) -> None:
+    """Raises InputError where `log_prob_fn` cannot be differentiated in forward mode at `x`."""
+    tangents = jax.make_jaxpr(lambda x: jax.jvp(log_prob_fn, (x,), (x,)))(x)
+    if _contains(tangents.jaxpr, "custom_lin"):
+        raise InputError(
+            "log_prob_fn contains a jax.custom_vjp, which refuses the forward-mode differentiation that this function "
+            "goes by. A Glow with memory='invert' does: build it with memory='store', the same params serve. For other "
+            "densities, hessian_diagonal, hvp and quadratic_forms differentiate in reverse mode first, and accept it."
+        )
+
+
+def _contains(jaxpr: Jaxpr, name: str) -> bool:
+    """Whether a primitive called `name` is in `jaxpr`, at any depth."""
+    return any(
+        eqn.primitive.name == name or any(_contains(inner, name) for inner in jaxprs_in_params(eqn.params))
+        for eqn in jaxpr.eqns
+    )
 
 
 def check_points(log_prob_fn: LogProb, points: Array, name: str) -> Array:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 from glowjax.analysis.chunking import checked, chunk_size_for
-from glowjax.analysis.density import LogProb, check_finite, check_like, check_point
+from glowjax.analysis.density import LogProb, check_finite, check_forward_mode, check_like, check_point
 from glowjax.typing import Array
 
 
@@ -39,6 +39,7 @@ def laplacian(log_prob_fn: LogProb, x: Array, weights: Array | None = None, *, c
         InputError: where the weights are not shaped as `x`, or as `check_point` does.
     """
     x = check_point(log_prob_fn, x)
+    check_forward_mode(log_prob_fn, x)
     weights = jnp.ones_like(x) if weights is None else check_like("weights", weights, x)
     total = _laplacian(log_prob_fn, x, weights, chunk_size)
     check_finite("The Laplacian of log_prob_fn", total)

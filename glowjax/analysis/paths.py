@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from glowjax.analysis.chunking import is_count, map_chunks
-from glowjax.analysis.density import LogProb, check_finite
+from glowjax.analysis.density import LogProb, check_finite, check_forward_mode
 from glowjax.errors import InputError
 from glowjax.typing import Array
 
@@ -96,6 +96,7 @@ def profile(
 
     Raises InputError naming the first place where log p or a derivative is not finite, as of `points_name`.
     """
+    check_forward_mode(log_prob_fn, points[0])
     ways = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
     result = _profile(log_prob_fn, ways, tuple(map(float, t)), chunk_size)
     for name, values in result._asdict().items():

@@ -1,21 +1,15 @@
-"""Layers made of layers: a chain, a scanned repetition, an inverse and the multi-scale architecture."""
+"""Layers made of layers: a chain, an inverse and the multi-scale architecture; a repetition is in `repeat`."""
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from glowjax.errors import InputError, unknown
+from glowjax.errors import InputError
 from glowjax.layers.base import Layer
 from glowjax.typing import Array, Key, Latents, LogDet, Params
-
-Memory = Literal["store", "remat"]
-
-MEMORY: dict[Memory, Callable[[Callable], Callable]] = {"store": lambda body: body, "remat": jax.checkpoint}
-"""What the backward pass of a repetition keeps: every activation, or one image a step (the rest is recomputed)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,57 +46,6 @@ class Chain:
             y, log_det = layer.inverse(layer_params, y)
             log_dets.append(log_det)
         return y, functools.reduce(jnp.add, log_dets)
-
-
-@dataclasses.dataclass(frozen=True)
-class Repeat:
-    """`num_steps` copies of one layer with their own arrays, as a scan: traced and compiled once, whatever the depth.
-
-    `params` is the layer's pytree with a leading axis of length `num_steps`. The modes of `memory` share params and
-    results and differ only in what the backward pass keeps.
-
-    Attributes:
-        layer: a layer that keeps the shape of its input.
-        num_steps: how many copies, at least 1.
-        memory: "store" every activation, or "remat" (recompute them in the backward pass).
-    """
-
-    layer: Layer
-    num_steps: int
-    memory: Memory = "store"
-
-    def __post_init__(self) -> None:
-        """Raises InputError for a `num_steps` below 1 or an unknown `memory`."""
-        if self.num_steps < 1:
-            raise InputError(f"Repeat needs at least one step, but num_steps is {self.num_steps}.")
-        if self.memory not in MEMORY:
-            raise unknown("memory mode", self.memory, MEMORY)
-
-    def init(self, key: Key, x: Array) -> Params:
-        """Each step's arrays, stacked; step k is initialised with what the steps before it make of `x`."""
-
-        def body(x: Array, step_key: Key) -> tuple[Array, Params]:
-            step_params = self.layer.init(step_key, x)
-            return self.layer.forward(step_params, x)[0], step_params
-
-        return jax.lax.scan(body, x, jax.random.split(key, self.num_steps))[1]
-
-    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
-        """The last step's output and the sum of the log-determinants."""
-        return self._scan(self.layer.forward, params, x, reverse=False)
-
-    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
-        """The first step's input and the sum of the inverses' log-determinants."""
-        return self._scan(self.layer.inverse, params, y, reverse=True)
-
-    def _scan(self, step: Callable, params: Params, x: Array, reverse: bool) -> tuple[Array, LogDet]:
-        def body(carry: tuple[Array, LogDet], step_params: Params) -> tuple[tuple[Array, LogDet], None]:
-            x, log_det = carry
-            y, step_log_det = step(step_params, x)
-            return (y, log_det + step_log_det), None
-
-        start = (x, jnp.zeros(x.shape[:-3], x.dtype))
-        return jax.lax.scan(MEMORY[self.memory](body), start, params, reverse=reverse)[0]
 
 
 @dataclasses.dataclass(frozen=True)

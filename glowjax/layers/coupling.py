@@ -60,18 +60,19 @@ class AffineCoupling:
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
         """The image with its second half of channels scaled and shifted, and the sum of the log-scales."""
         x_a, x_b = split_channels(x)
-        shift, log_scale = self._shift_and_log_scale(params, x_a)
+        shift, log_scale = self.shift_and_log_scale(params, x_a)
         y_b = (x_b + shift) * jnp.exp(log_scale)
         return jnp.concatenate([x_a, y_b], axis=-1), sum_per_image(log_scale)
 
     def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
         """The image before the coupling, and minus the sum of the log-scales."""
         y_a, y_b = split_channels(y)
-        shift, log_scale = self._shift_and_log_scale(params, y_a)
+        shift, log_scale = self.shift_and_log_scale(params, y_a)
         x_b = y_b * jnp.exp(-log_scale) - shift
         return jnp.concatenate([y_a, x_b], axis=-1), -sum_per_image(log_scale)
 
-    def _shift_and_log_scale(self, params: Params, x_a: Array) -> tuple[Array, Array]:
+    def shift_and_log_scale(self, params: Params, x_a: Array) -> tuple[Array, Array]:
+        """What the kept half [..., H, W, C / 2] does to the other one: shift and log-scale, of its shape."""
         shift, raw = halves(conditioned(self.conditioner, params, x_a, 2 * x_a.shape[-1]))
         return shift, jax.nn.log_sigmoid(soft_clip(raw, self.log_scale_bound) + 2)
 
@@ -94,11 +95,13 @@ class AdditiveCoupling:
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
         """The image with its second half of channels shifted, and zero."""
         x_a, x_b = split_channels(x)
-        shift = conditioned(self.conditioner, params, x_a, x_b.shape[-1])
-        return jnp.concatenate([x_a, x_b + shift], axis=-1), per_image(0.0, x)
+        return jnp.concatenate([x_a, x_b + self.shift(params, x_a)], axis=-1), per_image(0.0, x)
 
     def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
         """The image before the coupling, and zero."""
         y_a, y_b = split_channels(y)
-        shift = conditioned(self.conditioner, params, y_a, y_b.shape[-1])
-        return jnp.concatenate([y_a, y_b - shift], axis=-1), per_image(0.0, y)
+        return jnp.concatenate([y_a, y_b - self.shift(params, y_a)], axis=-1), per_image(0.0, y)
+
+    def shift(self, params: Params, x_a: Array) -> Array:
+        """What the kept half [..., H, W, C / 2] adds to the other one, of its shape."""
+        return conditioned(self.conditioner, params, x_a, x_a.shape[-1])

@@ -24,7 +24,7 @@ from glowjax.layers import (
     SplitPrior,
     Squeeze,
 )
-from glowjax.layers.compose import Memory
+from glowjax.layers.repeat import Memory
 from glowjax.models.flow import Flow
 
 CONDITIONERS: dict[str, type[nn.Module]] = {"conv": ConvConditioner, "highway": HighwayConditioner}

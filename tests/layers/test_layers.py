@@ -1,5 +1,7 @@
 """What is particular to single layers."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,8 @@ import numpy as np
 import pytest
 from layers_under_test import CONV, IMAGE, STEP
 
+from glowjax import nvp_glow
+from glowjax.analysis import hessian_trace, hvp, location_spread_gap
 from glowjax.conditioners import ConvConditioner, HighwayConditioner
 from glowjax.errors import InputError
 from glowjax.layers import (
@@ -15,6 +19,7 @@ from glowjax.layers import (
     AffineCoupling,
     Chain,
     Conv1x1,
+    FullConv1x1,
     MultiScale,
     PixelScaling,
     Repeat,
@@ -22,6 +27,7 @@ from glowjax.layers import (
     SplitPrior,
     Squeeze,
 )
+from glowjax.layers.repeat import MEMORY
 from glowjax.testing import assert_invertible, assert_log_det_matches_jacobian
 
 
@@ -127,7 +133,7 @@ def test_a_split_prior_gives_the_density_of_a_conditional_normal():
     np.testing.assert_allclose(actual, expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("memory", ["store", "remat"])
+@pytest.mark.parametrize("memory", MEMORY)
 def test_repeat_equals_the_unrolled_chain(memory):
     repeat = Repeat(STEP, 3, memory)
     params = randomized(repeat.init(jax.random.key(0), batch()), scale=0.1)
@@ -146,14 +152,50 @@ def test_repeat_initialises_each_step_with_what_comes_before_it():
     np.testing.assert_allclose(y.std((0, 1, 2)), 1, atol=1e-4)
 
 
-def test_memory_modes_have_the_same_gradients():
-    store, remat = Repeat(STEP, 3), Repeat(STEP, 3, "remat")
-    params = randomized(store.init(jax.random.key(0), batch()), scale=0.1)
+@pytest.mark.parametrize("memory", ["remat", "invert"])
+@pytest.mark.parametrize("step", [STEP, ActNorm(), Chain((ActNorm(), FullConv1x1(), AdditiveCoupling(CONV)))])
+def test_memory_modes_have_the_same_gradients_by_params_and_input(memory, step):
+    params = randomized(Repeat(step, 3).init(jax.random.key(0), batch()), scale=0.1)
 
-    def gradient(layer):
-        return jax.jit(jax.grad(lambda params: (layer.forward(params, batch(1))[0] ** 2).sum()))(params)
+    def gradients(layer):
+        def loss(params, x):
+            y, log_det = layer.forward(params, x)
+            return (jnp.sin(y) * y).sum() + (log_det**2).sum()
 
-    chex.assert_trees_all_close(gradient(store), gradient(remat), rtol=1e-4, atol=1e-4)
+        return jax.jit(jax.grad(loss, argnums=(0, 1)))(params, batch(1))
+
+    with jax.enable_x64(True):
+        params = jax.tree.map(jnp.float64, params)
+        chex.assert_trees_all_close(
+            gradients(Repeat(step, 3, memory)), gradients(Repeat(step, 3)), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_the_inverting_mode_keeps_no_activation():
+    """The compiled gradient's memory, 24 steps over 6: other modes grow."""
+
+    def temporary_bytes(memory, num_steps):
+        layer = Repeat(STEP, num_steps, memory)
+        params = Repeat(STEP, num_steps).init(jax.random.key(0), batch())
+        x = jnp.tile(batch(), (16, 1, 1, 1))
+        gradient = jax.jit(jax.grad(lambda params, x: (layer.forward(params, x)[0] ** 2).sum(), argnums=1))
+        return gradient.lower(params, x).compile().memory_analysis().temp_size_in_bytes
+
+    growth = {memory: temporary_bytes(memory, 24) / temporary_bytes(memory, 6) for memory in MEMORY}
+    assert growth["invert"] < 1.3
+    assert growth["invert"] < growth["remat"] < growth["store"]
+
+
+def test_the_inverting_mode_refuses_forward_mode_and_the_analysis_says_what_to_do():
+    model, store = nvp_glow(1, 2, 4, memory="invert"), nvp_glow(1, 2, 4)
+    images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
+    x, params = images[0].astype(np.float32), model.init(jax.random.key(0), images)
+    inverting, storing = (functools.partial(m.log_prob, params) for m in (model, store))
+    with pytest.raises(InputError, match=r"refuses the forward-mode .* memory='invert' .* memory='store'"):
+        hessian_trace(inverting, x)
+    with pytest.raises(InputError, match="memory='store'"):
+        location_spread_gap(inverting, images.astype(np.float32), images.astype(np.float32) + 1)
+    np.testing.assert_allclose(hvp(inverting, x, x), hvp(storing, x, x), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("conditioner", [ConvConditioner(6), HighwayConditioner(6, num_layers=2)])

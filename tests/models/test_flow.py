@@ -6,6 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from glowjax import Flow, ImageModel, cv_glow, dequantize, nvp_glow
@@ -13,6 +14,7 @@ from glowjax.conditioners import ConvConditioner
 from glowjax.errors import InputError
 from glowjax.layers import ActNorm, AffineCoupling, Chain, Conv1x1, MultiScale, PixelScaling, SplitPrior
 from glowjax.likelihood import bits_per_dim, log_mean_exp
+from glowjax.train import compiled_step, make_optimizer, make_state
 
 SHAPE = (8, 8, 1)
 NUM_DIMS = 64
@@ -288,3 +290,22 @@ def test_known_images_may_stand_inside_a_jit_over_the_params(images):
     x = dequantize(jax.random.key(1), images)
     compiled = jax.jit(lambda params: model.log_prob(params, x))
     np.testing.assert_allclose(compiled(params), model.log_prob(params, x), rtol=1e-5)
+
+
+@pytest.mark.parametrize("glow", [nvp_glow, cv_glow])
+@pytest.mark.parametrize("num_training_steps", [0, 40])
+def test_gradients_by_reconstruction_are_those_of_stored_activations_but_for_rounding(glow, num_training_steps):
+    """On random and on trained params, in float32; relative to the size of the gradient."""
+    store, invert = glow(2, 6, 8), glow(2, 6, 8, memory="invert")
+    params = store.init(jax.random.key(0), structured())
+    if num_training_steps:
+        optimizer = make_optimizer(learning_rate=1e-2, num_steps=num_training_steps, warmup_steps=5)
+        state, step = make_state(params, optimizer), compiled_step(store, optimizer, jax.devices()[:1])
+        for seed in range(num_training_steps):
+            state, _ = step(state, jax.random.key(1), structured(seed=seed))
+        params = state.params
+    else:
+        params = perturb(params, 0.05)
+    gradient, other = (jax.grad(model.loss)(params, jax.random.key(2), structured(seed=9)) for model in (store, invert))
+    distance = optax.tree.norm(jax.tree.map(jnp.subtract, gradient, other))
+    assert distance < 1e-3 * optax.tree.norm(gradient)

@@ -1,0 +1,87 @@
+"""A repetition of one layer as a scan, and what its backward pass keeps."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from glowjax.errors import InputError, unknown
+from glowjax.layers.base import Layer
+from glowjax.layers.reversal import reversible_scan
+from glowjax.typing import Array, Key, LogDet, Params
+
+Memory = Literal["store", "remat", "invert"]
+Step = Callable[[Params, Array], tuple[Array, LogDet]]
+
+
+def _scan(step: Step, params: Params, x: Array, *, reverse: bool = False) -> tuple[Array, LogDet]:
+    """`step` after `step`, with the sum of the log-determinants; its backward pass keeps every activation."""
+
+    def body(carry: tuple[Array, LogDet], step_params: Params) -> tuple[tuple[Array, LogDet], None]:
+        x, log_det = carry
+        y, step_log_det = step(step_params, x)
+        return (y, log_det + step_log_det), None
+
+    return jax.lax.scan(body, (x, jnp.zeros(x.shape[:-3], x.dtype)), params, reverse=reverse)[0]
+
+
+def _stored(layer: Layer, params: Params, x: Array) -> tuple[Array, LogDet]:
+    return _scan(layer.forward, params, x)
+
+
+def _rematerialised(layer: Layer, params: Params, x: Array) -> tuple[Array, LogDet]:
+    return _scan(jax.checkpoint(layer.forward), params, x)
+
+
+MEMORY: dict[Memory, Callable[[Layer, Params, Array], tuple[Array, LogDet]]] = {
+    "store": _stored,
+    "remat": _rematerialised,
+    "invert": reversible_scan,
+}
+"""What the backward pass of a repetition keeps: every activation, one image a step, or the last output alone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeat:
+    """`num_steps` copies of one layer with their own arrays, as a scan: traced and compiled once, whatever the depth.
+
+    `params` is the layer's pytree with a leading axis of length `num_steps`. The modes of `memory` share params and
+    results and differ only in what the backward pass keeps.
+
+    Attributes:
+        layer: a layer that keeps the shape of its input.
+        num_steps: how many copies, at least 1.
+        memory: "store" every activation; "remat" (keep each step's input, recompute the rest in the backward pass); or
+            "invert" (keep the last output, reconstruct the rest by the inverses: memory does not grow with depth, and
+            gradients carry the rounding of the inverse; refused by forward-mode differentiation).
+    """
+
+    layer: Layer
+    num_steps: int
+    memory: Memory = "store"
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a `num_steps` below 1 or an unknown `memory`."""
+        if self.num_steps < 1:
+            raise InputError(f"Repeat needs at least one step, but num_steps is {self.num_steps}.")
+        if self.memory not in MEMORY:
+            raise unknown("memory mode", self.memory, MEMORY)
+
+    def init(self, key: Key, x: Array) -> Params:
+        """Each step's arrays, stacked; step k is initialised with what the steps before it make of `x`."""
+
+        def body(x: Array, step_key: Key) -> tuple[Array, Params]:
+            step_params = self.layer.init(step_key, x)
+            return self.layer.forward(step_params, x)[0], step_params
+
+        return jax.lax.scan(body, x, jax.random.split(key, self.num_steps))[1]
+
+    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+        """The last step's output and the sum of the log-determinants."""
+        return MEMORY[self.memory](self.layer, params, x)
+
+    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+        """The first step's input and the sum of the inverses' log-determinants."""
+        return _scan(self.layer.inverse, params, y, reverse=True)
