@@ -2,9 +2,8 @@
 
 After van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders", section 2. Pixels come in raster
 order. A vertical stack sees the rows above, a horizontal stack the pixels to the left and, of each layer, the vertical
-stack: together all that came before, without a blind spot. No kernel is masked: each stack's input is shifted by one
-row or pixel once, at its entry, and from there on its convolutions are causal, ending at the output's own position.
-Within a pixel the channels come in order: the head of each reads the network's features and the channels before it.
+stack: together all that came before, without a blind spot. Within a pixel the channels come in order: the head of each
+reads the network's features and the channels before it. The network itself is in `gated`.
 """
 
 import dataclasses
@@ -16,14 +15,11 @@ import jax
 import jax.numpy as jnp
 
 from glowjax.conditioners import check_positive
-from glowjax.convolution import convolve
 from glowjax.likelihood import bits_per_dim, check_images
+from glowjax.models import gated
 from glowjax.models.base import NetworkParams, check_batch, check_count, check_shape, check_temperature
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
 from glowjax.typing import Array, Images, Key, Params
-
-NUM_OCTAVES = 7
-"""Of the sines and cosines that show a head an earlier channel: the last has a period of 4 levels of 256."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +56,8 @@ class PixelCNN:
         """
         check_batch(images)
         check_levels(images, self.pixels.num_levels)
-        return NetworkParams(_init(self, key, images.shape[-1]), tuple(images.shape[1:]))
+        network = _init(self, key, images.shape[-1])
+        return NetworkParams(network, tuple(images.shape[1:]))
 
     def outputs(self, params: NetworkParams, x: Array) -> tuple[Array, ...]:
         """What parametrises each channel's distribution, [N, H, W, num_outputs], for `x` [N, H, W, C] in [-1, 1].
@@ -69,7 +66,7 @@ class PixelCNN:
         than that of `init`'s images.
         """
         check_shape(params.image_shape, x.shape)
-        return _outputs(self, params.network, jnp.moveaxis(x, -1, 0))
+        return gated.outputs(params.network, jnp.moveaxis(x, -1, 0))
 
     def log_likelihood(self, params: NetworkParams, key: Key, images: Images, num_draws: int = 1) -> Array:
         """Log P(image) [N] in nats of uint8 images [N, H, W, C], exactly: neither noise nor `num_draws` play a part.
@@ -102,108 +99,22 @@ class PixelCNN:
         return _sample(self, params, key, num_images, temperature)
 
 
-def _reach(model: PixelCNN, layer: int) -> int:
-    """Columns of a layer's vertical kernel; half of them, with the middle one, are its rows and the horizontal's."""
-    return model.entry_size if layer == 0 else model.kernel_size
-
-
+@functools.partial(jax.jit, static_argnums=(0, 2))
 def _init(model: PixelCNN, key: Key, num_channels: int) -> Params:
-    width, head_width = model.width, model.head_width or model.width
-
-    def kernel(key: Key, *shape: int) -> Array:
-        return jax.random.normal(key, shape) / math.sqrt(math.prod(shape[:-1]))
-
-    def layer(index: int, key: Key) -> Params:
-        keys = jax.random.split(key, 4)
-        columns, features = _reach(model, index), num_channels if index == 0 else width
-        rows = columns // 2 + 1
-        return {
-            "vertical": kernel(keys[0], rows, columns, features, 2 * width),
-            "vertical_bias": jnp.zeros(2 * width),
-            "across": kernel(keys[1], 2 * width, 2 * width),
-            "horizontal": kernel(keys[2], 1, rows, features, 2 * width),
-            "horizontal_bias": jnp.zeros(2 * width),
-            "out": kernel(keys[3], width, width),
-        }
-
-    def head(channel: int, key: Key) -> Params:
-        keys = jax.random.split(key, 2)
-        shown = {"channels": kernel(keys[1], channel * (2 * NUM_OCTAVES + 1), head_width)} if channel else {}
-        return shown | {
-            "features": kernel(keys[0], width, head_width),
-            "bias": jnp.zeros(head_width),
-            "out": jnp.zeros((head_width, model.pixels.num_outputs)),
-            "out_bias": jnp.zeros(model.pixels.num_outputs),
-        }
-
     layers_key, heads_key = jax.random.split(key)
+    sizes = [(model.entry_size, num_channels)] + [(model.kernel_size, model.width)] * (model.num_layers - 1)
+    layer_keys, head_keys = jax.random.split(layers_key, model.num_layers), jax.random.split(heads_key, num_channels)
+    head = (model.width, model.head_width or model.width, model.pixels.num_outputs)
     return {
-        "layers": [layer(n, k) for n, k in enumerate(jax.random.split(layers_key, model.num_layers))],
-        "heads": [head(c, k) for c, k in enumerate(jax.random.split(heads_key, num_channels))],
+        "layers": [gated.init_layer(k, *size, model.width) for k, size in zip(layer_keys, sizes, strict=True)],
+        "heads": [gated.init_head(k, channel, *head) for channel, k in enumerate(head_keys)],
     }
-
-
-# Activations are feature-major: [features, ...] with the axes of pixels and images behind.
-
-
-def _dense(matrix: Array, x: Array) -> Array:
-    """`matrix` [C, F] applied to `x` [C, ...]: [F, ...]."""
-    product = matrix.T @ x.reshape(x.shape[0], -1)
-    return product.reshape(-1, *x.shape[1:])
-
-
-def _plus(x: Array, bias: Array) -> Array:
-    return x + bias.reshape(-1, *[1] * (x.ndim - 1))
-
-
-def _gate(x: Array) -> Array:
-    """The gated unit: tanh of the first half of the features times sigmoid of the second (eq. 2)."""
-    values, gates = jnp.split(x, 2)
-    return jnp.tanh(values) * jax.nn.sigmoid(gates)
-
-
-def _vertical(layer: Params, x: Array) -> Array:
-    """The vertical convolution of `x` [C, N, H, W], before its gate: a row sees itself and rows above."""
-    rows, columns = layer["vertical"].shape[:2]
-    return _plus(convolve(x, layer["vertical"], (rows - 1, columns // 2)), layer["vertical_bias"])
-
-
-def _horizontal_out(layer: Params, x: Array, before_gate: Array) -> Array:
-    """A layer's horizontal output from its convolution; with the layer's input added where the features agree."""
-    y = _dense(layer["out"], _gate(before_gate))
-    return y + x if x.shape[0] == y.shape[0] else y
-
-
-def _head(head: Params, features: Array, earlier: Array) -> Array:
-    """A channel's outputs [..., num_outputs] from features [F, ...] and the `earlier` channels [c, ...] in [-1, 1]."""
-    hidden = _plus(_dense(head["features"], features), head["bias"])
-    if earlier.shape[0]:
-        angles = jnp.pi * 2.0 ** jnp.arange(NUM_OCTAVES).reshape(-1, *[1] * earlier.ndim) * earlier
-        shown = jnp.concatenate([earlier[None], jnp.sin(angles), jnp.cos(angles)])
-        hidden += _dense(head["channels"], shown.reshape(-1, *earlier.shape[1:]))
-    outputs = jax.nn.relu(hidden).reshape(hidden.shape[0], -1).T @ head["out"] + head["out_bias"]
-    return outputs.reshape(*hidden.shape[1:], -1)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _outputs(model: PixelCNN, network: Params, x: Array) -> tuple[Array, ...]:
-    """Of `x` [C, N, H, W] in [-1, 1]."""
-    vertical = jnp.pad(x, [(0, 0), (0, 0), (1, 0), (0, 0)])[:, :, :-1]
-    horizontal = jnp.pad(x, [(0, 0), (0, 0), (0, 0), (1, 0)])[..., :-1]
-    for layer in network["layers"]:
-        before_gate = _vertical(layer, vertical)
-        vertical = _gate(before_gate)
-        kernel = layer["horizontal"]
-        convolved = convolve(horizontal, kernel, (0, kernel.shape[1] - 1)) + _dense(layer["across"], before_gate)
-        horizontal = _horizontal_out(layer, horizontal, _plus(convolved, layer["horizontal_bias"]))
-    features = jax.nn.relu(horizontal)
-    return tuple(_head(head, features, x[:channel]) for channel, head in enumerate(network["heads"]))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _log_likelihood(model: PixelCNN, params: NetworkParams, images: Images) -> Array:
     levels = jnp.moveaxis(images, -1, 0)
-    outputs = _outputs(model, params.network, scaled(levels, model.pixels.num_levels))
+    outputs = gated.outputs(params.network, scaled(levels, model.pixels.num_levels))
     values = [model.pixels.log_prob(output, level) for output, level in zip(outputs, levels, strict=True)]
     return jnp.sum(jnp.stack(values), axis=(0, -2, -1))
 
@@ -221,10 +132,10 @@ def _sample(model: PixelCNN, params: NetworkParams, key: Key, num_images: int, t
         vertical, kept, across = above, [], []
         for layer, cache in zip(layers, caches, strict=True):
             window = jnp.concatenate([cache, vertical], axis=2)
-            before_gate = _vertical(layer, window)[:, :, -1:]
+            before_gate = gated.vertical_convolution(layer, window)[:, :, -1:]
             kept.append(window[:, :, 1:])
-            vertical = _gate(before_gate)
-            across.append(_plus(_dense(layer["across"], before_gate), layer["horizontal_bias"]))
+            vertical = gated.gate(before_gate)
+            across.append(gated.plus(gated.dense(layer["across"], before_gate), layer["horizontal_bias"]))
         of_columns = [jnp.moveaxis(a[:, :, 0], -1, 0) for a in across]
         left = jnp.zeros((num_channels, num_images))
         row_caches = [jnp.zeros((size, features, num_images)) for size, features in zip(rows_kept, inputs, strict=True)]
@@ -241,12 +152,12 @@ def _sample(model: PixelCNN, params: NetworkParams, key: Key, num_images: int, t
         for layer, cache, from_above in zip(layers, caches, across, strict=True):
             window = jnp.concatenate([cache, horizontal[None]])
             kernel = layer["horizontal"][0].reshape(-1, layer["horizontal"].shape[-1])
-            before_gate = _dense(kernel, window.reshape(-1, num_images)) + from_above
+            before_gate = gated.dense(kernel, window.reshape(-1, num_images)) + from_above
             kept.append(window[1:])
-            horizontal = _horizontal_out(layer, horizontal, before_gate)
+            horizontal = gated.horizontal_output(layer, horizontal, before_gate)
         features, levels = jax.nn.relu(horizontal), jnp.zeros((0, num_images), jnp.int32)
         for channel, head in enumerate(heads):
-            output = _head(head, features, scaled(levels, model.pixels.num_levels))
+            output = gated.head_outputs(head, features, scaled(levels, model.pixels.num_levels))
             draw_key = jax.random.fold_in(key, index * num_channels + channel)
             level = model.pixels.sample(draw_key, output, temperature)
             levels = jnp.concatenate([levels, level[None]])

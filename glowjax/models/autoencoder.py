@@ -1,0 +1,88 @@
+"""The VAE's networks: convolutional encoder and decoder, feature-major inside, [features, N, H, W].
+
+Height and width are halved by moving 2 x 2 blocks into channels, and doubled by moving channels back (Shi et al. 2016):
+every convolution then has stride 1, which `glowjax.convolution` computes fast also inside a loop over draws.
+"""
+
+import math
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from glowjax.convolution import convolve
+from glowjax.typing import Array
+
+HALVINGS = 2
+"""How often the networks halve height and width."""
+
+
+class Conv(nn.Module):
+    """A 'same' convolution, feature-major: [C, N, H, W] -> [features, N, H, W]."""
+
+    features: int
+    kernel_size: int = 3
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[C, N, H, W] -> [features, N, H, W]."""
+        shape = (self.kernel_size, self.kernel_size, x.shape[0], self.features)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape, x.dtype)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), x.dtype)
+        return convolve(x, kernel) + bias[:, None, None, None]
+
+
+class Encoder(nn.Module):
+    """Images to the mean and log-scale of their latents: two halvings, each by space to depth and a convolution.
+
+    Attributes:
+        width: features after the first halving; twice as many after the second.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(self, x: Array, num_latents: int) -> tuple[Array, Array]:
+        """[N, H, W, C] in [-1, 1] -> mean and log-scale, [N, num_latents] each."""
+        hidden = jnp.moveaxis(x, -1, 0)
+        for features in (self.width, 2 * self.width):
+            hidden = nn.relu(Conv(features)(_space_to_depth(hidden)))
+        flat = jnp.moveaxis(hidden, 1, 0).reshape(x.shape[0], -1)
+        mean, log_scale = jnp.split(nn.Dense(2 * num_latents)(flat), 2, axis=-1)
+        return mean, log_scale
+
+
+class Decoder(nn.Module):
+    """Latents to what parametrises each pixel value: two doublings, each by a convolution and depth to space.
+
+    Attributes:
+        width: features at full size; twice as many at half of it.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(self, latents: Array, image_shape: tuple[int, int, int], num_outputs: int) -> Array:
+        """[N, num_latents] -> [N, H, W, C, num_outputs]; the last convolution starts at zero."""
+        height, width, channels = image_shape
+        small = (2 * self.width, height // 2**HALVINGS, width // 2**HALVINGS)
+        hidden = nn.relu(nn.Dense(math.prod(small))(latents)).reshape(-1, *small).transpose(1, 0, 2, 3)
+        for features in (2 * self.width, self.width):
+            hidden = nn.relu(_depth_to_space(Conv(4 * features)(hidden)))
+        kernel = self.param("kernel", nn.initializers.zeros, (self.width, channels * num_outputs), hidden.dtype)
+        bias = self.param("bias", nn.initializers.zeros, (channels * num_outputs,), hidden.dtype)
+        outputs = hidden.reshape(self.width, -1).T @ kernel + bias
+        return outputs.reshape(*hidden.shape[1:], channels, num_outputs)
+
+
+def _space_to_depth(x: Array) -> Array:
+    """[C, N, H, W] -> [4C, N, H/2, W/2]."""
+    channels, num, height, width = x.shape
+    blocks = x.reshape(channels, num, height // 2, 2, width // 2, 2)
+    return blocks.transpose(0, 3, 5, 1, 2, 4).reshape(4 * channels, num, height // 2, width // 2)
+
+
+def _depth_to_space(x: Array) -> Array:
+    """[4C, N, H, W] -> [C, N, 2H, 2W]; undoes `_space_to_depth`."""
+    channels, num, height, width = x.shape
+    blocks = x.reshape(channels // 4, 2, 2, num, height, width)
+    return blocks.transpose(0, 3, 4, 1, 5, 2).reshape(channels // 4, num, 2 * height, 2 * width)
