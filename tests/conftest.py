@@ -27,6 +27,13 @@ def forget_compiled_programs():
 
 
 @pytest.fixture
+def float64():
+    """Double precision within a test."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
 def data_dir():
     """The optional folder of whole image sets; a test that needs it is skipped without it."""
     if not DATA_DIR.is_dir():

@@ -10,7 +10,7 @@ import glowjax
 PACKAGE = Path(glowjax.__file__).parent
 BELOW = {  # room -> the rooms that it may import; experiments may import everything
     "layers": {"layers", "typing", "errors"},
-    "models": {"models", "layers", "conditioners", "likelihood", "typing", "errors"},
+    "models": {"models", "layers", "conditioners", "convolution", "estimate", "likelihood", "typing", "errors"},
     "data": {"data", "errors"},
     "ood": {"ood", "errors"},
     "plots": {"plots", "ood", "errors"},
