@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 
@@ -64,7 +65,7 @@ def main(config: SpectrumConfig) -> dict[str, Any]:
     others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
     key = jax.random.key(config.seed)
     points = {images.name: np.asarray(dequantize(key, images.images), np.float64) for images in (test, *others)}
-    center = points[test.name].mean(axis=0).astype(np.float32)
+    center = jnp.asarray(points[test.name].mean(axis=0), jnp.float32)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
 
     pairs = an.extreme_eigenpairs(log_prob, center, config.num_low, config.num_high, seed=config.seed)
