@@ -10,6 +10,7 @@ import pytest
 from models.test_flow import noise, perturb, structured
 
 from glowjax import ImageModel
+from glowjax.analysis import hessian_trace
 from glowjax.errors import InputError
 from glowjax.likelihood import bits_per_dim
 from glowjax.models import Categorical, LogisticMixture, PixelCNN
@@ -126,6 +127,16 @@ def test_images_come_as_often_as_their_probability_says():
     codes = model.sample(params, KEY, 4_000).reshape(-1, 4) @ np.array([8, 4, 2, 1])
     counts = np.bincount(codes, minlength=16)
     assert np.all(np.abs(counts - 4_000 * expected) < 5 * np.sqrt(4_000 * expected) + 1)
+
+
+def test_the_analysis_of_a_discrete_likelihood_is_refused():
+    model, params = MODELS["categorical"], perturbed("categorical")
+
+    def log_prob_fn(x):
+        return model.log_likelihood(params, KEY, x[None])[0]
+
+    with pytest.raises(InputError, match="must be uint8 grey levels 0..255, but these are float32"):
+        hessian_trace(log_prob_fn, few_levels()[0].astype(np.float32))
 
 
 @pytest.mark.parametrize(
