@@ -23,12 +23,11 @@ from experiments.classifier import Classifier, train_classifier
 from experiments.command_line import run
 from experiments.filter_page import in_words, sections
 from experiments.gates import Answered, numbers
-from experiments.model_classes import load_alike
+from experiments.model_classes import draws_for, load_alike
 from experiments.published import title
 from experiments.trained import Trained
 from glowjax.data import ImageSet, resolve, training_and_validation
 from glowjax.errors import InputError
-from glowjax.models import VAE
 from glowjax.output import writable_directory
 from glowjax.train import log_likelihoods
 
@@ -106,7 +105,9 @@ def answer(
 ) -> Answered:
     """What the classifier and the models say of `images`, whose labels mean something only if `has_classes`."""
     predicted = classifier.predict(images.images)
-    known = images.labels if has_classes and images.labels is not None else np.full(images.num_images, -1)
+    known = images.labels if has_classes else np.full(images.num_images, -1)
+    if known is None:
+        raise InputError(f"'{images.name}' has no labels to judge the classifier by; choose a set with classes.")
     key = jax.random.key(config.seed)
     return Answered(
         predicted,
@@ -117,7 +118,7 @@ def answer(
                 trained.params,
                 key,
                 images.images,
-                config.num_latent_draws if isinstance(trained.model, VAE) else config.num_draws,
+                draws_for(trained, config.num_draws, config.num_latent_draws),
             )
             for name, trained in models.items()
         },

@@ -90,9 +90,14 @@ def load_alike(run_dirs: tuple[Path, ...]) -> dict[str, Trained]:
     return models
 
 
+def draws_for(trained: Trained, num_draws: int, num_latent_draws: int) -> int:
+    """How many draws an image the model's likelihood takes: of latents for a VAE, of noise otherwise."""
+    return num_latent_draws if isinstance(trained.model, VAE) else num_draws
+
+
 def score_sets(config: ModelClassesConfig, trained: Trained) -> Sets:
     """The sets under one model, the same images for every model."""
-    draws = config.num_latent_draws if isinstance(trained.model, VAE) else config.num_draws
+    draws = draws_for(trained, config.num_draws, config.num_latent_draws)
     test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
     others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
     return {images.name: score(trained, images, draws, config.seed) for images in (test, *others)}
@@ -156,8 +161,7 @@ def sections(
 
 
 def _likelihood(config: ModelClassesConfig, trained: Trained) -> str:
-    draws = config.num_latent_draws if isinstance(trained.model, VAE) else config.num_draws
-    return trained.architecture.likelihood(draws)
+    return trained.architecture.likelihood(draws_for(trained, config.num_draws, config.num_latent_draws))
 
 
 def _histograms(models: dict[str, Trained], scored: dict[str, Sets], name: str, folder: Path) -> Section:

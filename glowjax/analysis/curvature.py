@@ -169,7 +169,7 @@ def hessian_trace_estimate(
     products on the leading eigenspace and is far better where few eigenvalues dominate; with D / 2 probes or more it is
     exact. Its leave-one-out values are correlated, so that their spread over sqrt(num_probes) is up to a third too
     small; the standard error here is sqrt(2) times that (`XTRACE_INFLATION`), with which nominal 95 % intervals cover
-    about 90 to 98 % from ten probes on, over spectra from flat to steep. Fewer probes cover less, under either method:
+    87 to 98 % from ten probes on, over spectra from flat to steep. Fewer probes cover less, under either method:
     a few values hardly tell their own spread.
 
     Args:

@@ -207,6 +207,16 @@ def test_a_classifier_wants_labels(trained, folder, tmp_path):
         experiments.filter.main(FilterConfig((trained,), ("noise",), data_dir=tmp_path, output_dir=tmp_path / "out"))
 
 
+def test_a_test_set_without_labels_is_refused_and_not_counted_as_wrong(trained, folder, tmp_path):
+    for split in ("train", "test"):
+        kept = ("image", "label") if split == "train" else ("image",)
+        archive = np.load(folder / f"ramps_{split}.npz")
+        np.savez(tmp_path / f"ramps_{split}.npz", **{key: archive[key] for key in kept})
+    config = FilterConfig((trained,), ("noise",), num_images=20, classifier_steps=2, data_dir=tmp_path)
+    with pytest.raises(InputError, match="'ramps:test' has no labels to judge the classifier by"):
+        experiments.filter.main(dataclasses.replace(config, output_dir=tmp_path / "out"))
+
+
 def test_models_of_one_kind_are_told_apart(trained):
     assert list(name_each([load(trained)] * 2)) == [
         "NVP-Glow (1 scales x 1 steps, conv conditioners of width 4 (relu))",
