@@ -15,8 +15,6 @@ by a third where the machine is quiet, and so flatters us.
 import dataclasses
 import functools
 import importlib.util
-import json
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -30,11 +28,11 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
+from benchmarks.timing import Row, resident_mib, run_parts, seconds, temporary_mib
 from glowjax import nvp_glow
 from glowjax.analysis import LogProb, hessian_diagonal, hessian_trace, second_order_gap
 from glowjax.likelihood import dequantize
 from glowjax.models import FlowParams
-from glowjax.output import writable_directory
 from glowjax.typing import Array
 
 
@@ -46,10 +44,7 @@ def trace_by_products(log_prob_fn: LogProb, x: Array, weights: Array | float = 1
 WAYS: dict[str, Callable[..., Array]] = {"hessian_trace": hessian_trace, "by_products": trace_by_products}
 """`laplacian` is the first under another name."""
 
-SETTLING_SECONDS = 0.5
-
 Part = Literal["trace", "weighted", "gap", "memory"]
-Row = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,16 +91,7 @@ class BenchmarkConfig:
 
 def main(config: BenchmarkConfig) -> dict[str, Any]:
     """Prints a table for each part, writes all of them as JSON and returns them."""
-    path = writable_directory(config.output.parent) / config.output.name
-    machine = {"device": jax.devices()[0].device_kind, "cores": os.cpu_count(), "jax": jax.__version__}
-    results: dict[str, Any] = {**machine, "config": dataclasses.asdict(config)}
-    print(machine, config)
-    for part in config.parts:
-        results[part] = PARTS[part](config)
-        print(f"\n{part}\n{table(results[part])}", flush=True)
-        path.write_text(json.dumps(results, indent=2, default=str) + "\n")
-    print(f"\nwritten to {path}")
-    return results
+    return run_parts(PARTS, config)
 
 
 def time_traces(config: BenchmarkConfig) -> list[Row]:
@@ -133,7 +119,7 @@ def torch_trace(params: FlowParams, x: Array, log_prob: float, trace: float) -> 
     if importlib.util.find_spec("torch") is None:
         print("PyTorch is not installed: no comparison with torch.func")
         return {}
-    from benchmarks.torch_glow import fastest_trace
+    from benchmarks.torch_trace import fastest_trace
 
     name, run = fastest_trace(params, x, log_prob, trace)
     return {f"torch.func, {name}": run}
@@ -208,35 +194,6 @@ def random_images(size: FlowSize, count: int, seed: int) -> np.ndarray:
     """[count, H, W, C] uint8, uniform."""
     shape = (count, size.size, size.size, size.channels)
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def seconds(work: Callable[[], Any]) -> tuple[float, float]:
-    """Wall-clock seconds until the results of `work` are there, and the CPU seconds of all threads meanwhile.
-
-    Waits before, until the threads of what ran last (PyTorch's, which spin for a while) are at rest.
-    """
-    time.sleep(SETTLING_SECONDS)
-    wall, cpu = time.perf_counter(), time.process_time()
-    jax.block_until_ready(work())
-    return time.perf_counter() - wall, time.process_time() - cpu
-
-
-def resident_mib(field: str) -> float:
-    """This process's memory now (VmRSS) or at most so far (VmHWM); ru_maxrss would count a parent's as well."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
-
-
-def temporary_mib(program: Any) -> float:
-    """What a compiled program allocates besides its arguments and results."""
-    return program.memory_analysis().temp_size_in_bytes / 2**20
-
-
-def table(rows: list[Row]) -> str:
-    """The rows under their keys, in columns."""
-    cells = [list(rows[0]), *([f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in cells)
 
 
 if __name__ == "__main__":

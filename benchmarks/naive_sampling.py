@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.curvature import Row, seconds
+from benchmarks.timing import Row, seconds
 from glowjax.models import PixelCNN
 from glowjax.models.base import NetworkParams
 from glowjax.models.pixels import scaled

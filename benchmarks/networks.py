@@ -15,9 +15,6 @@ work shares the machine, read benchmarks/curvature.py about CPU seconds and OMP_
 import dataclasses
 import functools
 import importlib.util
-import json
-import os
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -27,19 +24,15 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from benchmarks.curvature import Row, seconds, table
 from benchmarks.naive_sampling import time_sampling
+from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from experiments.presets import PRESETS
 from glowjax.models import VAE, PixelCNN
 from glowjax.models.base import NetworkParams
-from glowjax.output import writable_directory
 from glowjax.train import compiled_step, make_state
 
 Part = Literal["step", "likelihood", "sampling"]
 Kind = Literal["pixelcnn", "vae"]
-Runs = dict[str, Callable[[], Any]]
-
-OURS = "glowjax"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,16 +82,9 @@ class Problem:
 
 def main(config: BenchmarkConfig) -> dict[str, Any]:
     """Prints a table for each part, writes all of them as JSON and returns them."""
-    path = writable_directory(config.output.parent) / config.output.name
-    machine = {"device": jax.devices()[0].device_kind, "cores": os.cpu_count(), "jax": jax.__version__}
-    results: dict[str, Any] = {**machine, "config": dataclasses.asdict(config)}
-    print(machine, config, "" if has_torch() else "PyTorch is not installed, or JAX not on the CPU: no comparison.")
-    for part in config.parts:
-        results[part] = PARTS[part](config)
-        print(f"\n{part}\n{table(results[part])}", flush=True)
-        path.write_text(json.dumps(results, indent=2, default=str) + "\n")
-    print(f"\nwritten to {path}")
-    return results
+    if not has_torch():
+        print("PyTorch is not installed, or JAX not on the CPU: no comparison.")
+    return run_parts(PARTS, config)
 
 
 def has_torch() -> bool:
@@ -128,21 +114,6 @@ def time_part(runs_of: Callable[[Problem, bool], Runs], config: BenchmarkConfig)
             given = problem(kind, case)
             name = {"network": kind, "preset": case.preset, "num_images": len(given.images)}
             rows += [name | row for row in in_turn(runs_of(given, config.compile_torch), config.repeats)]
-    return rows
-
-
-def in_turn(runs: Runs, repeats: int) -> list[Row]:
-    """A row for each way: seconds of its first call, then over `repeats` rounds, and ratios to ours in each round."""
-    first = {name: seconds(run)[0] for name, run in runs.items()}
-    samples = [{name: seconds(run) for name, run in runs.items()} for _ in range(repeats)]
-    rows = []
-    for name in runs:
-        wall, cpu = zip(*(sample[name] for sample in samples), strict=True)
-        row = {"way": name, "first_call_s": first[name], "median_s": statistics.median(wall), "fastest_s": min(wall)}
-        row |= {"slowest_s": max(wall), "cpu_s": statistics.median(cpu)}
-        for number, unit in enumerate(("wall", "cpu")):
-            row[f"ratio_{unit}"] = statistics.median(sample[name][number] / sample[OURS][number] for sample in samples)
-        rows.append(row)
     return rows
 
 

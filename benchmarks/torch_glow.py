@@ -1,40 +1,30 @@
-"""A Glow's log density in plain PyTorch, with the arrays of one of ours, and its exact Hessian trace by torch.func.
+"""A Glow in plain PyTorch, with the arrays of one of ours: log density and inverse, to be trained and differentiated.
 
-The flow is written as one would write it in PyTorch: images [C, H, W], F.conv2d, nothing but functions of tensors. To
-be a strong opponent it works out whatever does not depend on the image (1x1 matrices, scales folded into kernels, their
-log-determinants) when the arrays are copied, so that no derivative carries it.
+It is written as one would write it in PyTorch, batches [N, C, H, W] and F.conv2d, and to be a strong opponent: ActNorm
+and 1x1 convolution are applied as the one map that they are, and the conditioners' ActNorms are folded into kernels, so
+that nothing but the convolutions and the couplings runs over pixels.
 """
 
 import dataclasses
-import functools
-import itertools
 import math
-import os
-import time
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812, what PyTorch's users call it
 from torch import Tensor
-from torch.func import grad, jvp, vjp, vmap
 
-from glowjax.layers import Conv1x1
 from glowjax.layers.coupling import LOG_SCALE_BOUND
 from glowjax.layers.split import LOG_SCALE_BOUND as PRIOR_LOG_SCALE_BOUND
 from glowjax.models import FlowParams
 from glowjax.models.flow import LOG_2PI
 from glowjax.typing import Params
 
-Field: TypeAlias = Callable[[Tensor], Tensor]
-
 NUM_LEVELS = 256
 
-CHUNK_SIZES = (98, 196, 392)
-"""Directions at a time that torch.func is tried with; 28 and 49 were slower."""
+Tensors: TypeAlias = Any
+"""Dictionaries, lists and tuples of tensors."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +35,8 @@ class Conv:
     bias: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
-        """[C_in, H, W] -> [C_out, H, W]."""
-        return F.conv2d(x[None], self.weight, self.bias, padding=self.weight.shape[-1] // 2)[0]
+        """[N, C_in, H, W] -> [N, C_out, H, W]."""
+        return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +45,34 @@ class Step:
 
     Attributes:
         mix: both linear layers.
-        log_det: their log |det| at one pixel.
+        log_det: [], their log |det| at one pixel.
         network: the coupling's convolutions, with ReLU between them.
     """
 
     mix: Conv
-    log_det: float
+    log_det: Tensor
     network: tuple[Conv, Conv, Conv]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The step's output and its log-determinant [N]."""
+        x = self.mix(x)
+        x_a, x_b = x.chunk(2, 1)
+        shift, log_scale = self._coupling(x_a)
+        log_det = log_scale.sum((1, 2, 3)) + self.log_det * x.shape[-1] * x.shape[-2]
+        return torch.cat([x_a, (x_b + shift) * log_scale.exp()], 1), log_det
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """The step's input."""
+        y_a, y_b = y.chunk(2, 1)
+        shift, log_scale = self._coupling(y_a)
+        y = torch.cat([y_a, y_b * (-log_scale).exp() - shift], 1)
+        inverse = torch.linalg.inv(self.mix.weight[:, :, 0, 0])
+        return F.conv2d(y, inverse[:, :, None, None], -inverse @ self.mix.bias)
+
+    def _coupling(self, x_a: Tensor) -> tuple[Tensor, Tensor]:
+        first, second, last = self.network
+        shift, raw = last(F.relu(second(F.relu(first(x_a))))).chunk(2, 1)
+        return shift, F.logsigmoid(soft_clip(raw, LOG_SCALE_BOUND) + 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,40 +83,42 @@ class TorchGlow:
     priors: tuple[Conv, ...]
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """The log density [] of one image [C, H, W] in grey levels, in nats."""
-        total = x.new_full((), -x.numel() * math.log(NUM_LEVELS))
+        """The log density [N] of images [N, C, H, W] in grey levels, in nats."""
+        total = x.new_full((len(x),), -math.log(NUM_LEVELS) * x[0].numel())
         x = x / NUM_LEVELS - 0.5
         for index, steps in enumerate(self.scales):
             x = squeeze(x)
             for step in steps:
-                x, log_det = affine_coupling(step.network, step.mix(x))
-                total = total + log_det + step.log_det * x.shape[-1] * x.shape[-2]
+                x, log_det = step.forward(x)
+                total = total + log_det
             if index < len(self.priors):
-                x, latent, log_det = split_prior(self.priors[index], x)
-                total = total + log_det + log_normal(latent)
+                x, x_b = x.chunk(2, 1)
+                shift, log_scale = split_prior(self.priors[index], x)
+                total = total + log_normal((x_b - shift) * (-log_scale).exp()) - log_scale.sum((1, 2, 3))
         return total + log_normal(x)
+
+    def decode(self, latents: list[Tensor]) -> Tensor:
+        """The images [N, C, H, W] in grey levels of latents [N, C_l, H_l, W_l], finest scale first."""
+        x = latents[-1]
+        for index in reversed(range(len(self.scales))):
+            if index < len(self.priors):
+                shift, log_scale = split_prior(self.priors[index], x)
+                x = torch.cat([x, latents[index] * log_scale.exp() + shift], 1)
+            for step in reversed(self.scales[index]):
+                x = step.inverse(x)
+            x = F.pixel_shuffle(x, 2)
+        return (x + 0.5) * NUM_LEVELS
 
 
 def squeeze(x: Tensor) -> Tensor:
-    """[C, H, W] -> [4C, H/2, W/2]: channel 4c + 2i + j holds pixel (i, j) of each 2 x 2 block."""
+    """[N, C, H, W] -> [N, 4C, H/2, W/2]: channel 4c + 2i + j holds pixel (i, j) of each 2 x 2 block."""
     return F.pixel_unshuffle(x, 2)
 
 
-def affine_coupling(network: tuple[Conv, Conv, Conv], x: Tensor) -> tuple[Tensor, Tensor]:
-    """The image with its second half of channels scaled and shifted, and the log-determinant."""
-    first, second, last = network
-    x_a, x_b = x.chunk(2)
-    shift, raw = last(F.relu(second(F.relu(first(x_a))))).chunk(2)
-    log_scale = F.logsigmoid(soft_clip(raw, LOG_SCALE_BOUND) + 2)
-    return torch.cat([x_a, (x_b + shift) * log_scale.exp()]), log_scale.sum()
-
-
-def split_prior(conv: Conv, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The kept half of the channels, the standardised other half, and the log-determinant."""
-    x_a, x_b = x.chunk(2)
-    shift, raw = conv(x_a).chunk(2)
-    log_scale = soft_clip(raw, PRIOR_LOG_SCALE_BOUND)
-    return x_a, (x_b - shift) * (-log_scale).exp(), -log_scale.sum()
+def split_prior(conv: Conv, x_a: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log standard deviation of the dropped half of the channels, given the kept half."""
+    shift, raw = conv(x_a).chunk(2, 1)
+    return shift, soft_clip(raw, PRIOR_LOG_SCALE_BOUND)
 
 
 def soft_clip(values: Tensor, bound: float) -> Tensor:
@@ -114,61 +127,46 @@ def soft_clip(values: Tensor, bound: float) -> Tensor:
 
 
 def log_normal(z: Tensor) -> Tensor:
-    """The standard normal's log density of a latent."""
-    return -0.5 * (z**2).sum() - 0.5 * LOG_2PI * z.numel()
+    """The standard normal's log density [N] of latents [N, C, H, W]."""
+    return -0.5 * (z**2).sum((1, 2, 3)) - 0.5 * LOG_2PI * z[0].numel()
 
 
-def fastest_trace(params: FlowParams, x: Any, log_prob: float, trace: float) -> tuple[str, Callable[[], float]]:
-    """The fastest way of torch.func, its name first, to the Hessian trace of our flow's `log_prob` at `x` [H, W, C].
+def leaves(params: FlowParams, device: str = "cpu") -> Tensors:
+    """The arrays of an `nvp_glow` with the default conditioner, as tensors that take gradients.
 
-    Raises AssertionError where its log density or its trace is not ours.
+    Kernels are [C_out, C_in, k, k]; the permutations, which nothing learns, take none.
     """
-    device = "cuda" if jax.default_backend() == "gpu" else "cpu"
-    torch.set_num_threads(os.cpu_count() or 1)
-    flow, image = copied(params, device), torch.tensor(np.moveaxis(np.asarray(x), -1, 0).copy(), device=device)
-    np.testing.assert_allclose(flow.log_prob(image).item(), log_prob, rtol=1e-3)
-    times, runs = {}, {}
-    for product, chunk_size in itertools.product(PRODUCTS, sorted({min(size, x.size) for size in CHUNK_SIZES})):
-        run = functools.partial(exact_trace, flow, image, product, chunk_size)
-        np.testing.assert_allclose(run(), trace, rtol=1e-3)
-        name = f"{product} by {chunk_size}"
-        started = time.perf_counter()
-        runs[name] = run
-        times[name] = (run(), time.perf_counter() - started)[1]
-        print(f"torch.func, {name}: {times[name]:.2f} s", flush=True)
-    name = min(times, key=times.__getitem__)
-    return name, runs[name]
+
+    def step(params: Params) -> Tensors:
+        actnorm, conv1x1, coupling = params
+        convs = [_with_kernel(coupling[f"NormalizedConv_{n}"]) for n in range(2)]
+        return {"actnorm": actnorm, "conv1x1": conv1x1, "convs": convs, "last": _with_kernel(coupling["ZeroConv_0"])}
+
+    arrays = {
+        "scales": [[step(one) for one in _unstacked(scale[-1])] for scale in params.layer["scales"]],
+        "priors": [_with_kernel(split["ZeroConv_0"]) for split in params.layer["splits"]],
+    }
+    tensors = jax.tree.map(lambda array: torch.tensor(np.array(array), device=device, requires_grad=True), arrays)
+    for one in (step for scale in tensors["scales"] for step in scale):
+        one["conv1x1"]["signed_permutation"].requires_grad_(False)
+    return tensors
 
 
-def exact_trace(flow: TorchGlow, x: Tensor, product: str, chunk_size: int) -> float:
-    """The Hessian trace of `flow.log_prob` at `x` [C, H, W]: v' H v of every v of a basis, `chunk_size` at a time."""
-    times_hessian = PRODUCTS[product](grad(flow.log_prob), x)
-    basis = torch.eye(x.numel(), device=x.device).reshape(-1, *x.shape)
-    return vmap(lambda v: (v * times_hessian(v)).sum(), chunk_size=chunk_size)(basis).sum().item()
+def learned(tensors: Tensors) -> list[Tensor]:
+    """Those of the tensors that take gradients."""
+    return [tensor for tensor in jax.tree.leaves(tensors) if tensor.requires_grad]
 
 
-def _reverse_over_reverse(gradient: Field, x: Tensor) -> Field:
-    pull = vjp(gradient, x)[1]
-    return lambda v: pull(v)[0]
-
-
-def _forward_over_reverse(gradient: Field, x: Tensor) -> Field:
-    return lambda v: jvp(gradient, (x,), (v,))[1]
-
-
-PRODUCTS: dict[str, Callable[[Field, Tensor], Field]] = {
-    "reverse over reverse": _reverse_over_reverse,
-    "forward over reverse": _forward_over_reverse,
-}
-"""The ways of torch.func to v -> H v at x from the gradient. Its `linearize` is not among them: it traces the gradient
-anew for every x, which takes longer than the whole trace."""
+def folded(tensors: Tensors) -> TorchGlow:
+    """The flow of `leaves`, through which gradients reach them."""
+    scales = tuple(tuple(_step(step) for step in scale) for scale in tensors["scales"])
+    return TorchGlow(scales, tuple(zero_conv(prior) for prior in tensors["priors"]))
 
 
 def copied(params: FlowParams, device: str = "cpu") -> TorchGlow:
-    """The PyTorch flow with the arrays of an `nvp_glow` that has the default conditioner."""
-    with torch.device(device):
-        scales = tuple(tuple(_step(step) for step in _unstacked(scale[-1])) for scale in params.layer["scales"])
-        return TorchGlow(scales, tuple(_zero_conv(split["ZeroConv_0"]) for split in params.layer["splits"]))
+    """The flow with the arrays of one of ours, folded once and for all, without gradients by them."""
+    with torch.no_grad():
+        return folded(leaves(params, device))
 
 
 def _unstacked(stacked: Params) -> list[Params]:
@@ -176,25 +174,37 @@ def _unstacked(stacked: Params) -> list[Params]:
     return [jax.tree.map(lambda a, k=k: a[k], stacked) for k in range(count)]
 
 
-def _step(params: Params) -> Step:
-    actnorm, conv1x1, coupling = params
-    weight = Conv1x1().weight(conv1x1)
-    mix = _conv((weight * jnp.exp(actnorm["log_scale"])).T[None, None], weight @ actnorm["shift"])
-    log_det = float(actnorm["log_scale"].sum() + conv1x1["log_diagonal"].sum())
-    first, second = (_normalized_conv(coupling[f"NormalizedConv_{n}"]) for n in range(2))
-    return Step(mix, log_det, (first, second, _zero_conv(coupling["ZeroConv_0"])))
+def _with_kernel(params: Params) -> Params:
+    return {**params, "kernel": np.transpose(params["kernel"], (3, 2, 0, 1))}
 
 
-def _normalized_conv(params: Params) -> Conv:
-    norm = params["actnorm"]
-    return _conv(params["kernel"] * jnp.exp(norm["log_scale"]), norm["shift"])
+def _step(tensors: Tensors) -> Step:
+    actnorm, conv1x1 = tensors["actnorm"], tensors["conv1x1"]
+    lower, upper = torch.tril(conv1x1["lower"], -1), torch.triu(conv1x1["upper"], 1)
+    identity = torch.eye(len(lower), device=lower.device, dtype=lower.dtype)
+    triangular = (lower + identity) @ (upper + torch.diag(conv1x1["log_diagonal"].exp()))
+    weight = conv1x1["signed_permutation"].round() @ triangular
+    mix = Conv((weight * actnorm["log_scale"].exp())[:, :, None, None], weight @ actnorm["shift"])
+    log_det = actnorm["log_scale"].sum() + conv1x1["log_diagonal"].sum()
+    return Step(mix, log_det, folded_network(tensors))
 
 
-def _zero_conv(params: Params) -> Conv:
-    scale = jnp.exp(3 * params["log_scale"])
-    return _conv(params["kernel"] * scale, params["bias"] * scale)
+def folded_network(tensors: Tensors) -> tuple[Conv, Conv, Conv]:
+    """The convolutions of a step's conditioner, with their ActNorms and scales folded in."""
+    first, second = (_normalized_conv(conv) for conv in tensors["convs"])
+    return first, second, zero_conv(tensors["last"])
 
 
-def _conv(kernel: Any, bias: Any) -> Conv:
-    """Of a kernel [k, k, C_in, C_out]."""
-    return Conv(torch.tensor(np.transpose(kernel, (3, 2, 0, 1)).copy()), torch.tensor(np.array(bias)))
+def _normalized_conv(tensors: Tensors) -> Conv:
+    norm = tensors["actnorm"]
+    return Conv(_by_output(norm["log_scale"].exp()) * tensors["kernel"], norm["shift"])
+
+
+def zero_conv(tensors: Tensors) -> Conv:
+    """Of the leaves of a `ZeroConv`."""
+    scale = (3 * tensors["log_scale"]).exp()
+    return Conv(_by_output(scale) * tensors["kernel"], tensors["bias"] * scale)
+
+
+def _by_output(values: Tensor) -> Tensor:
+    return values[:, None, None, None]

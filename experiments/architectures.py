@@ -31,7 +31,8 @@ class GlowConfig:
         width: hidden features of the couplings' networks.
         conditioner: the reference's network (conv) or the paper's kind (highway).
         activation: of the couplings' networks.
-        memory: what the backward pass keeps: every activation (store), one image a step (remat), or nothing (invert).
+        compute_dtype: of the couplings' networks; params, couplings and log-dets stay float32.
+        memory: what the backward pass keeps: every product (store), one image a step (remat), or nothing (invert).
     """
 
     kind: Literal["nvp", "cv"] = "nvp"
@@ -40,6 +41,7 @@ class GlowConfig:
     width: int = 64
     conditioner: Literal["conv", "highway"] = "conv"
     activation: Literal["relu", "tanh", "swish"] = "relu"
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
     memory: Literal["store", "remat", "invert"] = "remat"
 
     def build(self) -> Flow:
@@ -50,6 +52,7 @@ class GlowConfig:
             self.width,
             conditioner=self.conditioner,
             activation=ACTIVATIONS[self.activation],
+            compute_dtype=None if self.compute_dtype == "float32" else self.compute_dtype,
             memory=self.memory,
         )
 

@@ -10,6 +10,7 @@ curvature matters, choose a smooth activation (`jax.nn.tanh`, `jax.nn.swish`).
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import flax.linen as nn
 import jax
@@ -22,7 +23,8 @@ from glowjax.typing import Array
 
 Activation = Callable[[Array], Array]
 
-# Parameters take the dtype of the input, so that the same module serves float32 and float64.
+ComputeDtype: TypeAlias = str | None
+"""What a conditioner computes in: "bfloat16", "float32" or, by default, the dtype of its input, which its params keep."""
 
 
 def _per_feature(values: Array, x: Array) -> Array:
@@ -31,39 +33,53 @@ def _per_feature(values: Array, x: Array) -> Array:
 
 
 class NormalizedConv(nn.Module):
-    """A convolution followed by an ActNorm, whose scale is folded into the kernel: exp(log_scale) W x + shift."""
+    """A convolution followed by an ActNorm, whose scale is folded into the kernel: exp(log_scale) W x + shift.
+
+    It computes in the dtype of its input; its params have `param_dtype`.
+    """
 
     features: int
     kernel_size: int
+    param_dtype: jnp.dtype
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """[C, N, H, W] -> [features, N, H, W]; at initialisation every feature has mean 0, variance 1."""
         shape = (self.kernel_size, self.kernel_size, x.shape[feature_axis(x)], self.features)
-        kernel = self.param("kernel", nn.initializers.normal(0.05), shape, x.dtype)
-        norm = self.param("actnorm", lambda _: normalizer(convolve(x, kernel), pixel_axes(x)))
-        return convolve(x, kernel * jnp.exp(norm["log_scale"])) + _per_feature(norm["shift"], x)
+        kernel = self.param("kernel", nn.initializers.normal(0.05), shape, self.param_dtype)
+        norm = self.param("actnorm", lambda _: normalizer(convolve(x.astype(self.param_dtype), kernel), pixel_axes(x)))
+        scaled = kernel * jnp.exp(norm["log_scale"])
+        return convolve(x, scaled.astype(x.dtype)) + _per_feature(norm["shift"].astype(x.dtype), x)
 
 
 class ZeroConv(nn.Module):
-    """A 3x3 convolution that starts at zero, times exp(3 log_scale) a feature (the reference Glow's Conv2dZeros)."""
+    """A 3x3 convolution that starts at zero, times exp(3 log_scale) a feature (the reference Glow's Conv2dZeros).
+
+    It computes in the dtype of its input; its params have `param_dtype`.
+    """
 
     features: int
+    param_dtype: jnp.dtype
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """[C, N, H, W] -> [features, N, H, W]."""
-        kernel = self.param("kernel", nn.initializers.zeros, (3, 3, x.shape[feature_axis(x)], self.features), x.dtype)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,), x.dtype)
-        scale = jnp.exp(3 * self.param("log_scale", nn.initializers.zeros, (self.features,), x.dtype))
-        return convolve(x, kernel * scale) + _per_feature(bias * scale, x)
+        shape = (3, 3, x.shape[feature_axis(x)], self.features)
+        kernel = self.param("kernel", nn.initializers.zeros, shape, self.param_dtype)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), self.param_dtype)
+        scale = jnp.exp(3 * self.param("log_scale", nn.initializers.zeros, (self.features,), self.param_dtype))
+        return convolve(x, (kernel * scale).astype(x.dtype)) + _per_feature((bias * scale).astype(x.dtype), x)
 
 
-def feature_major(network: Callable[[Array], Array], x: Array) -> Array:
-    """`network` on `x` [..., H, W, C], a batch's activations as [C, N, H, W]; the result again [..., H, W, outputs]."""
+def feature_major(network: Callable[[Array], Array], x: Array, compute_dtype: ComputeDtype = None) -> Array:
+    """`network` on `x` [..., H, W, C], a batch's activations as [C, N, H, W]; the result again [..., H, W, outputs].
+
+    The network computes in `compute_dtype`, by default that of `x`; the result has the dtype of `x`.
+    """
+    inside = x.astype(compute_dtype or x.dtype)
     if x.ndim == 3:
-        return network(x)
-    y = network(jnp.moveaxis(x.reshape(-1, *x.shape[-3:]), -1, 0))
+        return network(inside).astype(x.dtype)
+    y = network(jnp.moveaxis(inside.reshape(-1, *x.shape[-3:]), -1, 0)).astype(x.dtype)
     return jnp.moveaxis(y, 0, -1).reshape(*x.shape[:-1], y.shape[0])
 
 
@@ -79,10 +95,12 @@ class ConvConditioner(nn.Module):
     Attributes:
         width: features of the two hidden activations.
         activation: ReLU in the reference.
+        compute_dtype: of the activations and products.
     """
 
     width: int
     activation: Activation = jax.nn.relu
+    compute_dtype: ComputeDtype = None
 
     def __post_init__(self) -> None:
         """Raises InputError for a width that is not positive."""
@@ -93,12 +111,14 @@ class ConvConditioner(nn.Module):
     def __call__(self, x: Array, num_outputs: int) -> Array:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
 
-        def network(x: Array) -> Array:
-            hidden = self.activation(NormalizedConv(self.width, kernel_size=3)(x))
-            hidden = self.activation(NormalizedConv(self.width, kernel_size=1)(hidden))
-            return ZeroConv(num_outputs)(hidden)
+        dtype = x.dtype
 
-        return feature_major(network, x)
+        def network(x: Array) -> Array:
+            hidden = self.activation(NormalizedConv(self.width, 3, dtype)(x))
+            hidden = self.activation(NormalizedConv(self.width, 1, dtype)(hidden))
+            return ZeroConv(num_outputs, dtype)(hidden)
+
+        return feature_major(network, x, self.compute_dtype)
 
 
 class HighwayConditioner(nn.Module):
@@ -112,11 +132,13 @@ class HighwayConditioner(nn.Module):
         width: features of every hidden activation; 200 (28 x 28) and 400 (32 x 32) in a published replication.
         num_layers: highway layers, 3 there.
         activation: of the transformation t.
+        compute_dtype: of the activations and products.
     """
 
     width: int
     num_layers: int = 3
     activation: Activation = jax.nn.relu
+    compute_dtype: ComputeDtype = None
 
     def __post_init__(self) -> None:
         """Raises InputError for a width or number of layers that is not positive."""
@@ -128,15 +150,17 @@ class HighwayConditioner(nn.Module):
     def __call__(self, x: Array, num_outputs: int) -> Array:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
 
-        def network(x: Array) -> Array:
-            hidden = NormalizedConv(self.width, kernel_size=3)(x)
-            for _ in range(self.num_layers):
-                transformed = self.activation(NormalizedConv(self.width, kernel_size=1)(hidden))
-                gate = jax.nn.sigmoid(NormalizedConv(self.width, kernel_size=1)(hidden) - 1)
-                hidden = hidden + gate * (transformed - hidden)
-            return ZeroConv(num_outputs)(hidden)
+        dtype = x.dtype
 
-        return feature_major(network, x)
+        def network(x: Array) -> Array:
+            hidden = NormalizedConv(self.width, 3, dtype)(x)
+            for _ in range(self.num_layers):
+                transformed = self.activation(NormalizedConv(self.width, 1, dtype)(hidden))
+                gate = jax.nn.sigmoid(NormalizedConv(self.width, 1, dtype)(hidden) - 1)
+                hidden = hidden + gate * (transformed - hidden)
+            return ZeroConv(num_outputs, dtype)(hidden)
+
+        return feature_major(network, x, self.compute_dtype)
 
 
 class LinearConditioner(nn.Module):
@@ -145,4 +169,4 @@ class LinearConditioner(nn.Module):
     @nn.compact
     def __call__(self, x: Array, num_outputs: int) -> Array:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
-        return feature_major(ZeroConv(num_outputs), x)
+        return feature_major(ZeroConv(num_outputs, x.dtype), x)

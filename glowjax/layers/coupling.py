@@ -6,6 +6,7 @@ from typing import cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 
 from glowjax.errors import InputError
 from glowjax.layers.base import per_image, soft_clip, sum_per_image
@@ -15,6 +16,10 @@ LOG_SCALE_BOUND = 2.0
 """Bound on the raw log-scale h of sigmoid(h + 2): scales lie in (0.5, 0.982). Far from the data a conditioner's outputs
 are large; while the scale follows them, each coupling multiplies rounding errors by the size of the activations. With
 the bound at 4, noise did not come back from a trained model of 24 couplings in float32: whole grey levels were lost."""
+
+
+CONDITIONED = "conditioned"
+"""What a conditioner's output is called in `jax.checkpoint` policies."""
 
 
 def split_channels(x: Array) -> tuple[Array, Array]:
@@ -32,7 +37,7 @@ def split_channels(x: Array) -> tuple[Array, Array]:
 
 def conditioned(conditioner: nn.Module, params: Params, x_a: Array, num_outputs: int) -> Array:
     """What `conditioner` with its learned `params` reads off `x_a` [..., H, W, C]: [..., H, W, num_outputs]."""
-    return cast(Array, conditioner.apply({"params": params}, x_a, num_outputs))
+    return checkpoint_name(cast(Array, conditioner.apply({"params": params}, x_a, num_outputs)), CONDITIONED)
 
 
 def halves(raw: Array) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from glowjax.errors import InputError, unknown
 from glowjax.layers.base import Layer
+from glowjax.layers.coupling import CONDITIONED
 from glowjax.layers.reversal import reversible_scan
 from glowjax.typing import Array, Key, LogDet, Params
 
@@ -28,7 +29,15 @@ def _scan(step: Step, params: Params, x: Array, *, reverse: bool = False) -> tup
 
 
 def _stored(layer: Layer, params: Params, x: Array) -> tuple[Array, LogDet]:
-    return _scan(layer.forward, params, x)
+    # Shifts, activations and masks cost less to compute again than to keep: a scan's stack is written three times.
+    return _scan(jax.checkpoint(layer.forward, policy=PRODUCTS, prevent_cse=False), params, x)
+
+
+PRODUCTS = jax.checkpoint_policies.save_from_both_policies(
+    jax.checkpoint_policies.dots_saveable, jax.checkpoint_policies.save_only_these_names(CONDITIONED)
+)
+"""Keep the results of matrix products and convolutions; of a conditioner's last one, whose shifted parts make a product
+nine times as large, what the coupling reads."""
 
 
 def _rematerialised(layer: Layer, params: Params, x: Array) -> tuple[Array, LogDet]:

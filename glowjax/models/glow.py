@@ -4,6 +4,7 @@ import flax.linen as nn
 
 from glowjax.conditioners import (
     Activation,
+    ComputeDtype,
     ConvConditioner,
     HighwayConditioner,
     LinearConditioner,
@@ -28,6 +29,7 @@ from glowjax.layers.repeat import Memory
 from glowjax.models.flow import Flow
 
 CONDITIONERS: dict[str, type[nn.Module]] = {"conv": ConvConditioner, "highway": HighwayConditioner}
+COMPUTE_DTYPES: tuple[ComputeDtype, ...] = (None, "bfloat16", "float32")
 
 
 def nvp_glow(
@@ -37,6 +39,7 @@ def nvp_glow(
     *,
     conditioner: str = "conv",
     activation: Activation = nn.relu,
+    compute_dtype: ComputeDtype = None,
     memory: Memory = "store",
 ) -> Flow:
     """A Glow with affine couplings and conditional split priors (Kingma and Dhariwal 2018, figure 2).
@@ -47,12 +50,13 @@ def nvp_glow(
         width: hidden features of the couplings' networks.
         conditioner: "conv" for the reference's 3x3-1x1-3x3 network, "highway" for the paper's kind.
         activation: of the couplings' networks, as `jax.nn.tanh`.
+        compute_dtype: of the couplings' networks; params, couplings and log-dets keep the dtype of the images.
         memory: what the backward pass keeps, see `Repeat`.
 
     Raises:
-        InputError: for counts that are not positive, or an unknown conditioner or memory mode.
+        InputError: for counts that are not positive, or an unknown conditioner, compute dtype or memory mode.
     """
-    coupling = AffineCoupling(_conditioner(conditioner, width, activation))
+    coupling = AffineCoupling(_conditioner(conditioner, width, activation, compute_dtype))
     return _glow(num_scales, num_steps, coupling, SplitPrior(LinearConditioner()), memory)
 
 
@@ -63,20 +67,23 @@ def cv_glow(
     *,
     conditioner: str = "conv",
     activation: Activation = nn.relu,
+    compute_dtype: ComputeDtype = None,
     memory: Memory = "store",
 ) -> Flow:
     """A Glow of constant volume: additive couplings and a fixed prior, so log |det dz/dx| is one number for all x.
 
     Arguments and errors as for `nvp_glow`. ActNorm and 1x1 convolutions stay: their volume is constant, not unit.
     """
-    coupling = AdditiveCoupling(_conditioner(conditioner, width, activation))
+    coupling = AdditiveCoupling(_conditioner(conditioner, width, activation, compute_dtype))
     return _glow(num_scales, num_steps, coupling, Split(), memory)
 
 
-def _conditioner(name: str, width: int, activation: Activation) -> nn.Module:
+def _conditioner(name: str, width: int, activation: Activation, compute_dtype: ComputeDtype) -> nn.Module:
     if name not in CONDITIONERS:
         raise unknown("conditioner", name, CONDITIONERS)
-    return CONDITIONERS[name](width=width, activation=activation)
+    if compute_dtype not in COMPUTE_DTYPES:
+        raise unknown("compute dtype", str(compute_dtype), [name for name in COMPUTE_DTYPES if name])
+    return CONDITIONERS[name](width=width, activation=activation, compute_dtype=compute_dtype)
 
 
 def _glow(num_scales: int, num_steps: int, coupling: Layer, split: Split | SplitPrior, memory: Memory) -> Flow:

@@ -21,7 +21,7 @@ def test_the_torch_flow_has_our_log_density():
     log_prob, params, x = curvature.problem(dataclasses.replace(TINY, channels=3))
     flow = torch_glow.copied(params)
     image = torch.tensor(np.moveaxis(np.asarray(x), -1, 0).copy())
-    assert flow.log_prob(image).item() == pytest.approx(float(log_prob(x)), rel=1e-4)
+    assert flow.log_prob(image[None]).item() == pytest.approx(float(log_prob(x)), rel=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # PyTorch's own, in its jvp

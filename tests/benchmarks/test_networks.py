@@ -32,7 +32,7 @@ def tiny_presets(monkeypatch):
         small = PRESETS[kind]["small-28"]
         training = dataclasses.replace(small.training, batch_size=2)
         monkeypatch.setitem(PRESETS[kind], "tiny", dataclasses.replace(small, model=model, training=training))
-    monkeypatch.setattr("benchmarks.curvature.SETTLING_SECONDS", 0.0)
+    monkeypatch.setattr("benchmarks.timing.SETTLING_SECONDS", 0.0)
 
 
 def prepared(given):

@@ -1,0 +1,83 @@
+"""How everything here is measured: in turn, with medians and ratios, beside the CPU seconds of all threads."""
+
+import dataclasses
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import jax
+
+from glowjax.output import writable_directory
+
+Row: TypeAlias = dict[str, Any]
+Runs: TypeAlias = dict[str, Callable[[], Any]]
+ConfigT = TypeVar("ConfigT")
+
+OURS = "glowjax"
+SETTLING_SECONDS = 0.5
+
+
+def seconds(work: Callable[[], Any]) -> tuple[float, float]:
+    """Wall-clock seconds until the results of `work` are there, and the CPU seconds of all threads meanwhile.
+
+    Waits before, until the threads of what ran last (PyTorch's, which spin for a while) are at rest.
+    """
+    time.sleep(SETTLING_SECONDS)
+    wall, cpu = time.perf_counter(), time.process_time()
+    jax.block_until_ready(work())
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def in_turn(runs: Runs, repeats: int, reference: str = OURS) -> list[Row]:
+    """A row for each way: seconds of its first call, then over `repeats` rounds, and ratios to the reference's.
+
+    A ratio is the median over rounds of the way's seconds over the reference's in the same round.
+    """
+    first = {name: seconds(run)[0] for name, run in runs.items()}
+    samples = [{name: seconds(run) for name, run in runs.items()} for _ in range(repeats)]
+    rows = []
+    for name in runs:
+        wall, cpu = zip(*(sample[name] for sample in samples), strict=True)
+        row = {"way": name, "first_call_s": first[name], "median_s": statistics.median(wall), "fastest_s": min(wall)}
+        row |= {"slowest_s": max(wall), "cpu_s": statistics.median(cpu)}
+        for number, unit in enumerate(("wall", "cpu")):
+            ratios = [sample[name][number] / sample[reference][number] for sample in samples]
+            row[f"ratio_{unit}"] = statistics.median(ratios)
+        rows.append(row)
+    return rows
+
+
+def run_parts(parts: Mapping[Any, Callable[[ConfigT], list[Row]]], config: Any) -> dict[str, Any]:
+    """Measures the parts that `config.parts` names, prints a table for each and writes all to `config.output`."""
+    path = writable_directory(Path(config.output).parent) / Path(config.output).name
+    machine = {"device": jax.devices()[0].device_kind, "cores": os.cpu_count(), "jax": jax.__version__}
+    results: dict[str, Any] = {**machine, "config": dataclasses.asdict(config)}
+    print(machine, config)
+    for part in config.parts:
+        results[part] = parts[part](config)
+        print(f"\n{part}\n{table(results[part])}", flush=True)
+        path.write_text(json.dumps(results, indent=2, default=str) + "\n")
+    print(f"\nwritten to {path}")
+    return results
+
+
+def resident_mib(field: str) -> float:
+    """This process's memory now (VmRSS) or at most so far (VmHWM); ru_maxrss would count a parent's as well."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+
+
+def temporary_mib(program: Any) -> float:
+    """What a compiled program allocates besides its arguments and results."""
+    return program.memory_analysis().temp_size_in_bytes / 2**20
+
+
+def table(rows: list[Row]) -> str:
+    """The rows under their keys, in columns."""
+    cells = [list(rows[0]), *([f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in cells)
