@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 demo: $(VENV)/installed
 	$(BIN)/python -m experiments.demo
 
-test: lint types docs
+test: lint types
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed
@@ -18,7 +18,7 @@ lint: $(VENV)/installed
 types: $(VENV)/installed
 	$(BIN)/mypy
 
-# The site of the documentation, in site/index.html; a warning is an error.
+# The site of the documentation, in site/index.html; a warning is an error, as in the tests, which build it too.
 docs: $(VENV)/installed
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs site
 

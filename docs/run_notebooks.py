@@ -1,6 +1,6 @@
 """Runs the notebooks and writes their outputs into them, for the site to show: `make notebooks`."""
 
-import sys
+import argparse
 from pathlib import Path
 
 import nbformat
@@ -25,5 +25,9 @@ def executed(path: Path) -> nbformat.NotebookNode:
 
 
 if __name__ == "__main__":
-    for notebook_path in [Path(name) for name in sys.argv[1:]] or NOTEBOOKS:
-        nbformat.write(executed(notebook_path), notebook_path)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="*", type=Path, default=NOTEBOOKS, help="default: all")
+    parser.add_argument("--into", type=Path, help="a folder to write into; default: each notebook itself")
+    arguments = parser.parse_args()
+    for notebook_path in arguments.notebooks:
+        nbformat.write(executed(notebook_path), (arguments.into or notebook_path.parent) / notebook_path.name)
