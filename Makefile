@@ -1,9 +1,9 @@
-# The whole interface: `make demo` and `make test`. Both create the environment that they need in .venv.
+# The whole interface: `make demo`, `make test` and `make docs`. Each creates the environment that it needs in .venv.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types docs notebooks clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m experiments.demo
@@ -18,6 +18,14 @@ lint: $(VENV)/installed
 types: $(VENV)/installed
 	$(BIN)/mypy
 
+# The site of the documentation, in site/index.html; a warning is an error, as in the tests, which build it too.
+docs: $(VENV)/installed
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs site
+
+# Runs the notebooks and writes their outputs into them.
+notebooks: $(VENV)/installed
+	$(BIN)/python docs/run_notebooks.py
+
 $(VENV)/installed: setup.cfg requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "glowjax needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
@@ -25,4 +33,4 @@ $(VENV)/installed: setup.cfg requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache

@@ -34,6 +34,12 @@ from glowjax.likelihood import dequantize
 from glowjax.output import writable_directory
 from glowjax.typing import Array
 
+QUESTION = (
+    "Is it contrast that makes images likely or unlikely? Nalisnick and colleagues found that images of less contrast "
+    "get higher likelihoods, and explained it by curvature. Here the images lose contrast step by step, and what the "
+    "model says is set beside what the curvature at the mean image predicts."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class ContrastConfig:
@@ -91,6 +97,7 @@ def main(config: ContrastConfig) -> dict[str, Any]:
     page = report.write(
         folder,
         f"Likelihood and contrast after training on {title(trained.name)}",
+        QUESTION,
         lead,
         [Section("Contrast", text, [_table(config.factors, results)], [picture])],
         "python -m experiments.contrast " + shlex.join(sys.argv[1:]),

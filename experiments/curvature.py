@@ -29,6 +29,12 @@ from glowjax.errors import InputError
 from glowjax.models import Flow
 from glowjax.output import writable_directory
 
+QUESTION = (
+    "Why are images likely that the model never saw? The published explanation expands log p to second order: where "
+    "log p curves downwards, a set that varies less than the training set is the likelier. This page measures the gap "
+    "between the sets, what that expansion predicts, what it misses, and an exact form that needs no expansion."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class CurvatureConfig:
@@ -67,6 +73,7 @@ def main(config: CurvatureConfig) -> dict[str, Any]:
     page = report.write(
         folder,
         f"Curvature and the likelihood gap after training on {title(trained.name)}",
+        QUESTION,
         lead,
         sections(trained, pairs, folder),
         "python -m experiments.curvature " + shlex.join(sys.argv[1:]),

@@ -83,7 +83,7 @@ def main(config: DemoConfig) -> dict[str, Any]:
                 numbers[kind]["curvature"] = {name: curvature_page.numbers(pair) for name, pair in pairs.items()}
     lead = "\n\n".join(leads)
     title = "Do deep generative models know what they don't know?"
-    page = report.write(config.output_dir, title, lead, [Section("The question", QUESTION), *parts], "make demo")
+    page = report.write(config.output_dir, title, QUESTION, lead, parts, "make demo")
     (config.output_dir / "results.json").write_text(json.dumps(numbers, indent=1) + "\n")
     print(lead, f"The report is {page}.", sep="\n")
     return numbers

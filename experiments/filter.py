@@ -31,6 +31,12 @@ from glowjax.errors import InputError
 from glowjax.output import writable_directory
 from glowjax.train import log_likelihoods
 
+QUESTION = (
+    "Would a density model in front of a classifier have kept it from answering where it should not? A classifier "
+    "answers foreign and rotated images too, often with confidence; a gate that refuses unlikely images is meant to "
+    "stop it."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class FilterConfig:
@@ -91,6 +97,7 @@ def main(config: FilterConfig) -> dict[str, Any]:
     page = report.write(
         folder,
         f"A generative model in front of a classifier of {title(trained.name)}",
+        QUESTION,
         lead,
         sections(models, results, rotated, others, held_out, config.kept, config.confident, folder),
         "python -m experiments.filter " + shlex.join(sys.argv[1:]),

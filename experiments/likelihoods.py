@@ -23,6 +23,11 @@ from experiments.trained import Trained, load
 from glowjax.data import resolve
 from glowjax.output import writable_directory
 
+QUESTION = (
+    "Does the model find likely what it was trained on, and unlikely what it never saw? Here are its likelihoods of "
+    "both, which term of the density they come from, how they went along training, and what the model itself draws."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class LikelihoodsConfig:
@@ -56,6 +61,7 @@ def main(config: LikelihoodsConfig) -> dict[str, Any]:
     page = report.write(
         folder,
         f"Likelihoods after training on {title(trained.name)}",
+        QUESTION,
         in_words(trained, sets),
         sections(trained, sets, numbers, config.num_draws, folder),
         "python -m experiments.likelihoods " + shlex.join(sys.argv[1:]),

@@ -27,6 +27,11 @@ from glowjax.errors import InputError
 from glowjax.models import VAE
 from glowjax.output import writable_directory
 
+QUESTION = (
+    "Is it peculiar to flows that foreign images are likely, or do other models with a likelihood do the same? The "
+    "same images under every model, each trained on the same set."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelClassesConfig:
@@ -69,6 +74,7 @@ def main(config: ModelClassesConfig) -> dict[str, Any]:
     page = report.write(
         folder,
         f"Model classes side by side, trained on {title(next(iter(models.values())).name)}",
+        QUESTION,
         lead,
         sections(config, models, scored, folder),
         "python -m experiments.model_classes " + shlex.join(sys.argv[1:]),

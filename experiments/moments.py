@@ -28,6 +28,12 @@ from glowjax.output import writable_directory
 LEVELS = 256.0
 
 
+QUESTION = (
+    "Does one set lie inside the other? The published explanation of the likelihood gap needs two things of the "
+    "pixels alone: means that are nearly equal, and a foreign set that varies less around them than the training set."
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class MomentsConfig:
     """Which sets to compare.
@@ -81,6 +87,7 @@ def main(config: MomentsConfig) -> dict[str, Any]:
     page = report.write(
         folder,
         f"Is {title(second.name)} inside {title(first.name)}?",
+        QUESTION,
         lead,
         [Section("Means and variances", text, [_table(results)], [picture])],
         "python -m experiments.moments " + shlex.join(sys.argv[1:]),

@@ -1,7 +1,8 @@
 """One page for each run: `report.html`, which stands alone, and `report.md` with the same content.
 
-The page needs no network and no JavaScript: figures are embedded, colours follow the reader's light or dark
-setting, and it prints.
+The page needs no network and no JavaScript: figures are embedded, light and dark, colours follow the reader's setting,
+and it prints. From top to bottom it gives the question, the result, the tables and figures with how to read them, and
+the command.
 """
 
 import base64
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from glowjax.errors import InputError
+from glowjax.plots.dark import dark_path
 
 STYLE = Path(__file__).with_suffix(".css")
 
@@ -41,7 +43,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG file with its caption, and in `alt` what it shows for those who cannot see it."""
+    """A PNG file with its caption, and in `alt` what it shows for those who cannot see it.
+
+    A version for dark pages is shown there, where `glowjax.plots.save` has left one beside the file.
+    """
 
     path: Path
     caption: str
@@ -62,12 +67,15 @@ class Section:
     figures: Sequence[Picture] = ()
 
 
-def write(path_dir: str | Path, title: str, lead: str, sections: Sequence[Section], command: str) -> Path:
+def write(
+    path_dir: str | Path, title: str, question: str, lead: str, sections: Sequence[Section], command: str
+) -> Path:
     """Path of the `report.html` written into `path_dir`, with the same content beside it as `report.md`.
 
     Args:
         path_dir: folder of the run; made if needed.
         title: of the page.
+        question: that the page answers, in a paragraph or two.
         lead: the result in a few sentences, for those who read no further.
         sections: in reading order.
         command: the command that repeats the run.
@@ -75,8 +83,8 @@ def write(path_dir: str | Path, title: str, lead: str, sections: Sequence[Sectio
     folder = Path(path_dir)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
-    page.write_text(_html_page(title, lead, sections, command), encoding="utf-8")
-    (folder / "report.md").write_text(_md_page(folder, title, lead, sections, command), encoding="utf-8")
+    page.write_text(_html_page(title, question, lead, sections, command), encoding="utf-8")
+    (folder / "report.md").write_text(_md_page(folder, title, question, lead, sections, command), encoding="utf-8")
     return page
 
 
@@ -84,9 +92,8 @@ def _paragraphs(text: str) -> list[str]:
     return [" ".join(block.split()) for block in re.split(r"\n\s*\n", text) if block.strip()]
 
 
-def _html_page(title: str, lead: str, sections: Sequence[Section], command: str) -> str:
+def _html_page(title: str, question: str, lead: str, sections: Sequence[Section], command: str) -> str:
     body = "\n".join(_html_section(section) for section in sections)
-    lead = "\n".join(f'<p class="lead">{html.escape(text)}</p>' for text in _paragraphs(lead))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -100,7 +107,8 @@ def _html_page(title: str, lead: str, sections: Sequence[Section], command: str)
 <body>
 <main>
 <h1>{html.escape(title)}</h1>
-{lead}
+{_html_paragraphs(question, "question")}
+{_html_paragraphs(lead, "lead")}
 {body}
 <section>
 <h2>Run it again</h2>
@@ -110,6 +118,10 @@ def _html_page(title: str, lead: str, sections: Sequence[Section], command: str)
 </body>
 </html>
 """
+
+
+def _html_paragraphs(text: str, kind: str) -> str:
+    return "\n".join(f'<p class="{kind}">{html.escape(paragraph)}</p>' for paragraph in _paragraphs(text))
 
 
 def _html_section(section: Section) -> str:
@@ -138,15 +150,23 @@ def _html_table(table: Table) -> str:
 
 
 def _html_figure(figure: Picture) -> str:
-    image = base64.b64encode(Path(figure.path).read_bytes()).decode("ascii")
+    alone, dark = Path(figure.path), dark_path(Path(figure.path))
+    # The style sheet shows one of a pair, light on screen and on paper, and a lone figure always.
+    shown = [("light", alone, "png"), ("dark", dark, "webp")] if dark.is_file() else [("alone", alone, "png")]
+    alt = html.escape(figure.alt)
+    images = "".join(f'<img class="{when}" src="{_embedded(path, kind)}" alt="{alt}">' for when, path, kind in shown)
     return f"""<figure>
-<img src="data:image/png;base64,{image}" alt="{html.escape(figure.alt)}">
+{images}
 <figcaption>{html.escape(figure.caption)}</figcaption>
 </figure>"""
 
 
-def _md_page(folder: Path, title: str, lead: str, sections: Sequence[Section], command: str) -> str:
-    blocks = [f"# {_md(title)}", *map(_md, _paragraphs(lead))]
+def _embedded(path: Path, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
+def _md_page(folder: Path, title: str, question: str, lead: str, sections: Sequence[Section], command: str) -> str:
+    blocks = [f"# {_md(title)}", *map(_md, _paragraphs(question)), *(f"**{_md(text)}**" for text in _paragraphs(lead))]
     for section in sections:
         blocks += [f"## {_md(section.title)}", *map(_md, _paragraphs(section.text))]
         blocks += [_md_table(table) for table in section.tables]

@@ -31,6 +31,12 @@ from glowjax.data import resolve
 from glowjax.likelihood import dequantize
 from glowjax.output import writable_directory
 
+QUESTION = (
+    "Along which directions does log p curve, and do the sets differ there? The second-order explanation says that "
+    "variance along directions of strong downward curvature costs likelihood: here are the strongest and the weakest, "
+    "as images, with the variance of each set along them."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class SpectrumConfig:
@@ -97,6 +103,7 @@ def main(config: SpectrumConfig) -> dict[str, Any]:
     page = report.write(
         folder,
         f"The spectrum of the curvature after training on {title(trained.name)}",
+        QUESTION,
         lead,
         [Section("Extreme directions", text, [_table(pairs, variances)], [picture])],
         "python -m experiments.spectrum " + shlex.join(sys.argv[1:]),

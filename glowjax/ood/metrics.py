@@ -63,12 +63,13 @@ class Mean(NamedTuple):
 class DetectionMetrics(NamedTuple):
     """How well scores separate two sets, as fractions in [0, 1]; out-of-distribution is the positive class.
 
-    auroc: chance that a random out-of-distribution image scores above a random in-distribution one, a tie
-        counting half. 0.5 is chance; below 0.5 the order is inverted.
-    aupr_out: average precision with out-of-distribution as the positive class; chance is that class's share.
-    aupr_in: average precision of the negated scores with in-distribution as the positive class.
-    fpr_at_95_tpr: fraction of in-distribution images flagged at the highest threshold that flags 95 % or more
-        of the out-of-distribution ones; an image is flagged when its score reaches the threshold. 0 is best.
+    Attributes:
+        auroc: chance that a random out-of-distribution image scores above a random in-distribution one, a tie
+            counting half. 0.5 is chance; below 0.5 the order is inverted.
+        aupr_out: average precision with out-of-distribution as the positive class; chance is that class's share.
+        aupr_in: average precision of the negated scores with in-distribution as the positive class.
+        fpr_at_95_tpr: fraction of in-distribution images flagged at the highest threshold that flags 95 % or more
+            of the out-of-distribution ones; an image is flagged when its score reaches the threshold. 0 is best.
     """
 
     auroc: Interval

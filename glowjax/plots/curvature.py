@@ -46,7 +46,7 @@ def gap_estimates(groups: Mapping[str, Mapping[str, tuple[float, float]]], title
     axes.set_xticks([tick for tick in (*[-power for power in powers], 0, *powers) if low <= tick <= high])
     axes.set_xlim(low, high)
     axes.set_xlabel("nats (logarithmic but near zero); bars: 2 standard errors")
-    axes.set_title(title)
+    axes.set_title(title, loc="right")  # the labels take the room on the left
     legend_below(figure, axes)
     return figure
 

@@ -47,7 +47,11 @@ def samples(images: Mapping[str, np.ndarray], num_columns: int = 10) -> Figure:
     figure = Figure(figsize=(width, sum(heights)), layout="constrained")
     panels = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (title, grid) in zip(panels, grids.items(), strict=True):
-        axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        shown = (
+            _tile(title, np.zeros(np.shape(images[title]), np.uint8), num_columns).reshape(*grid.shape[:2], -1)[..., 0]
+            == 0
+        )
+        axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest", alpha=shown.astype(float))
         axes.set_title(title)
         axes.set_axis_off()
     return figure

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glowjax.errors import InputError, unknown
+from glowjax.plots.dark import save_dark
 
 PAGE_WIDTH = 6.5  # inches, the text width of a printed page
 DOTS_PER_INCH = 150
@@ -98,7 +99,7 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def save(figure: Figure, path_without_suffix: str | Path, data: Mapping[str, Any]) -> Path:
-    """Path of the PNG, written beside a JSON file of the numbers that it shows; folders are made as needed.
+    """Path of the PNG, written beside one for dark pages and a JSON file of the numbers; folders are made as needed.
 
     Arrays become lists, named tuples and dataclasses become objects, and non-finite numbers become null,
     since JSON has no word for them.
@@ -110,6 +111,7 @@ def save(figure: Figure, path_without_suffix: str | Path, data: Mapping[str, Any
     encoded = json.dumps(_plain(data), indent=1, allow_nan=False)
     png.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(png, dpi=DOTS_PER_INCH)
+    save_dark(figure, png, DOTS_PER_INCH)
     text.write_text(encoded + "\n", encoding="utf-8")
     return png
 

@@ -68,14 +68,22 @@ def report(tmp_path, picture):
         ),
         Section("No pictures"),
     ]
-    page = write(tmp_path / "run", "Glow <script>alert(1)</script>", "MNIST is likelier.", sections, "make <x> && y")
+    title, question = "Glow <script>alert(1)</script>", "Is it Glow?\n\nIs it <MNIST>?"
+    page = write(tmp_path / "run", title, question, "MNIST is likelier.", sections, "make <x> && y")
     return page.read_text(), (tmp_path / "run" / "report.md").read_text()
 
 
 def test_the_page_is_well_formed_and_holds_everything(report):
     page = Page(report[0])
     text = " ".join(page.text)
-    for part in ("MNIST is likelier.", "Likelihoods & <order>", "First paragraph, wrapped.", "No pictures"):
+    for part in (
+        "Is it Glow?",
+        "Is it <MNIST>?",
+        "MNIST is likelier.",
+        "Likelihoods & <order>",
+        "First paragraph, wrapped.",
+        "No pictures",
+    ):
         assert part in text
     assert TABLE.caption in text
     assert "make <x> && y" in text
@@ -97,6 +105,15 @@ def test_figures_are_embedded_with_alternative_text(report, picture):
     assert image["alt"] == picture.alt
 
 
+def test_dark_figures_are_embedded_where_there_are_some(tmp_path, picture):
+    dark = picture.path.with_name("likelihood histograms-dark.webp")
+    Image.fromarray(np.zeros((4, 6), np.uint8)).save(dark)
+    page = Page(write(tmp_path, "t", "q", "l", [Section("s", figures=[picture])], "c").read_text())
+    first, second = page.all("img")
+    assert [first["class"], second["class"]] == ["light", "dark"]
+    assert base64.b64decode(second["src"].split(",")[1]) == dark.read_bytes()
+
+
 def test_the_page_needs_nothing_from_outside(report):
     page = Page(report[0])
     assert not page.all("link")
@@ -116,6 +133,10 @@ def test_markdown_holds_the_same_tables(report):
     assert plain == [TABLE.header, ["---", "---:", "---:"], *TABLE.rows]
 
 
+def test_markdown_asks_before_it_answers(report):
+    assert report[1].index("Is it Glow?") < report[1].index("**MNIST is likelier.**")
+
+
 def test_markdown_links_figures_by_a_relative_path(report):
     assert "](../figures/likelihood%20histograms.png)" in report[1]
 
@@ -127,7 +148,7 @@ def test_markdown_shows_text_as_it_was_written(report):
 
 
 def test_the_same_content_gives_the_same_page(tmp_path):
-    first, second = (write(tmp_path / name, "t", "l", [Section("s", "x")], "c") for name in ("a", "b"))
+    first, second = (write(tmp_path / name, "t", "q", "l", [Section("s", "x")], "c") for name in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
 
 

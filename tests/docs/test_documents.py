@@ -1,0 +1,74 @@
+"""What the README and the pages of the documentation promise: links lead somewhere, snippets run, commands parse."""
+
+import dataclasses
+import importlib
+import inspect
+import runpy
+import shlex
+import sys
+
+import pytest
+import tyro
+from docs.documents import PAGES, ROOT, anchors, blocks, commands, links, name
+
+import glowjax as gj
+from experiments import command_line
+
+SMALLER = {"num_steps=8, width=64": "num_steps=1, width=4", "range(3_000)": "range(30)"}
+"""The same lines with less to compute; `shrunk` cuts the images too."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{name(page)} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{name(page)} links to {link}, which has no such heading"
+
+
+def test_the_readme_links_to_every_page():
+    linked = {(ROOT / link).resolve() for link in links(ROOT / "README.md")}
+    pages = {page for page in (ROOT / "docs").glob("*.md") if page.stem not in ("index", "changelog")}
+    assert pages | set((ROOT / "docs" / "notebooks").glob("*.ipynb")) <= linked
+
+
+@pytest.fixture
+def shrunk(monkeypatch):
+    """Images come as their 8 x 8 centres."""
+    load = gj.data.load
+
+    def centres(*args):
+        found = load(*args)
+        return dataclasses.replace(found, images=found.images[:, 10:18, 10:18])
+
+    monkeypatch.setattr(gj.data, "load", centres)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name)
+def test_python_lines_run(page, shrunk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = "\n".join(blocks(page, "python"))
+    for size, smaller in SMALLER.items():
+        lines = lines.replace(size, smaller)
+    exec(compile(lines, name(page), "exec"), {})
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name)
+def test_commands_are_understood(page, monkeypatch):
+    for module, options in commands(page):
+        program = importlib.import_module(module)
+        if options:
+            assert parsed(program, shlex.split(options), monkeypatch) is not None, f"{module} {options}"
+
+
+def parsed(program, arguments, monkeypatch):
+    """The configuration that the program's own parser makes of the arguments; nothing is run."""
+    if program.__name__.startswith("benchmarks."):
+        (parameter,) = inspect.signature(program.main).parameters.values()
+        return tyro.cli(parameter.annotation, args=arguments)
+    configs = []
+    monkeypatch.setattr(command_line, "run", lambda main, parse: configs.append(parse(sys.argv[1:])))
+    monkeypatch.setattr(sys, "argv", [program.__file__, *arguments])
+    runpy.run_path(program.__file__, run_name="__main__")
+    return configs.pop()

@@ -1,0 +1,58 @@
+"""The site builds without a warning, needs nothing from the network, and its API has every public name."""
+
+import html
+import re
+import subprocess
+import sys
+
+import pytest
+from docs.documents import ROOT
+
+from glowjax import analysis, data, layers, models, ood, plots, train
+
+LOADED = re.compile(r'<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)="([^"]*)"')
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    options = ["--quiet", "--fresh-env", "--fail-on-warning", "--keep-going", "--doctree-dir", folder / "doctrees"]
+    command = [sys.executable, "-m", "sphinx", *options, ROOT / "docs", folder / "html"]
+    built = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert built.returncode == 0, built.stderr
+    return folder / "html"
+
+
+def test_pages_load_nothing_from_outside(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 15
+    for page in pages:
+        for address in LOADED.findall(page.read_text()):
+            assert not re.match(r"(\w+:)?//", address), f"{page.name} loads {address}"
+    for style in site.rglob("*.css"):
+        assert not re.search(r"@import|url\(\s*[\"']?(\w+:)?//", style.read_text()), style.name
+
+
+def test_formulas_are_mathml(site):
+    theory = (site / "theory.html").read_text()
+    assert theory.count("<math") > 30
+    assert theory.count('<math display="block"') == (ROOT / "docs" / "theory.md").read_text().count("$$") / 2
+    text = html.unescape(re.sub(r"<[^>]+>", "", theory))
+    assert not re.search(r"\\[a-z]+\b|\$\$", text), "LaTeX is left over"
+
+
+def test_every_public_name_is_in_the_api(site):
+    pages = "".join(page.read_text() for page in (site / "api").glob("*.html"))
+    explained = set(re.findall(r'<dt class="sig[^>]* id="glowjax\.[\w.]*?(\w+)"', pages))
+    rooms = (analysis, data, layers, models, ood, plots, train)
+    for room in rooms:
+        for name in room.__all__:
+            value = getattr(room, name)
+            if callable(value) and getattr(value, "__doc__", None) and hasattr(value, "__module__"):
+                assert value.__name__ in explained, f"{room.__name__}.{name}"
+
+
+def test_notebooks_are_shown_with_their_outputs(site):
+    for page in (site / "notebooks").glob("*.html"):
+        assert "cell_output" in page.read_text(), page.name
+    assert "likelihoods" in (site / "searchindex.js").read_text()

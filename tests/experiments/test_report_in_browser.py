@@ -1,0 +1,74 @@
+"""A report as Chromium shows it: light, dark, narrow and printed. Skipped where there is no Chromium."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.report import Picture, Section, Table, write
+from glowjax import plots
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DARK = "--blink-settings=preferredColorScheme=0"
+MEASURE = """<script>
+const shown = [...document.images].filter(image => image.offsetWidth > 0);
+const kinds = shown.map(image => image.src.slice(5).split(";")[0]);
+document.title = [document.documentElement.scrollWidth - window.innerWidth, kinds.join(" ")].join("|");
+</script></body>"""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A report as wide as any of ours: a table of eight columns, histograms, a long command."""
+    folder = tmp_path_factory.mktemp("report")
+    rng = np.random.default_rng(0)
+    sets = {"FashionMNIST": rng.normal(-1600, 300, 200), "MNIST": rng.normal(-1000, 100, 200)}
+    figure = plots.likelihood_histograms(sets, 784, "FashionMNIST", "NVP-Glow trained on FashionMNIST")
+    picture = Picture(plots.save(figure, folder / "histograms", sets), "Histograms.", "Two histograms")
+    header = ["set", *(f"estimate {n} [nats]" for n in range(7))]
+    table = Table("Estimates", header, [[f"set {n}", *["+41,688\u00a0±\u00a02,555"] * 7] for n in range(12)])
+    command = "python -m experiments.likelihoods --run-dir runs/fashion " + "--out-dists mnist:train " * 8
+    section = Section("The likelihoods", "How to read it. " * 30, [table], [picture])
+    return write(folder, "Likelihoods", "Is it likely?", "It is. " * 20, [section, section], command)
+
+
+def chromium(*options):
+    """What headless Chromium prints."""
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@pytest.mark.parametrize(("options", "lightness"), [((), 255), ((DARK,), 0x17)], ids=["light", "dark"])
+def test_it_is_legible_in_both_colours(page, tmp_path, options, lightness):
+    chromium(*options, "--window-size=1000,1400", f"--screenshot={tmp_path / 'page.png'}", page.as_uri())
+    pixels = np.asarray(Image.open(tmp_path / "page.png").convert("L")).astype(int)
+    paper = np.bincount(pixels.ravel()).argmax()
+    assert abs(paper - lightness) < 3
+    assert (abs(pixels - paper) > 100).mean() > 0.01  # ink
+    edge = pixels[:, :20]
+    assert (abs(edge - paper) < 3).all()
+
+
+@pytest.mark.parametrize("width", [1200, 500])
+@pytest.mark.parametrize(("options", "kind"), [((), "image/png"), ((DARK,), "image/webp")], ids=["light", "dark"])
+def test_nothing_sticks_out_and_every_figure_suits_the_page(page, tmp_path, width, options, kind):
+    measured = tmp_path / "measured.html"
+    measured.write_text(page.read_text().replace("</body>", MEASURE))
+    dumped = chromium(*options, f"--window-size={width},900", "--dump-dom", measured.as_uri())
+    overhang, shown = re.search(r"<title>(.*)\|(.*)</title>", dumped).groups()
+    assert int(overhang) <= 0
+    assert shown.split() == [kind] * 2
+
+
+def test_it_prints_on_white_whatever_the_screen(page, tmp_path):
+    for name, options in {"light": (), "dark": (DARK,)}.items():
+        chromium(*options, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / name}.pdf", page.as_uri())
+    printed = (tmp_path / "dark.pdf").read_bytes()
+    assert abs(len(printed) - (tmp_path / "light.pdf").stat().st_size) < 100
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 6
+    assert len(re.findall(rb"/Subtype\s*/Image", printed)) >= 1
