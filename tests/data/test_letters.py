@@ -40,7 +40,7 @@ def test_a_letter_is_the_glyph_of_its_font():
     h = sans[7]
     assert (h[:, [1, -2]] == 255).all()  # the stems of an H
     assert (h[0, 8:20] == 0).all()
-    assert (h[13, :] == 255).all()  # its bar
+    assert (h[13, 1:-1] == 255).all()  # its bar
 
 
 def test_the_same_fonts_give_the_same_images(rendered):
