@@ -22,6 +22,9 @@ TITLES = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
     "svhn": "SVHN",
+    "celeba32": "CelebA",
+    "imagenet32": "ImageNet",
+    "letters": "letters",
     "noise": "uniform noise",
     "constant": "constant images",
 }

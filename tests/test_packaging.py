@@ -11,7 +11,7 @@ PACKAGE = Path(glowjax.__file__).parent
 BELOW = {  # room -> the rooms that it may import; experiments may import everything
     "layers": {"layers", "typing", "errors"},
     "models": {"models", "layers", "conditioners", "convolution", "estimate", "likelihood", "typing", "errors"},
-    "data": {"data", "errors"},
+    "data": {"data", "output", "errors"},
     "ood": {"ood", "errors"},
     "plots": {"plots", "ood", "errors"},
     "train": {"train", "models", "layers", "likelihood", "data", "output", "typing", "errors"},

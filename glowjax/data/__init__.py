@@ -4,9 +4,9 @@ from glowjax.data.batching import batch_indices
 from glowjax.data.generated import generate
 from glowjax.data.image_set import ImageSet
 from glowjax.data.loading import load
+from glowjax.data.preparing import prepare
 from glowjax.data.spec import load_spec, parse_spec, resolve
 from glowjax.data.split import training_and_validation
-from glowjax.data.tfds import prepare
 
 __all__ = [
     "ImageSet",

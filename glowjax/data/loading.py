@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Protocol
 
 from glowjax.data import bundled, folder, generated, npz, tfds
+from glowjax.data.data_dir import data_folder
 from glowjax.data.image_set import ImageSet
+from glowjax.data.preparing import PREPARABLE
 from glowjax.data.split import part
 from glowjax.errors import InputError, unknown
 
@@ -29,9 +31,6 @@ class Source(Protocol):
 SOURCES: tuple[Source, ...] = (npz, folder, tfds, bundled)
 """In the order of the search: what the user brought wins over what comes with glowjax."""
 
-OTHER_NAMES = frozenset({"notmnist_small"})
-"""Sets of the literature that no source can fetch: one brings them oneself."""
-
 
 def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> ImageSet:
     """The images of a data set's split, from the first source that has it; `ImageSet.source` says which.
@@ -45,13 +44,25 @@ def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> 
     Raises:
         InputError: the name is unknown, its data is nowhere to be found, or a file is damaged.
     """
-    directory = _data_dir(data_dir)
+    directory = data_folder(data_dir)
     if _is_path(name):
         return _load_path(Path(name).expanduser(), split)
     for source in SOURCES:
         if split in source.splits(name, directory):
             return source.read(name, split, directory)
     raise _not_found(name, split, directory)
+
+
+def known_names(data_dir: Path | str | None = None) -> set[str]:
+    """The sets that are here, or that `prepare` can bring here."""
+    directory = data_folder(data_dir)
+    return set(PREPARABLE).union(*(source.names(directory) for source in SOURCES))
+
+
+def splits(name: str, data_dir: Path | str | None = None) -> dict[str, str]:
+    """The splits of `name` that `load` would find, each with the place, such as "in .npz files"."""
+    directory = data_folder(data_dir)
+    return {split: source.PLACE for source in reversed(SOURCES) for split in source.splits(name, directory)}
 
 
 def _is_path(name: str) -> bool:
@@ -68,36 +79,20 @@ def _load_path(path: Path, split: str) -> ImageSet:
     raise InputError(f"There is nothing to load at {path}; expected a folder of image files or a .npz archive.")
 
 
-def _data_dir(data_dir: Path | str | None) -> Path | None:
-    """The user's data folder, or None where none is set."""
-    given, origin = data_dir, "data_dir"
-    if given is None:
-        given, origin = (
-            os.environ.get("GLOWJAX_DATA_DIR") or None,
-            "the environment variable GLOWJAX_DATA_DIR",
-        )
-    if given is None:
-        return None
-    directory = Path(given).expanduser()
-    if not directory.is_dir():
-        raise InputError(f"The data folder {directory} from {origin} does not exist; expected a folder.")
-    return directory
-
-
 def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
     """What to tell where no source has the split."""
     if generated.is_generated(name):
         return InputError(
             f"'{name}' is generated in the shape of a reference set; use glowjax.data.resolve with `like`."
         )
-    found = [f"'{known}' ({source.PLACE})" for source in SOURCES for known in source.splits(name, data_dir)]
-    known_names = OTHER_NAMES.union(*(source.names(data_dir) for source in SOURCES))
+    found = [f"'{present}' ({place})" for present, place in splits(name, data_dir).items()]
+    known = known_names(data_dir)
     if found:
         problem = f"The data set '{name}' has no split '{split}' here, only {', '.join(found)}."
-    elif name in known_names:
+    elif name in known:
         problem = f"The data set '{name}' is not on this machine."
     else:
-        problem = str(unknown("data set", name, known_names.union(generated.NAMES)))
+        problem = str(unknown("data set", name, known.union(generated.NAMES)))
     return InputError(f"{problem} {_remedy(name, split, data_dir)}")
 
 
@@ -105,8 +100,8 @@ def _remedy(name: str, split: str, data_dir: Path | None) -> str:
     """Where was looked, and the ways to get a set."""
     looked = f"{data_dir}" if data_dir else "no data folder (neither data_dir nor GLOWJAX_DATA_DIR is set)"
     fetch = ""
-    if name in tfds.TFDS_NAMES and not tfds.splits(name, data_dir):
-        fetch = f", or run glowjax.data.prepare('{name}') to download it"
+    if name in PREPARABLE and not tfds.splits(name, data_dir):
+        fetch = f", or run glowjax.data.prepare('{name}') to fetch it"
     return (
         f"Looked in {looked}, in TensorFlow Datasets' {tfds.default_dir()} and among the bundled sets; put "
         f"{name}_{split}.npz (key 'image', uint8 [N, H, W, C]) or image files {name}/{split}/*.png into a "

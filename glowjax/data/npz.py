@@ -4,6 +4,7 @@ Keys: `image` (uint8 [N, H, W, C]), and where known `label` and `source_image` (
 `source_image` form a group).
 """
 
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -66,6 +67,16 @@ def read_archive(file: Path, name: str) -> ImageSet:
         require_integers(arrays[key], len(images), f"The values of '{key}' in {file}")
     labels, groups = (arrays[key].astype(np.int64) if key in arrays else None for key in ("label", "source_image"))
     return ImageSet(name, images, labels, groups, f"{len(images):,} images: {file.parent.name}/{file.name}")
+
+
+def write_archive(file: Path, image_set: ImageSet) -> Path:
+    """Write `image_set` for `read_archive` and return `file`; an interruption leaves no half of an archive behind."""
+    arrays = {"image": image_set.images, "label": image_set.labels, "source_image": image_set.groups}
+    known = {key: values for key, values in arrays.items() if values is not None}
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+        part = Path(folder) / file.name
+        np.savez_compressed(part, **known)  # type: ignore[arg-type]
+        return part.replace(file)
 
 
 def _arrays(file: Path) -> dict[str, np.ndarray]:

@@ -6,13 +6,14 @@ downloaded unless `prepare` is called; TFDS is imported only where prepared data
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from glowjax.data.image_set import ImageSet
-from glowjax.errors import InputError, unknown
+from glowjax.errors import InputError
 
 PLACE = "in TensorFlow Datasets"
 
@@ -26,6 +27,9 @@ TFDS_NAMES = {
     "svhn": "svhn_cropped",
 }
 """Our names for TFDS's sets of small images; any other prepared set goes by the name that TFDS gives it."""
+
+_TEST_SPLITS = {"imagenet32": "validation"}
+"""What stands for "test" in sets whose test images were never published."""
 
 
 def names(data_dir: Path | None) -> set[str]:
@@ -50,7 +54,9 @@ def splits(name: str, data_dir: Path | None) -> tuple[str, ...]:
         return ()
     info = _builder(directory).info
     formats = {file_format.value for file_format in info.available_file_formats()}
-    return tuple(info.splits) if "array_record" in formats else ()
+    if "array_record" not in formats:
+        return ()
+    return tuple("test" if split == _TEST_SPLITS.get(name) else split for split in info.splits)
 
 
 def read(name: str, split: str, data_dir: Path | None) -> ImageSet:
@@ -58,6 +64,30 @@ def read(name: str, split: str, data_dir: Path | None) -> ImageSet:
 
     Raises:
         InputError: the data is damaged, has no feature `image`, or has images of several shapes.
+    """
+    images, labels = [], []
+    for example in stream(name, split, data_dir):
+        images.append(example["image"])
+        if np.ndim(example.get("label", ())) == 0:
+            labels.append(example["label"])
+        if images[-1].shape != images[0].shape:
+            raise InputError(
+                f"The TensorFlow data set '{name}' has images of several shapes, such as {images[0].shape} and "
+                f"{images[-1].shape}; expected one shape; glowjax never resizes images, so choose another set."
+            )
+    return ImageSet(
+        name=f"{name}:{split}",
+        images=np.array(images),
+        labels=np.array(labels, np.int64) if len(labels) == len(images) else None,
+        source=f"{len(images):,} images: TensorFlow Datasets, {_directory(name, data_dir)}",
+    )
+
+
+def stream(name: str, split: str, data_dir: Path | None) -> Iterator[dict[str, Any]]:
+    """The examples of a prepared split one at a time, always in one order, for sets that do not fit in memory whole.
+
+    Raises:
+        InputError: the data is damaged, or has no feature `image`.
     """
     directory = _directory(name, data_dir)
     assert directory is not None  # `splits` found it there
@@ -67,38 +97,23 @@ def read(name: str, split: str, data_dir: Path | None) -> ImageSet:
             f"The TensorFlow data set in {directory} has the features {sorted(builder.info.features)} and no "
             "'image'; expected a set of images; choose another set."
         )
+    theirs = _TEST_SPLITS.get(name, split) if split == "test" else split
     try:
-        examples = list(builder.as_data_source(split))
+        yield from builder.as_data_source(theirs)
     except (RuntimeError, OSError, ValueError) as error:
         raise _damaged(directory, error) from error
-    images = [example["image"] for example in examples]
-    shapes = sorted({image.shape for image in images})
-    if len(shapes) > 1:
-        raise InputError(
-            f"The TensorFlow data set in {directory} has images of several shapes, such as {shapes[0]} and "
-            f"{shapes[1]}; expected one shape; glowjax never resizes images, so choose another set."
-        )
-    labels = [example["label"] for example in examples if np.ndim(example.get("label", ())) == 0]
-    return ImageSet(
-        name=f"{name}:{split}",
-        images=np.array(images),
-        labels=np.array(labels, np.int64) if len(labels) == len(images) else None,
-        source=f"{len(images):,} images: TensorFlow Datasets, {directory}",
-    )
 
 
 def prepare(name: str, data_dir: Path | str | None = None) -> None:
     """Download the set and write it as array_record, so that `load` finds it; done already is left alone.
 
     Args:
-        name: one of `TFDS_NAMES`.
+        name: one of `TFDS_NAMES`, or the name that TFDS gives a set.
         data_dir: where to; TFDS's own folder by default.
 
     Raises:
-        InputError: an unknown name, no TensorFlow to prepare with, or a copy in another format in the way.
+        InputError: no TensorFlow to prepare with, a download that fails, or a copy in another format in the way.
     """
-    if name not in TFDS_NAMES:
-        raise unknown("data set of TensorFlow Datasets", name, TFDS_NAMES)
     root = Path(data_dir) if data_dir is not None else default_dir()
     if splits(name, root):
         return
@@ -114,8 +129,17 @@ def prepare(name: str, data_dir: Path | str | None = None) -> None:
             '`pip install "glowjax[tfds]"`, or bring the images in a folder of your own (data_dir).'
         )
     import tensorflow_datasets
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
-    tensorflow_datasets.builder(TFDS_NAMES[name], data_dir=str(root), file_format="array_record").download_and_prepare()
+    builder = tensorflow_datasets.builder(TFDS_NAMES.get(name, name), data_dir=str(root), file_format="array_record")
+    try:
+        builder.download_and_prepare()
+    except (OSError, tensorflow_datasets.download.DownloadError, NonMatchingChecksumError) as error:
+        sources = ", ".join(builder.url_infos)
+        raise InputError(
+            f"TensorFlow Datasets cannot prepare '{name}' ({type(error).__name__}: {error}); expected the files "
+            f"{sources}; fetch them by other means into {root / 'downloads' / 'manual'} and prepare again."
+        ) from error
 
 
 def _directory(name: str, data_dir: Path | None) -> Path | None:
