@@ -24,6 +24,7 @@ TITLES = {
     "svhn": "SVHN",
     "noise": "uniform noise",
     "constant": "constant images",
+    "contrast-0.5": "test images at half contrast",
 }
 
 

@@ -134,6 +134,44 @@ def test_a_tail_off_scale_is_told():
     assert legend_texts(figure)[2].endswith("10% off scale")
 
 
+def test_references_lie_beneath_and_leave_the_histograms_as_they_are():
+    noise = np.random.default_rng(0).normal(-27000, 100, 50)
+    inside = np.random.default_rng(1).normal(-1500, 50, 50)
+    alone = plots.likelihood_histograms(log_likelihoods(), NUM_DIMS, "FashionMNIST").axes[0]
+    figure = plots.likelihood_histograms(
+        log_likelihoods(), NUM_DIMS, "FashionMNIST", references={"noise": noise, "constant": inside}
+    )
+    axes = figure.axes[0]
+    assert axes.get_xlim() == alone.get_xlim()
+    assert len(outlines(axes)) == len(outlines(alone)) == 2
+    assert len(legend_texts(figure)) == 2
+    bits = [-values.mean() / NUM_DIMS / np.log(2) for values in (noise, inside)]
+    assert [text.get_text() for text in axes.texts] == [
+        f"noise: mean {bits[0]:.2f} bits/dim (off scale)",
+        f"constant: mean {bits[1]:.2f} bits/dim",
+    ]
+    _, arrow, bar, dot = axes.lines
+    assert arrow.get_marker() == "<"
+    np.testing.assert_allclose(bar.get_xdata(), np.quantile(inside, [0.025, 0.975]))
+    np.testing.assert_allclose(dot.get_xdata(), np.median(inside))
+    assert max(bar.get_ydata()) < 0
+
+
+def test_the_axis_reaches_out_to_a_reference_nearby():
+    near = np.random.default_rng(0).normal(-400, 10, 50)
+    axes = plots.likelihood_histograms(log_likelihoods(), NUM_DIMS, "FashionMNIST", references={"near": near}).axes[0]
+    assert axes.get_xlim()[1] > -400
+    assert "off scale" not in axes.texts[0].get_text()
+
+
+def test_the_references_of_a_decomposition_are_no_histograms():
+    sets = log_likelihoods(noise=np.full(50, -1500.0))
+    panels = plots.decomposition(sets, sets, "FashionMNIST", references=["noise"]).axes
+    for axes in panels:
+        assert len(outlines(axes)) == 2
+        assert axes.texts[0].get_text() == "noise: mean -1,500"
+
+
 @pytest.mark.parametrize("noise", [0.0, 1e-4], ids=["exact", "rounded"])
 def test_a_constant_log_det_is_a_line_with_its_value(noise):
     log_pz = log_likelihoods()
@@ -241,6 +279,7 @@ def test_save_refuses_what_json_cannot_hold(tmp_path, figures):
     [
         (lambda: plots.likelihood_histograms(log_likelihoods(), 4, "MNISt"), "did you mean 'MNIST'"),
         (lambda: plots.likelihood_histograms({"a": []}, 4, "a"), "'a' holds 0 numbers"),
+        (lambda: plots.likelihood_histograms({"a": [1.0]}, 4, "a", references={"b": [np.nan]}), "1 of them not finite"),
         (lambda: plots.decomposition({"a": [1.0, np.nan]}, {"a": [1.0]}, "a"), "1 of them not finite"),
         (lambda: plots.training_curve([0, 1], {"a": [1.0]}, ["a"]), "'a' holds 1 numbers for 2 steps"),
         (lambda: plots.training_curve([0], {"a": [1.0]}, "mnist"), "Unknown in-distribution set"),
