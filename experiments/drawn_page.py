@@ -86,9 +86,9 @@ def _one_in_words(drawn: Drawn, against: tuple[Estimate, ...], rounding: Estimat
     larger = "volume" if abs(float(volume.mean)) > abs(float(prior.mean)) else "latents"
     return (
         f"At temperature {drawn.temperature:g}, as measured: as they are drawn, samples differ from real images by "
-        f"{_brief(total)} nats, {_brief(prior)} in log p(z) and {_brief(volume)} in the volume: the larger part lies "
-        f"in the {larger}. {drawn.continuous.outside:.1%} of their values lie outside the range of a pixel; rounding and "
-        f"clipping change the mean of log p by {_brief(rounding)}."
+        f"{_brief(total)} nats, {_brief(prior)} in log p(z) and {_brief(volume)} in the volume: the larger part "
+        f"lies in the {larger}. {drawn.continuous.outside:.1%} of their values lie outside a pixel's range; rounding "
+        f"and clipping change the mean of log p by {_brief(rounding)}."
     )
 
 

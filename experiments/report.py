@@ -6,10 +6,11 @@ setting, and it prints.
 
 import base64
 import html
+import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -54,16 +55,35 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs of plain text (a blank line parts them), then tables, then figures."""
+    """A heading with paragraphs of plain text (a blank line parts them), then tables, then figures.
+
+    Attributes:
+        title: the heading.
+        text: plain text.
+        tables: in order.
+        figures: in order.
+        level: 2, or 3 for a section of the one above it; a page that has these begins with its contents.
+    """
 
     title: str
     text: str = ""
     tables: Sequence[Table] = ()
     figures: Sequence[Picture] = ()
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says, as `write` was given it."""
+
+    title: str
+    lead: str
+    sections: Sequence[Section]
+    command: str
 
 
 def write(path_dir: str | Path, title: str, lead: str, sections: Sequence[Section], command: str) -> Path:
-    """Path of the `report.html` written into `path_dir`, with the same content beside it as `report.md`.
+    """Path of the `report.html` written into `path_dir`, with the same as `report.md`, and for `read` as JSON.
 
     Args:
         path_dir: folder of the run; made if needed.
@@ -77,7 +97,32 @@ def write(path_dir: str | Path, title: str, lead: str, sections: Sequence[Sectio
     page = folder / "report.html"
     page.write_text(_html_page(title, lead, sections, command), encoding="utf-8")
     (folder / "report.md").write_text(_md_page(folder, title, lead, sections, command), encoding="utf-8")
+    content = asdict(Page(title, lead, list(sections), command))
+    for section in content["sections"]:
+        for figure in section["figures"]:
+            figure["path"] = Path(os.path.relpath(figure["path"], folder)).as_posix()
+    (folder / "report.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return page
+
+
+def read(path_dir: str | Path) -> Page:
+    """The page that `write` left in `path_dir`. Raises InputError where there is none."""
+    folder = Path(path_dir)
+    try:
+        content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"There is no report in {folder} ({error}); run the experiment that writes it.") from error
+    sections = [
+        Section(
+            section["title"],
+            section["text"],
+            [Table(**table) for table in section["tables"]],
+            [Picture(**{**figure, "path": folder / figure["path"]}) for figure in section["figures"]],
+            section["level"],
+        )
+        for section in content["sections"]
+    ]
+    return Page(content["title"], content["lead"], sections, content["command"])
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -85,7 +130,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _html_page(title: str, lead: str, sections: Sequence[Section], command: str) -> str:
-    body = "\n".join(_html_section(section) for section in sections)
+    body = "\n".join(_html_section(n, section) for n, section in enumerate(sections))
     lead = "\n".join(f'<p class="lead">{html.escape(text)}</p>' for text in _paragraphs(lead))
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -101,6 +146,7 @@ def _html_page(title: str, lead: str, sections: Sequence[Section], command: str)
 <main>
 <h1>{html.escape(title)}</h1>
 {lead}
+{_html_contents(sections)}
 {body}
 <section>
 <h2>Run it again</h2>
@@ -112,8 +158,19 @@ def _html_page(title: str, lead: str, sections: Sequence[Section], command: str)
 """
 
 
-def _html_section(section: Section) -> str:
-    parts = [f"<h2>{html.escape(section.title)}</h2>"]
+def _html_contents(sections: Sequence[Section]) -> str:
+    if all(section.level == 2 for section in sections):
+        return ""
+    links = [
+        f'<li><a href="#section-{n}">{html.escape(section.title)}</a></li>'
+        for n, section in enumerate(sections)
+        if section.level == 2
+    ]
+    return "\n".join(["<nav><ul>", *links, "</ul></nav>"])
+
+
+def _html_section(number: int, section: Section) -> str:
+    parts = [f'<h{section.level} id="section-{number}">{html.escape(section.title)}</h{section.level}>']
     parts += [f"<p>{html.escape(text)}</p>" for text in _paragraphs(section.text)]
     parts += [_html_table(table) for table in section.tables]
     parts += [_html_figure(figure) for figure in section.figures]
@@ -148,7 +205,7 @@ def _html_figure(figure: Picture) -> str:
 def _md_page(folder: Path, title: str, lead: str, sections: Sequence[Section], command: str) -> str:
     blocks = [f"# {_md(title)}", *map(_md, _paragraphs(lead))]
     for section in sections:
-        blocks += [f"## {_md(section.title)}", *map(_md, _paragraphs(section.text))]
+        blocks += [f"{'#' * section.level} {_md(section.title)}", *map(_md, _paragraphs(section.text))]
         blocks += [_md_table(table) for table in section.tables]
         blocks += [_md_figure(folder, figure) for figure in section.figures]
     return "\n\n".join([*blocks, "## Run it again", f"```sh\n{command}\n```"]) + "\n"

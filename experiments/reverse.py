@@ -58,12 +58,15 @@ Pair = dict[str, Sets]
 
 
 def main(config: ReverseConfig) -> dict[str, Any]:
-    """Scores, draws and reports; returns the numbers of the table by model and data set."""
+    """Scores, draws and reports; returns the numbers of the table by pair, model and data set."""
     models = [load(run_dir) for run_dir in config.run_dirs]
     pairs = pairs_of(models)
     folder = writable_directory(config.output_dir)
     scored = [both_directions(pair, config) for pair in pairs]
-    results = [{model: summary(sets) for model, sets in pair.items()} for pair in scored]
+    results = {
+        f"{a.name} and {b.name}, {a.kind}": {model: summary(sets) for model, sets in pair.items()}
+        for (a, b), pair in zip(pairs, scored, strict=True)
+    }
     lead = in_words(scored)
     described = "\n\n".join(f"{trained.in_words()}." for trained in models)
     figures = [
@@ -83,11 +86,14 @@ def main(config: ReverseConfig) -> dict[str, Any]:
     )
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(lead, f"The report is {page}.", sep="\n")
-    return {model: sets for pair in results for model, sets in pair.items()}
+    return results
 
 
 def pairs_of(models: Sequence[Trained]) -> list[tuple[Trained, Trained]]:
-    """Every two models of one kind and image shape that learned different sets. Raises InputError where there is none."""
+    """Every two models of one kind and image shape that learned different sets.
+
+    Raises InputError where there is none.
+    """
     pairs = [
         (a, b)
         for a, b in itertools.combinations(models, 2)
@@ -96,8 +102,8 @@ def pairs_of(models: Sequence[Trained]) -> list[tuple[Trained, Trained]]:
     if not pairs:
         given = ", ".join(f"{one.kind_and_data} ({one.description['image_shape']})" for one in models)
         raise InputError(
-            f"The runs are of {given or 'nothing'}; expected two or more models of one kind and image shape, trained on "
-            "different sets."
+            f"The runs are of {given or 'nothing'}; expected two or more models of one kind and image shape, trained "
+            "on different sets."
         )
     return pairs
 

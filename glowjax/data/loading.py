@@ -54,6 +54,12 @@ def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> 
     raise _not_found(name, split, directory)
 
 
+def splits(name: str, data_dir: Path | str | None = None) -> dict[str, str]:
+    """The splits of `name` that `load` would find, each with the place, such as "in .npz files"."""
+    directory = _data_dir(data_dir)
+    return {split: source.PLACE for source in reversed(SOURCES) for split in source.splits(name, directory)}
+
+
 def _is_path(name: str) -> bool:
     """Whether `name` is written as a path; "mnist" stays a name even where a folder is called so."""
     return "/" in name or os.sep in name or name.startswith((".", "~")) or name.endswith(".npz")
