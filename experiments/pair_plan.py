@@ -171,7 +171,7 @@ def _of_model(kind: str, training: Stage, pair: Pair, config: PaperConfig) -> di
     """What looks at one model alone; derivatives and scales are asked of Glows."""
     common: dict[str, Any] = {"run_dir": training.config.output_dir, "out_dists": (pair.out_dist,)}
     draws = {"num_images": config.num_images, "num_draws": config.num_latent_draws if kind == "vae" else 1}
-    configs = [
+    configs: list[tuple[ModuleType, Any]] = [
         (likelihoods, likelihoods.LikelihoodsConfig(**common, **draws)),
         (rankings, rankings.RankingsConfig(**common, **draws)),
         (own_samples, own_samples.OwnSamplesConfig(**common, **draws)),

@@ -219,6 +219,27 @@ def test_a_grid_holds_every_image_unchanged(num_channels):
     assert axes.get_title(loc="left") == "seven"
 
 
+def test_scored_images_stand_beside_their_bits_per_dim():
+    figure = plots.scored_images(
+        {"least": (images(3), np.array([7.123, 6.5, 6.0])), "most": (images(2), np.ones(2))}, 2
+    )
+    figure.draw_without_rendering()
+    assert [part.get_suptitle() for part in figure.subfigs] == ["least", "most"]
+    shown = [axes for part in figure.subfigs for axes in part.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == ["7.12", "6.50", "6.00", "1.00", "1.00"]
+    np.testing.assert_array_equal(np.asarray(shown[1].images[0].get_array()), images(3)[1, ..., 0])
+
+
+def test_a_gap_by_part_has_a_bar_with_its_error_for_each_part():
+    gaps = {"MNIST": {"scale 1, prior": (200.0, 3.0), "scale 1, volume": (-50.0, 2.0), "total": (150.0, 4.0)}}
+    axes = plots.gap_by_part(gaps).axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [200, -50, 150]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(gaps["MNIST"])
+    (bars,) = [lines for lines in axes.collections if len(lines.get_segments()) == 3]
+    np.testing.assert_allclose([np.ptp(segment[:, 0]) / 4 for segment in bars.get_segments()], [3, 2, 4])
+    assert "[nats]" in axes.get_xlabel()
+
+
 def test_samples_show_one_grid_a_title():
     figure = plots.samples({"real": images(), "temperature 0.7": images(3)}, 4)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["real", "temperature 0.7"]
@@ -285,6 +306,7 @@ def test_save_refuses_what_json_cannot_hold(tmp_path, figures):
         (lambda: plots.training_curve([0], {"a": [1.0]}, "mnist"), "Unknown in-distribution set"),
         (lambda: plots.image_grid(images().astype(np.float32)), "float32 of shape"),
         (lambda: plots.image_grid(images()[0]), r"shape \(8, 8, 1\)"),
+        (lambda: plots.scored_images({"a": (images(2), np.ones(3))}), "'a' has 2 images and 3 scores"),
         (lambda: plots.image_grid(images(), 0), "num_columns is 0"),
         (lambda: plots.roc_curves([1.0], {"a": [2.0]}, {"b": None}), "Unknown set of metrics 'a'"),
         (lambda: plots.bits_per_dim_means({"a": None}, "b"), "Unknown in-distribution set 'b'"),
