@@ -166,19 +166,25 @@ def _table(pairs: list[Pair]) -> Table:
     rows = []
     for pair in pairs:
         for model, sets in pair.items():
-            test = next(iter(sets.values()))
-            for name, scored in sets.items():
-                of_gap = gap(sets, name)
-                beside = ["", ""]
-                if scored is not test:
-                    of_auroc = detection(test, scored).auroc.brief(3)
-                    beside = [f"{float(of_gap.mean):+,.0f} ± {float(of_gap.sem):,.0f}", of_auroc]
-                rows.append([model, title(name), scored.count(), scored.mean().brief(3), *beside])
+            (own_name, own), (name, scored) = list(sets.items())[:2]
+            of_gap = gap(sets, name)
+            rows.append(
+                [
+                    model,
+                    f"{title(own_name)}: {own.mean().brief(3)}",
+                    f"{title(name)}: {scored.mean().brief(3)}",
+                    f"{float(of_gap.mean):+,.0f} ± {float(of_gap.sem):,.0f}",
+                    detection(own, scored).auroc.brief(3),
+                ]
+            )
+    own_sets = [next(iter(sets.items())) for pair in pairs for sets in pair.values()]
+    counts = {title(name): scored.count() for name, scored in own_sets}
     caption = (
         "Bits per dimension (fewer is likelier) and AUROC of bits per dimension as the score, with 95 % intervals over "
-        "images; gap: mean log P less that of the model's own test set, in nats, with its standard error"
+        "images; gap: mean log P of the other set less that of the model's own, in nats, with its standard error. "
+        f"Images: {', '.join(f'{name} {count}' for name, count in counts.items())}"
     )
-    return Table(caption, ["model", "evaluated on", "images", "bits/dim", "gap [nats]", "AUROC"], rows)
+    return Table(caption, ["model", "own test set, bits/dim", "other set, bits/dim", "gap [nats]", "AUROC"], rows)
 
 
 if __name__ == "__main__":
