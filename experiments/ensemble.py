@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import tyro
 
@@ -147,7 +148,7 @@ def score_sets(config: EnsembleConfig, trained: Trained) -> Sets:
 
 def mixture(log_likelihoods: np.ndarray) -> np.ndarray:
     """[N] log of the mean over members of P(image), of [members, N] log P(image)."""
-    return np.asarray(log_mean_exp(log_likelihoods))
+    return np.asarray(log_mean_exp(jnp.asarray(log_likelihoods)))
 
 
 def mean(log_likelihoods: np.ndarray) -> np.ndarray:

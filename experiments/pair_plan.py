@@ -170,7 +170,8 @@ def _name(training: Stage) -> str:
 def _of_model(kind: str, training: Stage, pair: Pair, config: PaperConfig) -> dict[str, Stage]:
     """What looks at one model alone; derivatives and scales are asked of Glows."""
     common: dict[str, Any] = {"run_dir": training.config.output_dir, "out_dists": (pair.out_dist,)}
-    draws = {"num_images": config.num_images, "num_draws": config.num_latent_draws if kind == "vae" else 1}
+    draws: dict[str, Any] = {"num_images": config.num_images}
+    draws["num_draws"] = config.num_latent_draws if kind == "vae" else 1
     configs: list[tuple[ModuleType, Any]] = [
         (likelihoods, likelihoods.LikelihoodsConfig(**common, **draws)),
         (rankings, rankings.RankingsConfig(**common, **draws)),
@@ -190,13 +191,17 @@ def _of_model(kind: str, training: Stage, pair: Pair, config: PaperConfig) -> di
 def _of_all(trainings: list[Stage], pair: Pair, config: PaperConfig) -> dict[str, Stage]:
     """What compares the models, and the moments, which need none."""
     run_dirs = tuple(training.config.output_dir for training in trainings)
-    common: dict[str, Any] = {"run_dirs": run_dirs, "out_dists": (pair.out_dist,), "num_images": config.num_images}
-    draws = {"num_latent_draws": config.num_latent_draws}
-    gates = experiments.filter.FilterConfig(**common, **draws, classifier_steps=config.classifier_steps)
+    common: dict[str, Any] = {
+        "run_dirs": run_dirs,
+        "out_dists": (pair.out_dist,),
+        "num_images": config.num_images,
+        "num_latent_draws": config.num_latent_draws,
+    }
+    gates = experiments.filter.FilterConfig(**common, classifier_steps=config.classifier_steps)
     return dict(
         [
             _stage(moments, moments.MomentsConfig(f"{pair.in_dist}:train", pair.out_dist), "", [], pair, config),
-            _stage(model_classes, model_classes.ModelClassesConfig(**common, **draws), "", trainings, pair, config),
+            _stage(model_classes, model_classes.ModelClassesConfig(**common), "", trainings, pair, config),
             _stage(experiments.filter, gates, "", trainings, pair, config),
         ]
     )

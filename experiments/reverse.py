@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import tyro
 
 from experiments import histograms, report
@@ -122,10 +123,11 @@ def both_directions(pair: tuple[Trained, Trained], config: ReverseConfig) -> Pai
 
 def gap(sets: Sets, name: str) -> Estimate:
     """The mean log P of a set less that of the first one, in nats, with its standard error."""
-    test, other = next(iter(sets.values())), sets[name]
-    return difference(
-        from_values(other.log_likelihood, other.images.groups), from_values(test.log_likelihood, test.images.groups)
+    test, other = (
+        from_values(jnp.asarray(scored.log_likelihood), scored.images.groups)
+        for scored in (next(iter(sets.values())), sets[name])
     )
+    return difference(other, test)
 
 
 def summary(sets: Sets) -> dict[str, Any]:
