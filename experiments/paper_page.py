@@ -18,8 +18,10 @@ Plans = Mapping[str, Plan]
 def in_words(plans: Plans, outcomes: Mapping[str, Outcome], absent: Mapping[str, str]) -> str:
     """How much was done, and the results of each pair's first model in its own reports' words."""
     done = sum(outcome.finished for outcome in outcomes.values())
-    counts = f"{len(plans)} pairs of data sets were compared, {len(absent)} were left out; {done} stages are finished"
-    paragraphs = [f"{counts}, {len(outcomes) - done} were skipped."]
+    paragraphs = [
+        f"Pairs of data sets: {len(plans)} compared, {len(absent)} left out. Stages: {done} finished, "
+        f"{len(outcomes) - done} skipped."
+    ]
     for plan in plans.values():
         reports = {name: report.read(folder) for name, folder in _folders(plan, outcomes).items()}
         for headline in HEADLINES:
