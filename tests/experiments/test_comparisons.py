@@ -152,15 +152,17 @@ def test_an_ensemble_wants_seeds_that_differ_and_one_architecture(runs, tmp_path
         ensemble.main(EnsembleConfig(("others",), output_dir=tmp_path))
 
 
-def test_an_ensemble_trains_members_that_differ_in_their_seed_alone(folder, tmp_path, monkeypatch):
+def test_an_ensemble_trains_members_that_differ_in_their_seed_and_folder_alone(tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS["nvp"], "tiny", dataclasses.replace(TINY, preset="tiny"))
-    config = EnsembleConfig(
-        ("others",), preset="tiny", num_members=2, num_steps=3, references=(), num_images=20, data_dir=folder
-    )
-    results = ensemble.main(dataclasses.replace(config, output_dir=tmp_path, seed=5))
-    assert list(results)[:2] == ["seed 5", "seed 6"]
-    first, second = (load(tmp_path / f"member-{n}").description for n in (0, 1))
-    assert first["training"].pop("seed") == 5
-    assert second["training"].pop("seed") == 6
-    assert first["training"] == second["training"]
-    assert first["images"] == second["images"]
+    trained = []
+    monkeypatch.setattr(train, "main", trained.append)
+    config = EnsembleConfig(("others",), preset="tiny", num_members=3, num_steps=2, output_dir=tmp_path, seed=5)
+    run_dirs = ensemble.train_members(config)
+    assert [one.training.seed for one in trained] == [5, 6, 7]
+    assert run_dirs == tuple(one.output_dir for one in trained) == tuple(tmp_path / f"member-{n}" for n in range(3))
+    alike = {
+        dataclasses.replace(one, output_dir=tmp_path, training=dataclasses.replace(one.training, seed=0))
+        for one in trained
+    }
+    (member,) = alike
+    assert (member.watch, member.training.num_steps, member.training.evaluate_every) == (("others",), 2, 2)
