@@ -1,8 +1,10 @@
 """From the words of a command to a configuration, and from errors to a sentence and an exit status."""
 
+import dataclasses
 import os
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +41,32 @@ def _taken(arguments: list[str], option: str, default: str) -> tuple[str, list[s
         else:
             rest.append(word)
     return value, rest
+
+
+def command(name: str, config: Any) -> str:
+    """The command that repeats `python -m experiments.NAME` with `config`: the options that are not the defaults."""
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    return shlex.join(["python", "-m", f"experiments.{name}", *_options(config, defaults)])
+
+
+def train_command(config: TrainConfig) -> str:
+    """The command of `experiments.train` that repeats `config`: its preset, and the options that differ from it."""
+    preset = PRESETS[config.model.kind][config.preset]
+    words = ["--model", config.model.kind, "--preset", config.preset]
+    return shlex.join(["python", "-m", "experiments.train", *words, *_options(config, vars(preset))])
+
+
+def _options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> list[str]:
+    """The options of a configuration that differ from `defaults`, as the words of a command."""
+    words = []
+    for name, value in vars(config).items():
+        default = defaults[name]
+        option = prefix + name.replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            words += _options(value, vars(default), f"{option}.")
+        elif value != default:
+            words += [option, *map(str, value if isinstance(value, tuple) else (value,))]
+    return words
 
 
 def run(main: Callable[[ConfigT], Any], parse: Callable[[list[str]], ConfigT]) -> None:

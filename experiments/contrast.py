@@ -10,8 +10,6 @@ report.md, results.json and the figure below the run's folder.
 import dataclasses
 import functools
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ import numpy as np
 import tyro
 
 from experiments import report
-from experiments.command_line import run
+from experiments.command_line import command, run
 from experiments.published import title
 from experiments.report import Picture, Section, Table
 from experiments.trained import load_flow
@@ -100,7 +98,7 @@ def main(config: ContrastConfig) -> dict[str, Any]:
         QUESTION,
         lead,
         [Section("Contrast", text, [_table(config.factors, results)], [picture])],
-        "python -m experiments.contrast " + shlex.join(sys.argv[1:]),
+        command("contrast", config),
     )
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(lead, f"The report is {page}.", sep="\n")

@@ -11,15 +11,13 @@ large, and of either sign, for NVP-Glows: that is the result.
 
 import dataclasses
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import tyro
 
 from experiments import report
-from experiments.command_line import run
+from experiments.command_line import command, run
 from experiments.curvature_page import in_words, numbers, sections
 from experiments.explained import Explained, explain
 from experiments.published import title
@@ -76,7 +74,7 @@ def main(config: CurvatureConfig) -> dict[str, Any]:
         QUESTION,
         lead,
         sections(trained, pairs, folder),
-        "python -m experiments.curvature " + shlex.join(sys.argv[1:]),
+        command("curvature", config),
     )
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(lead, f"The report is {page}.", sep="\n")

@@ -9,8 +9,6 @@ data set of the runs; its answers on clean, rotated and foreign images are count
 
 import dataclasses
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ import tyro
 
 from experiments import report
 from experiments.classifier import Classifier, train_classifier
-from experiments.command_line import run
+from experiments.command_line import command, run
 from experiments.filter_page import in_words, sections
 from experiments.gates import Answered, numbers
 from experiments.model_classes import draws_for, load_alike
@@ -100,7 +98,7 @@ def main(config: FilterConfig) -> dict[str, Any]:
         QUESTION,
         lead,
         sections(models, results, rotated, others, held_out, config.kept, config.confident, folder),
-        "python -m experiments.filter " + shlex.join(sys.argv[1:]),
+        command("filter", config),
     )
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(lead, f"The report is {page}.", sep="\n")

@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+from experiments import histograms
 from experiments.published import title
 from experiments.report import Picture, Section, Table
-from experiments.scoring import FlowDetails, Scored
+from experiments.scoring import FlowDetails, Scored, Sets, references
 from glowjax import plots
 
 Details = dict[str, tuple[Scored, FlowDetails]]
 
 
-def details_of(sets: dict[str, Scored]) -> Details:
+def details_of(sets: Sets) -> Details:
     """The sets with the details that a flow gave; none for another model."""
     return {name: (scored, scored.flow) for name, scored in sets.items() if scored.flow is not None}
 
@@ -27,17 +28,24 @@ def numbers(scored: Scored) -> dict[str, Any]:
     }
 
 
-def sections(kind_and_data: str, kind: str, sets: dict[str, Scored], reach: float, folder: Path) -> list[Section]:
+def sections(kind_and_data: str, kind: str, sets: Sets, folder: Path) -> list[Section]:
     """The decomposition (figure 4 of the paper), saved below `folder`; nothing for another model."""
     details = details_of(sets)
     if not details:
         return []
     log_pz = {title(name): flow.terms.log_pz for name, (_, flow) in details.items()}
     log_det = {title(name): flow.terms.log_det for name, (_, flow) in details.items()}
-    figure = plots.decomposition(log_pz, log_det, next(iter(log_pz)), kind_and_data, reach=reach)
+    figure = plots.decomposition(
+        log_pz,
+        log_det,
+        next(iter(log_pz)),
+        kind_and_data,
+        reach=histograms.reach(sets),
+        references=[title(name) for name in references(sets)],
+    )
     picture = Picture(
         plots.save(figure, folder / "decomposition", {"log_pz": log_pz, "log_det": log_det}),
-        "Histograms of the two terms of the log density.",
+        f"Histograms of the two terms of the log density. {histograms.BENEATH}",
         "Histograms of log p(z) and of the log-determinant",
     )
     rows = [

@@ -6,22 +6,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import flow_page
+from experiments import flow_page, histograms
 from experiments.published import BITS_PER_DIM, title
 from experiments.report import Picture, Section, Table
-from experiments.scoring import Scored, detection
+from experiments.scoring import Sets, detection
 from experiments.trained import Trained
 from glowjax import plots
-from glowjax.data.generated import is_generated
 
 SCORE = "score: bits/dim; out-of-distribution is the positive class, so an AUROC below 0.5 means inverted"
 NUM_SHOWN = 20  # images of each set in the picture of them
 TEMPERATURES = (1.0, 0.7)
-REACH = 1.5  # noise further away than so many widths of the test images would squash the histograms
 UNIFORM_CODE = 8.0  # bits/dim without any model
-
-Sets = dict[str, Scored]
-"""The in-distribution test set first."""
 
 
 def in_words(trained: Trained, sets: Sets) -> str:
@@ -63,7 +58,7 @@ def sections(trained: Trained, sets: Sets, numbers: dict[str, Any], num_draws: i
     return [
         _tables(trained, sets, numbers, num_draws),
         _histograms(trained, sets, folder),
-        *flow_page.sections(trained.kind_and_data, trained.kind, sets, _reach(sets), folder),
+        *flow_page.sections(trained.kind_and_data, trained.kind, sets, folder),
         _along_training(trained, folder),
         _images(trained, sets, folder),
     ]
@@ -108,24 +103,9 @@ def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any], num_draws: in
     )
 
 
-def _reach(sets: Sets) -> float:
-    """How many widths of the test images a histogram must span to show every set that is not generated."""
-    test, *others = [scored.log_likelihood for name, scored in sets.items() if not is_generated(name)]
-    distances = [abs(np.median(values) - np.median(test)) for values in others]
-    return max(REACH, 1.2 * max(distances) / np.ptp(np.quantile(test, [0.01, 0.99])))
-
-
 def _histograms(trained: Trained, sets: Sets, folder: Path) -> Section:
-    values = {title(name): scored.log_likelihood for name, scored in sets.items()}
-    figure = plots.likelihood_histograms(
-        values, trained.num_dims, next(iter(values)), trained.kind_and_data, reach=_reach(sets)
-    )
-    picture = Picture(
-        plots.save(figure, folder / "log-likelihoods", values),
-        "Histograms of log P(image), each scaled to its own peak.",
-        "Histograms of log-likelihood by data set",
-    )
     text = "A set that lies to the right of the test images is more likely under the model, which never saw it."
+    picture = histograms.picture(sets, trained.num_dims, trained.kind_and_data, folder / "log-likelihoods")
     return Section(f"{trained.kind}: log-likelihoods", text, figures=[picture])
 
 

@@ -1,26 +1,23 @@
 """Compares a trained model's likelihoods of several data sets: figures 1, 2, 4 and 5b of the paper, and the table.
 
-    python -m experiments.likelihoods --run-dir runs/fashion --out-dists mnist:train noise constant
+    python -m experiments.likelihoods --run-dir runs/fashion --out-dists mnist:train
 
 Writes report.html, report.md, results.json and the figures, with the numbers behind each, below the run's folder.
 """
 
 import dataclasses
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import tyro
 
 from experiments import report
-from experiments.command_line import run
+from experiments.command_line import command, run
 from experiments.likelihood_page import in_words, sections, summary
 from experiments.published import title
-from experiments.scoring import Scored, score
+from experiments.scoring import REFERENCES, Sets, image_sets, score_each
 from experiments.trained import Trained, load
-from glowjax.data import resolve
 from glowjax.output import writable_directory
 
 QUESTION = (
@@ -35,7 +32,8 @@ class LikelihoodsConfig:
 
     Attributes:
         run_dir: the folder of a run of experiments.train.
-        out_dists: data sets to compare, as "mnist", "mnist:train", "noise", "constant", "contrast-0.5".
+        out_dists: data sets to compare, as "mnist", "mnist:train".
+        references: generated sets, drawn beneath the histograms.
         num_images: at most how many images of each set.
         num_draws: draws of noise (Glow) or of latents (VAE: take 1000) an image, the same for every set.
         data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
@@ -44,7 +42,8 @@ class LikelihoodsConfig:
     """
 
     run_dir: Path
-    out_dists: tuple[str, ...] = ("noise", "constant")
+    out_dists: tuple[str, ...] = ()
+    references: tuple[str, ...] = REFERENCES
     num_images: int = 2_000
     num_draws: int = 1
     data_dir: Path | None = None
@@ -64,19 +63,18 @@ def main(config: LikelihoodsConfig) -> dict[str, Any]:
         QUESTION,
         in_words(trained, sets),
         sections(trained, sets, numbers, config.num_draws, folder),
-        "python -m experiments.likelihoods " + shlex.join(sys.argv[1:]),
+        command("likelihoods", config),
     )
     (folder / "results.json").write_text(json.dumps(numbers, indent=1) + "\n")
     print(in_words(trained, sets), f"The report is {page}.", sep="\n")
     return numbers
 
 
-def score_sets(config: LikelihoodsConfig, trained: Trained) -> dict[str, Scored]:
-    """The scored sets by name: the in-distribution test set first, its training set second, then the others."""
-    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
-    specs = [f"{trained.in_dist}:train", *config.out_dists]
-    others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in specs]
-    return {images.name: score(trained, images, config.num_draws, config.seed) for images in (test, *others)}
+def score_sets(config: LikelihoodsConfig, trained: Trained) -> Sets:
+    """The scored sets by name: the test set first, its training set second, then the others."""
+    specs = (f"{trained.in_dist}:train", *config.out_dists, *config.references)
+    images = image_sets(trained, specs, config.data_dir, config.num_images, config.seed)
+    return score_each(trained, images, config.num_draws, config.seed)
 
 
 def parse(arguments: list[str]) -> LikelihoodsConfig:

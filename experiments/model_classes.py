@@ -8,21 +8,18 @@ histograms for every foreign set.
 
 import dataclasses
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from experiments import report
-from experiments.command_line import run
+from experiments import histograms, report
+from experiments.command_line import command, run
 from experiments.published import title
-from experiments.report import Picture, Section, Table
-from experiments.scoring import Scored, detection, score
+from experiments.report import Section, Table
+from experiments.scoring import REFERENCES, Sets, collected, detection, image_sets, score_each
 from experiments.trained import Trained, load, name_each
-from glowjax import plots
-from glowjax.data import resolve
+from glowjax.data.generated import is_generated
 from glowjax.errors import InputError
 from glowjax.models import VAE
 from glowjax.output import writable_directory
@@ -39,7 +36,8 @@ class ModelClassesConfig:
 
     Attributes:
         run_dirs: folders of runs of experiments.train, all on one data set.
-        out_dists: data sets to compare with the test set, as "mnist", "mnist:train", "noise".
+        out_dists: data sets to compare with the test set, as "mnist", "mnist:train".
+        references: generated sets, drawn beneath the histograms.
         num_images: at most how many images of each set.
         num_draws: dequantisation draws an image for a Glow.
         num_latent_draws: importance samples an image for a VAE.
@@ -50,16 +48,13 @@ class ModelClassesConfig:
 
     run_dirs: tuple[Path, ...]
     out_dists: tuple[str, ...]
+    references: tuple[str, ...] = REFERENCES
     num_images: int = 1_000
     num_draws: int = 1
     num_latent_draws: int = 1_000
     data_dir: Path | None = None
     output_dir: Path = Path("results/model-classes")
     seed: int = 0
-
-
-Sets = dict[str, Scored]
-"""The test set of what the models were trained on first."""
 
 
 def main(config: ModelClassesConfig) -> dict[str, Any]:
@@ -77,7 +72,7 @@ def main(config: ModelClassesConfig) -> dict[str, Any]:
         QUESTION,
         lead,
         sections(config, models, scored, folder),
-        "python -m experiments.model_classes " + shlex.join(sys.argv[1:]),
+        command("model_classes", config),
     )
     (folder / "results.json").write_text(json.dumps(numbers, indent=1) + "\n")
     print(lead, f"The report is {page}.", sep="\n")
@@ -104,9 +99,9 @@ def draws_for(trained: Trained, num_draws: int, num_latent_draws: int) -> int:
 def score_sets(config: ModelClassesConfig, trained: Trained) -> Sets:
     """The sets under one model, the same images for every model."""
     draws = draws_for(trained, config.num_draws, config.num_latent_draws)
-    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
-    others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
-    return {images.name: score(trained, images, draws, config.seed) for images in (test, *others)}
+    specs = (*config.out_dists, *config.references)
+    images = image_sets(trained, specs, config.data_dir, config.num_images, config.seed)
+    return score_each(trained, images, draws, config.seed)
 
 
 def summary(sets: Sets) -> dict[str, Any]:
@@ -125,7 +120,7 @@ def summary(sets: Sets) -> dict[str, Any]:
 
 def in_words(scored: dict[str, Sets]) -> str:
     """The result in a sentence for each foreign set."""
-    test, *others = next(iter(scored.values()))
+    test, *others = collected(next(iter(scored.values())))
     sentences = []
     for name in others:
         misled = [model for model, sets in scored.items() if sets[name].mean().high < sets[test].mean().low]
@@ -141,6 +136,7 @@ def sections(
     config: ModelClassesConfig, models: dict[str, Trained], scored: dict[str, Sets], folder: Path
 ) -> list[Section]:
     """The table, and a figure for each foreign set."""
+    test, *foreign = collected(next(iter(scored.values())))
     rows = [
         [
             model,
@@ -162,7 +158,7 @@ def sections(
     return [
         Section("The models", described),
         Section("The likelihoods", "The same images for every model.", [table]),
-        *(_histograms(models, scored, name, folder) for name in list(next(iter(scored.values())))[1:]),
+        *(_histograms(models, scored, name, folder) for name in foreign or [test]),
     ]
 
 
@@ -172,21 +168,13 @@ def _likelihood(config: ModelClassesConfig, trained: Trained) -> str:
 
 def _histograms(models: dict[str, Trained], scored: dict[str, Sets], name: str, folder: Path) -> Section:
     test = next(iter(next(iter(scored.values()))))
-    values = {
-        model: {title(n): sets[n].log_likelihood for n in dict.fromkeys((test, name))} for model, sets in scored.items()
+    shown = {
+        model: {other: sets[other] for other in sets if other in (test, name) or is_generated(other)}
+        for model, sets in scored.items()
     }
     num_dims = next(iter(models.values())).num_dims
-    picture = Picture(
-        plots.save(
-            plots.likelihood_panels(values, num_dims, title(test)),
-            folder / f"against-{name.replace(':', '-').replace('/', '-')}",
-            values,
-        ),
-        f"Histograms of log P(image) of {title(test)} and {title(name)} under each model, each scaled to its own peak. "
-        "Further right is likelier.",
-        "A panel of histograms for each model",
-    )
-    return Section(f"Against {title(name)}", figures=[picture])
+    path = folder / f"against-{name.replace(':', '-').replace('/', '-')}"
+    return Section(f"Against {title(name)}", figures=[histograms.panels(shown, num_dims, path)])
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ channel, in units of [0, 1], which the paper's closed form is about, beside the 
 
 import dataclasses
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import numpy as np
 import tyro
 
 from experiments import report
-from experiments.command_line import run
+from experiments.command_line import command, run
 from experiments.published import SUMMED_VARIANCES, title
 from experiments.report import Picture, Section, Table
 from glowjax import analysis as an
@@ -90,7 +88,7 @@ def main(config: MomentsConfig) -> dict[str, Any]:
         QUESTION,
         lead,
         [Section("Means and variances", text, [_table(results)], [picture])],
-        "python -m experiments.moments " + shlex.join(sys.argv[1:]),
+        command("moments", config),
     )
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(lead, f"The report is {page}.", sep="\n")

@@ -72,6 +72,25 @@ class TrainConfig:
     training: TrainingConfig = TrainingConfig()
 
 
+def adapted(
+    preset: TrainConfig,
+    *,
+    in_dist: str,
+    watch: tuple[str, ...],
+    data_dir: Path | None,
+    output_dir: Path,
+    num_steps: int | None,
+    seed: int,
+) -> TrainConfig:
+    """A preset on another data set, with a seed and, unless that is None, a number of training steps."""
+    steps = num_steps or preset.training.num_steps
+    evaluate_every = min(preset.training.evaluate_every, steps)
+    training = dataclasses.replace(preset.training, num_steps=steps, evaluate_every=evaluate_every, seed=seed)
+    return dataclasses.replace(
+        preset, in_dist=in_dist, watch=watch, data_dir=data_dir, output_dir=output_dir, training=training
+    )
+
+
 _PAPER_GLOW = TrainingConfig(
     num_steps=200_000, batch_size=32, optimizer="rmsprop", schedule="halving", evaluate_every=5_000
 )

@@ -27,6 +27,7 @@ TITLES = {
     "letters": "letters",
     "noise": "uniform noise",
     "constant": "constant images",
+    "contrast-0.5": "test images at half contrast",
 }
 
 

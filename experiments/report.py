@@ -7,10 +7,11 @@ the command.
 
 import base64
 import html
+import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -59,18 +60,38 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs of plain text (a blank line parts them), then tables, then figures."""
+    """A heading with paragraphs of plain text (a blank line parts them), then tables, then figures.
+
+    Attributes:
+        title: the heading.
+        text: plain text.
+        tables: in order.
+        figures: in order.
+        level: 2, or 3 for a section of the one above it; a page that has these begins with its contents.
+    """
 
     title: str
     text: str = ""
     tables: Sequence[Table] = ()
     figures: Sequence[Picture] = ()
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says, as `write` was given it."""
+
+    title: str
+    question: str
+    lead: str
+    sections: Sequence[Section]
+    command: str
 
 
 def write(
     path_dir: str | Path, title: str, question: str, lead: str, sections: Sequence[Section], command: str
 ) -> Path:
-    """Path of the `report.html` written into `path_dir`, with the same content beside it as `report.md`.
+    """Path of the `report.html` written into `path_dir`, with the same as `report.md`, and for `read` as JSON.
 
     Args:
         path_dir: folder of the run; made if needed.
@@ -83,36 +104,62 @@ def write(
     folder = Path(path_dir)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
-    page.write_text(_html_page(title, question, lead, sections, command), encoding="utf-8")
-    (folder / "report.md").write_text(_md_page(folder, title, question, lead, sections, command), encoding="utf-8")
+    content = Page(title, question, lead, list(sections), command)
+    page.write_text(_html_page(content), encoding="utf-8")
+    (folder / "report.md").write_text(_md_page(folder, content), encoding="utf-8")
+    written = asdict(content)
+    for figure in (figure for section in written["sections"] for figure in section["figures"]):
+        figure["path"] = Path(os.path.relpath(figure["path"], folder)).as_posix()
+    (folder / "report.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     return page
+
+
+def read(path_dir: str | Path) -> Page:
+    """The page that `write` left in `path_dir`. Raises InputError where there is none."""
+    folder = Path(path_dir)
+    try:
+        content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"There is no report in {folder} ({error}); run the experiment that writes it.") from error
+    sections = [
+        Section(
+            section["title"],
+            section["text"],
+            [Table(**table) for table in section["tables"]],
+            [Picture(**{**figure, "path": folder / figure["path"]}) for figure in section["figures"]],
+            section["level"],
+        )
+        for section in content["sections"]
+    ]
+    return Page(content["title"], content["question"], content["lead"], sections, content["command"])
 
 
 def _paragraphs(text: str) -> list[str]:
     return [" ".join(block.split()) for block in re.split(r"\n\s*\n", text) if block.strip()]
 
 
-def _html_page(title: str, question: str, lead: str, sections: Sequence[Section], command: str) -> str:
-    body = "\n".join(_html_section(section) for section in sections)
+def _html_page(page: Page) -> str:
+    body = "\n".join(_html_section(n, section) for n, section in enumerate(page.sections))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{html.escape(title)}</title>
+<title>{html.escape(page.title)}</title>
 <style>
 {STYLE.read_text(encoding="utf-8")}</style>
 </head>
 <body>
 <main>
-<h1>{html.escape(title)}</h1>
-{_html_paragraphs(question, "question")}
-{_html_paragraphs(lead, "lead")}
+<h1>{html.escape(page.title)}</h1>
+{_html_paragraphs(page.question, "question")}
+{_html_paragraphs(page.lead, "lead")}
+{_html_contents(page.sections)}
 {body}
 <section>
 <h2>Run it again</h2>
-<pre><code>{html.escape(command)}</code></pre>
+<pre><code>{html.escape(page.command)}</code></pre>
 </section>
 </main>
 </body>
@@ -124,8 +171,19 @@ def _html_paragraphs(text: str, kind: str) -> str:
     return "\n".join(f'<p class="{kind}">{html.escape(paragraph)}</p>' for paragraph in _paragraphs(text))
 
 
-def _html_section(section: Section) -> str:
-    parts = [f"<h2>{html.escape(section.title)}</h2>"]
+def _html_contents(sections: Sequence[Section]) -> str:
+    if all(section.level == 2 for section in sections):
+        return ""
+    links = [
+        f'<li><a href="#section-{n}">{html.escape(section.title)}</a></li>'
+        for n, section in enumerate(sections)
+        if section.level == 2
+    ]
+    return "\n".join(["<nav><ul>", *links, "</ul></nav>"])
+
+
+def _html_section(number: int, section: Section) -> str:
+    parts = [f'<h{section.level} id="section-{number}">{html.escape(section.title)}</h{section.level}>']
     parts += [f"<p>{html.escape(text)}</p>" for text in _paragraphs(section.text)]
     parts += [_html_table(table) for table in section.tables]
     parts += [_html_figure(figure) for figure in section.figures]
@@ -165,13 +223,14 @@ def _embedded(path: Path, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
-def _md_page(folder: Path, title: str, question: str, lead: str, sections: Sequence[Section], command: str) -> str:
-    blocks = [f"# {_md(title)}", *map(_md, _paragraphs(question)), *(f"**{_md(text)}**" for text in _paragraphs(lead))]
-    for section in sections:
-        blocks += [f"## {_md(section.title)}", *map(_md, _paragraphs(section.text))]
+def _md_page(folder: Path, page: Page) -> str:
+    leads = [f"**{_md(text)}**" for text in _paragraphs(page.lead)]
+    blocks = [f"# {_md(page.title)}", *map(_md, _paragraphs(page.question)), *leads]
+    for section in page.sections:
+        blocks += [f"{'#' * section.level} {_md(section.title)}", *map(_md, _paragraphs(section.text))]
         blocks += [_md_table(table) for table in section.tables]
         blocks += [_md_figure(folder, figure) for figure in section.figures]
-    return "\n\n".join([*blocks, "## Run it again", f"```sh\n{command}\n```"]) + "\n"
+    return "\n\n".join([*blocks, "## Run it again", f"```sh\n{page.command}\n```"]) + "\n"
 
 
 def _md_table(table: Table) -> str:

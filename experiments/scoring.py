@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Iterable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +12,16 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from experiments.trained import Trained
-from glowjax.data import ImageSet
+from glowjax.data import ImageSet, resolve
+from glowjax.data.generated import is_generated
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import Flow, FlowTerms
 from glowjax.ood.metrics import DetectionMetrics, Mean, detection_metrics, mean_with_interval
 from glowjax.train import in_batches, log_likelihoods
 from glowjax.typing import Array, Images, Key, Params
+
+REFERENCES = ("contrast-0.5", "constant", "noise")
+"""Generated sets that stand in every histogram: less contrast, no content, no structure."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +64,33 @@ class Scored:
         """The number of images, and of the photos that they were cut from."""
         groups = self.images.groups
         return f"{self.images.num_images:,}" + ("" if groups is None else f" ({len(np.unique(groups)):,} photos)")
+
+
+Sets = dict[str, Scored]
+"""Image sets under one model by name; the test set of what it was trained on first."""
+
+
+def image_sets(
+    trained: Trained, specs: Iterable[str], data_dir: Path | None, num_images: int | None, seed: int
+) -> list[ImageSet]:
+    """The test set of what the model was trained on, and the sets that `specs` name, at most `num_images` of each."""
+    test = resolve(f"{trained.in_dist}:test", None, data_dir, num_images, seed)
+    return [test, *(resolve(spec, test, data_dir, num_images, seed) for spec in dict.fromkeys(specs))]
+
+
+def score_each(trained: Trained, images: Iterable[ImageSet], num_draws: int, seed: int) -> Sets:
+    """Each set under the model, by its name."""
+    return {one.name: score(trained, one, num_draws, seed) for one in images}
+
+
+def collected(sets: Sets) -> Sets:
+    """Those that are no generated references."""
+    return {name: scored for name, scored in sets.items() if not is_generated(name)}
+
+
+def references(sets: Sets) -> Sets:
+    """The generated ones, such as `REFERENCES`."""
+    return {name: scored for name, scored in sets.items() if is_generated(name)}
 
 
 def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scored:

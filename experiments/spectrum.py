@@ -10,8 +10,6 @@ and the figure below the run's folder.
 import dataclasses
 import functools
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ import numpy as np
 import tyro
 
 from experiments import report
-from experiments.command_line import run
+from experiments.command_line import command, run
 from experiments.published import title
 from experiments.report import Picture, Section, Table
 from experiments.trained import load_flow
@@ -106,7 +104,7 @@ def main(config: SpectrumConfig) -> dict[str, Any]:
         QUESTION,
         lead,
         [Section("Extreme directions", text, [_table(pairs, variances)], [picture])],
-        "python -m experiments.spectrum " + shlex.join(sys.argv[1:]),
+        command("spectrum", config),
     )
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(lead, f"The report is {page}.", sep="\n")

@@ -24,7 +24,7 @@ from glowjax.typing import Array
 Activation = Callable[[Array], Array]
 
 ComputeDtype: TypeAlias = str | None
-"""What a conditioner computes in: "bfloat16", "float32" or, by default, the dtype of its input, which its params keep."""
+"""What a conditioner computes in: "bfloat16", "float32" or, by default, its input's dtype, which its params keep."""
 
 
 def _per_feature(values: Array, x: Array) -> Array:
@@ -110,7 +110,6 @@ class ConvConditioner(nn.Module):
     @nn.compact
     def __call__(self, x: Array, num_outputs: int) -> Array:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
-
         dtype = x.dtype
 
         def network(x: Array) -> Array:
@@ -149,7 +148,6 @@ class HighwayConditioner(nn.Module):
     @nn.compact
     def __call__(self, x: Array, num_outputs: int) -> Array:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
-
         dtype = x.dtype
 
         def network(x: Array) -> Array:

@@ -134,6 +134,44 @@ def test_a_tail_off_scale_is_told():
     assert legend_texts(figure)[2].endswith("10% off scale")
 
 
+def test_references_lie_beneath_and_leave_the_histograms_as_they_are():
+    noise = np.random.default_rng(0).normal(-27000, 100, 50)
+    inside = np.random.default_rng(1).normal(-1500, 50, 50)
+    alone = plots.likelihood_histograms(log_likelihoods(), NUM_DIMS, "FashionMNIST").axes[0]
+    figure = plots.likelihood_histograms(
+        log_likelihoods(), NUM_DIMS, "FashionMNIST", references={"noise": noise, "constant": inside}
+    )
+    axes = figure.axes[0]
+    assert axes.get_xlim() == alone.get_xlim()
+    assert len(outlines(axes)) == len(outlines(alone)) == 2
+    assert len(legend_texts(figure)) == 2
+    bits = [-values.mean() / NUM_DIMS / np.log(2) for values in (noise, inside)]
+    assert [text.get_text() for text in axes.texts] == [
+        f"noise: mean {bits[0]:.2f} bits/dim (off scale)",
+        f"constant: mean {bits[1]:.2f} bits/dim",
+    ]
+    _, arrow, bar, dot = axes.lines
+    assert arrow.get_marker() == "<"
+    np.testing.assert_allclose(bar.get_xdata(), np.quantile(inside, [0.025, 0.975]))
+    np.testing.assert_allclose(dot.get_xdata(), np.median(inside))
+    assert max(bar.get_ydata()) < 0
+
+
+def test_the_axis_reaches_out_to_a_reference_nearby():
+    near = np.random.default_rng(0).normal(-400, 10, 50)
+    axes = plots.likelihood_histograms(log_likelihoods(), NUM_DIMS, "FashionMNIST", references={"near": near}).axes[0]
+    assert axes.get_xlim()[1] > -400
+    assert "off scale" not in axes.texts[0].get_text()
+
+
+def test_the_references_of_a_decomposition_are_no_histograms():
+    sets = log_likelihoods(noise=np.full(50, -1500.0))
+    panels = plots.decomposition(sets, sets, "FashionMNIST", references=["noise"]).axes
+    for axes in panels:
+        assert len(outlines(axes)) == 2
+        assert axes.texts[0].get_text() == "noise: mean -1,500"
+
+
 @pytest.mark.parametrize("noise", [0.0, 1e-4], ids=["exact", "rounded"])
 def test_a_constant_log_det_is_a_line_with_its_value(noise):
     log_pz = log_likelihoods()
@@ -179,6 +217,27 @@ def test_a_grid_holds_every_image_unchanged(num_channels):
         np.testing.assert_array_equal(grid[row : row + 8, column : column + 8], image)
     assert (grid[20:, 10:] == 255).all()
     assert axes.get_title(loc="left") == "seven"
+
+
+def test_scored_images_stand_beside_their_bits_per_dim():
+    figure = plots.scored_images(
+        {"least": (images(3), np.array([7.123, 6.5, 6.0])), "most": (images(2), np.ones(2))}, 2
+    )
+    figure.draw_without_rendering()
+    assert [part.get_suptitle() for part in figure.subfigs] == ["least", "most"]
+    shown = [axes for part in figure.subfigs for axes in part.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == ["7.12", "6.50", "6.00", "1.00", "1.00"]
+    np.testing.assert_array_equal(np.asarray(shown[1].images[0].get_array()), images(3)[1, ..., 0])
+
+
+def test_a_gap_by_part_has_a_bar_with_its_error_for_each_part():
+    gaps = {"MNIST": {"scale 1, prior": (200.0, 3.0), "scale 1, volume": (-50.0, 2.0), "total": (150.0, 4.0)}}
+    axes = plots.gap_by_part(gaps).axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [200, -50, 150]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(gaps["MNIST"])
+    (bars,) = [lines for lines in axes.collections if len(lines.get_segments()) == 3]
+    np.testing.assert_allclose([np.ptp(segment[:, 0]) / 4 for segment in bars.get_segments()], [3, 2, 4])
+    assert "[nats]" in axes.get_xlabel()
 
 
 def test_samples_show_one_grid_a_title():
@@ -241,11 +300,13 @@ def test_save_refuses_what_json_cannot_hold(tmp_path, figures):
     [
         (lambda: plots.likelihood_histograms(log_likelihoods(), 4, "MNISt"), "did you mean 'MNIST'"),
         (lambda: plots.likelihood_histograms({"a": []}, 4, "a"), "'a' holds 0 numbers"),
+        (lambda: plots.likelihood_histograms({"a": [1.0]}, 4, "a", references={"b": [np.nan]}), "1 of them not finite"),
         (lambda: plots.decomposition({"a": [1.0, np.nan]}, {"a": [1.0]}, "a"), "1 of them not finite"),
         (lambda: plots.training_curve([0, 1], {"a": [1.0]}, ["a"]), "'a' holds 1 numbers for 2 steps"),
         (lambda: plots.training_curve([0], {"a": [1.0]}, "mnist"), "Unknown in-distribution set"),
         (lambda: plots.image_grid(images().astype(np.float32)), "float32 of shape"),
         (lambda: plots.image_grid(images()[0]), r"shape \(8, 8, 1\)"),
+        (lambda: plots.scored_images({"a": (images(2), np.ones(3))}), "'a' has 2 images and 3 scores"),
         (lambda: plots.image_grid(images(), 0), "num_columns is 0"),
         (lambda: plots.roc_curves([1.0], {"a": [2.0]}, {"b": None}), "Unknown set of metrics 'a'"),
         (lambda: plots.bits_per_dim_means({"a": None}, "b"), "Unknown in-distribution set 'b'"),

@@ -16,6 +16,7 @@ from glowjax.analysis.location_spread import LocationSpread, Spread, location_sp
 from glowjax.analysis.moments import Moments, moments
 from glowjax.analysis.paths import Nodes, Profile, gauss_legendre, profile, second_order_parts
 from glowjax.analysis.remainder import Remainder, remainder, remainder_along
+from glowjax.analysis.scales import ScaleTerms, scale_terms
 from glowjax.analysis.spectrum import Eigenpairs, extreme_eigenpairs
 from glowjax.analysis.taylor import SecondOrderGap, likelihood_gap, second_order_gap
 from glowjax.estimate import Estimate
@@ -30,6 +31,7 @@ __all__ = [
     "Nodes",
     "Profile",
     "Remainder",
+    "ScaleTerms",
     "SecondOrderGap",
     "Spread",
     "constant_volume",
@@ -49,6 +51,7 @@ __all__ = [
     "quadratic_forms",
     "remainder",
     "remainder_along",
+    "scale_terms",
     "second_order_gap",
     "second_order_parts",
 ]

@@ -83,12 +83,12 @@ class Flow:
 
     def terms(self, params: FlowParams, x: Continuous) -> FlowTerms:
         """The parts of `log_prob`, summed and by scale. Raises InputError as `log_prob` does."""
-        _check_continuous(params, x)
+        check_continuous(params, x)
         return _terms(self, params, x)
 
     def encode(self, params: FlowParams, x: Continuous) -> Latents:
         """The latents of `x` [..., H, W, C], finest scale first. Raises InputError as `log_prob` does."""
-        _check_continuous(params, x)
+        check_continuous(params, x)
         return _encode(self, params, x)
 
     def decode(self, params: FlowParams, latents: Latents) -> Continuous:
@@ -129,7 +129,8 @@ class Flow:
         return _sample(self, params, key, num_images, temperature)
 
 
-def _check_continuous(params: FlowParams, x: Continuous) -> None:
+def check_continuous(params: FlowParams, x: Continuous) -> None:
+    """Raises InputError unless `x` [..., H, W, C] is finite, floating and of the shape of the flow's images."""
     check_shape(params.image_shape, x.shape)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise InputError(

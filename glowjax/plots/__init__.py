@@ -3,8 +3,9 @@
 from glowjax.plots.curvature import along_paths, contrast_curves, gap_estimates, pixel_moments, spectrum
 from glowjax.plots.detection import bits_per_dim_means, roc_curves
 from glowjax.plots.filtering import by_angle, risk_coverage
-from glowjax.plots.images import image_grid, samples
+from glowjax.plots.images import image_grid, samples, scored_images
 from glowjax.plots.likelihoods import decomposition, likelihood_histograms, likelihood_panels
+from glowjax.plots.scales import gap_by_part
 from glowjax.plots.style import save
 from glowjax.plots.training import training_curve
 
@@ -14,6 +15,7 @@ __all__ = [
     "by_angle",
     "contrast_curves",
     "decomposition",
+    "gap_by_part",
     "gap_estimates",
     "image_grid",
     "likelihood_histograms",
@@ -23,6 +25,7 @@ __all__ = [
     "roc_curves",
     "samples",
     "save",
+    "scored_images",
     "spectrum",
     "training_curve",
 ]

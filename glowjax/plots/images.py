@@ -11,6 +11,7 @@ from glowjax.plots.style import PAGE_WIDTH, styled
 GAP = 2  # pixels between images
 MAX_CELL = 0.8  # inches: more would show pixels rather than images
 TITLE_HEIGHT = 0.3  # inches
+SCORE_HEIGHT = 0.17  # inches, for the number above an image
 
 
 def image_grid(images: np.ndarray, num_columns: int = 10, title: str = "") -> Figure:
@@ -54,6 +55,35 @@ def samples(images: Mapping[str, np.ndarray], num_columns: int = 10) -> Figure:
         axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest", alpha=shown.astype(float))
         axes.set_title(title)
         axes.set_axis_off()
+    return figure
+
+
+@styled
+def scored_images(ranked: Mapping[str, tuple[np.ndarray, np.ndarray]], num_columns: int = 10) -> Figure:
+    """A grid of images for each title, with the bits per dimension above each image.
+
+    Args:
+        ranked: {title: ([N, H, W, C] uint8 with C = 1 or 3, [N] bits/dim)}.
+        num_columns: images in a row.
+
+    Raises:
+        InputError: where images are not uint8 [N, H, W, C], or there is not one number an image.
+    """
+    rows = [-(-len(images) // num_columns) for images, _ in ranked.values()]
+    height = sum(rows) * (PAGE_WIDTH / num_columns + SCORE_HEIGHT) + TITLE_HEIGHT * len(ranked)
+    figure = Figure(figsize=(PAGE_WIDTH, height))
+    figure.set_layout_engine("constrained", h_pad=0.02, w_pad=0.02, hspace=0, wspace=0)
+    parts = figure.subfigures(len(ranked), 1, squeeze=False, height_ratios=rows)[:, 0]
+    for part, num_rows, (title, (images, bits)) in zip(parts, rows, ranked.items(), strict=True):
+        if len(images) != len(bits):
+            raise InputError(f"'{title}' has {len(images)} images and {len(bits)} scores; expected one an image.")
+        part.suptitle(title, x=0.01, ha="left", fontsize="large")
+        panels = part.subplots(num_rows, num_columns, squeeze=False).ravel()
+        for axes in panels:
+            axes.set_axis_off()
+        for axes, image, value in zip(panels, images, bits, strict=False):
+            axes.imshow(_tile(title, image[None], 1), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.set_title(f"{value:.2f}", fontsize="small", loc="center", pad=2)
     return figure
 
 

@@ -1,6 +1,6 @@
 """Histograms of log-likelihoods and of their two terms: figures 1 to 5a of the paper."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from textwrap import fill
 from typing import Any
 
@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glowjax.plots.style import in_dist_first, legend_below, line_styles, new_figure, styled
+from glowjax.plots.references import ROW_HEIGHT, draw_references, extended
+from glowjax.plots.style import finite_arrays, in_dist_first, legend_below, line_styles, new_figure, styled
 
 NUM_BINS = 80
 BULK = (0.002, 0.998)  # the quantiles between which a histogram is drawn
@@ -17,7 +18,13 @@ PANEL_LEGEND_WIDTH = 40  # characters under half a page
 
 @styled
 def likelihood_histograms(
-    log_likelihoods: Mapping[str, Any], num_dims: int, in_dist: str, title: str = "", *, reach: float = 6.0
+    log_likelihoods: Mapping[str, Any],
+    num_dims: int,
+    in_dist: str,
+    title: str = "",
+    *,
+    reach: float = 6.0,
+    references: Mapping[str, Any] | None = None,
 ) -> Figure:
     """Overlaid histograms of log P(image), in nats below and in bits/dim above; likelier is to the right.
 
@@ -31,16 +38,19 @@ def likelihood_histograms(
         in_dist: the set that the model was trained on; drawn first.
         title: above the figure.
         reach: how many widths of the in-distribution set another set may lie away and still be drawn.
+        references: {set: [N] nats} of generated images, shown as bars beneath the histograms.
 
     Raises:
         InputError: where `in_dist` is none of the sets, or a set is empty or holds a non-finite number.
     """
     sets = in_dist_first(log_likelihoods, in_dist)
+    beneath = finite_arrays(references or {})
     nats_per_bit = num_dims * np.log(2)
     labels = {name: f"{name}: mean {-nats.mean() / nats_per_bit:.2f} bits/dim" for name, nats in sets.items()}
     labels[in_dist] += " (in-distribution)"
-    figure, (axes,) = new_figure(2.9 + 0.17 * len(sets))
-    _histograms(axes, sets, labels, reach)
+    figure, (axes,) = new_figure(2.9 + 0.17 * len(sets) + ROW_HEIGHT * len(beneath))
+    _histograms(axes, sets, labels, reach, beneath)
+    draw_references(axes, beneath, lambda nats: f"{-nats.mean() / nats_per_bit:.2f} bits/dim")
     axes.set_xlabel("log P(image) [nats]")
     axes.set_title(title)
     top = axes.secondary_xaxis(
@@ -53,27 +63,38 @@ def likelihood_histograms(
 
 @styled
 def likelihood_panels(
-    log_likelihoods: Mapping[str, Mapping[str, Any]], num_dims: int, in_dist: str, *, reach: float = 6.0
+    log_likelihoods: Mapping[str, Mapping[str, Any]],
+    num_dims: int,
+    in_dist: str | Mapping[str, str],
+    *,
+    reach: float = 6.0,
+    references: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Figure:
     """Histograms of log P(image) under several models, a panel for each: figure 3 of the paper.
 
     Args:
         log_likelihoods: {model: {set: [N] nats}}.
         num_dims: dimensions of an image, H * W * C.
-        in_dist: the set that the models were trained on; drawn first.
+        in_dist: the set that the models were trained on, or {model: set}; drawn first.
         reach: how many widths of the in-distribution set another set may lie away and still be drawn.
+        references: {model: {set: [N] nats}} of generated images, shown as bars beneath the histograms.
 
     Raises:
         InputError: where `in_dist` is none of a model's sets, or a set is empty or holds a non-finite number.
     """
+    nats_per_bit = num_dims * np.log(2)
+    beneath = {model: finite_arrays((references or {}).get(model, {})) for model in log_likelihoods}
     num_sets = max(map(len, log_likelihoods.values()))
+    height = 2.3 + 0.2 * num_sets + ROW_HEIGHT * max(map(len, beneath.values()))
     num_columns = min(2, len(log_likelihoods))
     num_rows = -(-len(log_likelihoods) // num_columns)
-    figure, panels = new_figure((2.3 + 0.2 * num_sets) * num_rows, num_columns, num_rows)
+    figure, panels = new_figure(height * num_rows, num_columns, num_rows)
     for axes, (model, values) in zip(panels, log_likelihoods.items(), strict=False):
-        sets = in_dist_first(values, in_dist)
-        means = {name: -nats.mean() / (num_dims * np.log(2)) for name, nats in sets.items()}
-        _histograms(axes, sets, {name: f"{name}: mean {mean:.2f} bits/dim" for name, mean in means.items()}, reach)
+        sets = in_dist_first(values, in_dist if isinstance(in_dist, str) else in_dist[model])
+        means = {name: -nats.mean() / nats_per_bit for name, nats in sets.items()}
+        labels = {name: f"{name}: mean {mean:.2f} bits/dim" for name, mean in means.items()}
+        _histograms(axes, sets, labels, reach, beneath[model])
+        draw_references(axes, beneath[model], lambda nats: f"{-nats.mean() / nats_per_bit:.2f} bits/dim")
         axes.set_title(model)
         axes.set_xlabel("log P(image) [nats]")
         _legend_under(axes)
@@ -98,6 +119,7 @@ def decomposition(
     title: str = "",
     *,
     reach: float = 6.0,
+    references: Collection[str] = (),
 ) -> Figure:
     """Histograms of a flow's two terms, log p(z) and log |det dz/dx|, in nats: figure 4 of the paper.
 
@@ -110,15 +132,20 @@ def decomposition(
         in_dist: the set that the model was trained on; drawn first.
         title: above the figure.
         reach: how many widths of the in-distribution set another set may lie away and still be drawn.
+        references: those of the sets that are generated images, shown as bars beneath the histograms.
 
     Raises:
         InputError: where `in_dist` is none of the sets, or a set is empty or holds a non-finite number.
     """
-    figure, panels = new_figure(2.8 + 0.2 * len(log_pz), num_columns=2)
+    num_histograms = len(log_pz) - len(references)
+    figure, panels = new_figure(2.8 + 0.2 * num_histograms + ROW_HEIGHT * len(references), num_columns=2)
     terms = ((log_pz, "log p(z) [nats]"), (log_det, "log |det dz/dx| [nats]"))
     for axes, (term, label) in zip(panels, terms, strict=True):
-        sets = in_dist_first(term, in_dist)
-        _histograms(axes, sets, {name: f"{name}: mean {nats.mean():,.0f}" for name, nats in sets.items()}, reach)
+        every = in_dist_first(term, in_dist)
+        beneath = {name: every.pop(name) for name in references}
+        labels = {name: f"{name}: mean {nats.mean():,.0f}" for name, nats in every.items()}
+        _histograms(axes, every, labels, reach, beneath)
+        draw_references(axes, beneath, lambda nats: f"{nats.mean():,.0f}")
         axes.set_xlabel(label)
         _legend_under(axes)
     panels[1].set_ylabel("")
@@ -126,9 +153,15 @@ def decomposition(
     return figure
 
 
-def _histograms(axes: Axes, sets: Mapping[str, np.ndarray], labels: Mapping[str, str], reach: float) -> None:
+def _histograms(
+    axes: Axes,
+    sets: Mapping[str, np.ndarray],
+    labels: Mapping[str, str],
+    reach: float,
+    references: Mapping[str, np.ndarray],
+) -> None:
     """Draws each set over a range that suits the first one; what does not fit is told in its label."""
-    low, high = _range(sets, reach)
+    low, high = extended(_range(sets, reach), references)
     edges = np.linspace(low, high, NUM_BINS + 1)
     for order, (name, style) in enumerate(line_styles(sets).items()):
         values, label = sets[name], labels[name]

@@ -80,7 +80,12 @@ def in_dist_first(values: Mapping[str, Any], in_dist: str) -> dict[str, np.ndarr
     """
     if in_dist not in values:
         raise unknown("in-distribution set", in_dist, values)
-    arrays = {name: np.ravel(np.asarray(values[name], np.float64)) for name in {in_dist: None, **values}}
+    return finite_arrays({name: values[name] for name in {in_dist: None, **values}})
+
+
+def finite_arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """{set: [N] float64}. Raises InputError where a set is empty or holds a non-finite number."""
+    arrays = {name: np.ravel(np.asarray(array, np.float64)) for name, array in values.items()}
     for name, array in arrays.items():
         num_bad = np.count_nonzero(~np.isfinite(array))
         if num_bad or not array.size:

@@ -1,12 +1,16 @@
 """Every preset is a model that can be built and a step that can be compiled, without running it."""
 
 import dataclasses
+import shlex
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import pytest
+import tyro
 
-from experiments.command_line import parse_train_config
+from experiments.command_line import command, parse_train_config, train_command
+from experiments.likelihoods import LikelihoodsConfig
 from experiments.presets import PRESETS
 from glowjax.errors import InputError
 from glowjax.train import make_state, train_step
@@ -58,3 +62,21 @@ def test_an_unknown_model_names_the_nearest():
 def test_an_unknown_preset_names_the_nearest():
     with pytest.raises(InputError, match="Unknown preset 'smal-28'; did you mean 'small-28'"):
         parse_train_config(["--preset", "smal-28"], "")
+
+
+def test_the_command_of_a_configuration_gives_that_configuration_back():
+    config = LikelihoodsConfig(Path("runs/a b"), ("mnist:train", "noise"), num_draws=3, seed=1)
+    words = shlex.split(command("likelihoods", config))
+    assert words[:3] == ["python", "-m", "experiments.likelihoods"]
+    assert tyro.cli(LikelihoodsConfig, args=words[3:]) == config
+    assert "--num-images" not in words
+
+
+@pytest.mark.parametrize("kind", PRESETS)
+def test_the_command_of_a_training_run_gives_its_configuration_back(kind):
+    preset = PRESETS[kind]["small-28"]
+    training = dataclasses.replace(preset.training, num_steps=7, learning_rate=1.5e-3)
+    config = dataclasses.replace(
+        preset, model=dataclasses.replace(preset.model, width=9), training=training, watch=("mnist", "noise")
+    )
+    assert parse_train_config(shlex.split(train_command(config))[3:], "") == config

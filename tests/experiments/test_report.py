@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.report import Picture, Section, Table, write
+from experiments.report import Picture, Section, Table, read, write
 from glowjax.errors import InputError
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -160,3 +160,27 @@ def test_a_ragged_table_is_refused():
 def test_a_missing_figure_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no figure at '.*absent.png'"):
         Picture(tmp_path / "absent.png", "c", "a")
+
+
+def test_a_page_is_read_back_as_it_was_written(tmp_path, picture):
+    sections = [Section("One", "Text.", [TABLE], [picture]), Section("Two", level=3)]
+    write(tmp_path / "run", "Title", "Lead.", sections, "make")
+    page = read(tmp_path / "run")
+    assert (page.title, page.lead, page.command) == ("Title", "Lead.", "make")
+    assert [(section.title, section.level) for section in page.sections] == [("One", 2), ("Two", 3)]
+    first = page.sections[0]
+    assert (first.text, list(first.tables)) == ("Text.", [TABLE])
+    assert first.figures[0].path.samefile(picture.path)
+    with pytest.raises(InputError, match="There is no report in"):
+        read(tmp_path)
+
+
+def test_a_page_with_lower_sections_begins_with_links_to_the_upper_ones(tmp_path):
+    sections = [Section("A"), Section("below A", level=3), Section("B")]
+    page = Page(write(tmp_path, "t", "q", "l", sections, "c").read_text())
+    links = [attributes["href"].removeprefix("#") for attributes in page.all("a")]
+    ids = [attributes["id"] for level in ("h2", "h3") for attributes in page.all(level) if "id" in attributes]
+    assert links == ["section-0", "section-2"]
+    assert sorted(ids) == ["section-0", "section-1", "section-2"]
+    assert "### below A" in (tmp_path / "report.md").read_text()
+    assert not Page(write(tmp_path, "t", "q", "l", sections[:1], "c").read_text()).all("nav")

@@ -9,6 +9,7 @@ from pathlib import Path
 import chex
 import numpy as np
 import pytest
+from tiny import TINY, write_ramps
 
 import experiments.filter
 from experiments import (
@@ -18,6 +19,7 @@ from experiments import (
     demo,
     likelihoods,
     model_classes,
+    own_samples,
     spectrum,
     train,
 )
@@ -26,32 +28,19 @@ from experiments.demo import DemoConfig
 from experiments.filter import FilterConfig
 from experiments.likelihoods import LikelihoodsConfig
 from experiments.model_classes import ModelClassesConfig
-from experiments.presets import PRESETS, TrainConfig, TrainingConfig
+from experiments.presets import PRESETS
 from experiments.trained import load, name_each
 from glowjax.errors import InputError
 from glowjax.train import loop
 
 ROOT = Path(__file__).parents[2]
-TINY = TrainConfig(
-    in_dist="ramps",
-    watch=("noise",),
-    model=GlowConfig(num_scales=1, num_steps=1, width=4),
-    training=TrainingConfig(num_steps=6, batch_size=16, warmup_steps=2, evaluate_every=3),
-)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A data folder with a set of ramps, one of other images and one of another shape."""
     data = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    ramps = np.linspace(0, 1, 8)[:, None, None] * rng.uniform(50, 250, (200, 1, 1, 1)) * np.ones((1, 8, 8, 1))
-    labels = (ramps[:, -1, 0, 0] > 150).astype(np.int64)  # bright or dim
-    np.savez(data / "ramps_train.npz", image=ramps.astype(np.uint8), label=labels)
-    np.savez(data / "ramps_test.npz", image=ramps[:60].astype(np.uint8), label=labels[:60])
-    photos = np.arange(40) // 2
-    np.savez(data / "others_test.npz", image=(ramps[:40] / 8 + 100).astype(np.uint8), source_image=photos)
-    np.savez(data / "large_test.npz", image=np.zeros((20, 16, 16, 1), np.uint8))
+    write_ramps(data)
     return data
 
 
@@ -63,9 +52,8 @@ def trained(folder, tmp_path_factory):
 
 
 def test_likelihoods_reports_every_set_and_writes_the_numbers_behind_each_figure(trained, folder):
-    config = LikelihoodsConfig(trained, ("others", "noise", "constant"), num_images=40, data_dir=folder)
-    numbers = likelihoods.main(config)
-    assert list(numbers) == ["ramps:test", "ramps:train", "others:test", "noise", "constant"]
+    numbers = likelihoods.main(LikelihoodsConfig(trained, ("others",), num_images=40, data_dir=folder))
+    assert list(numbers) == ["ramps:test", "ramps:train", "others:test", "contrast-0.5", "constant", "noise"]
     output = trained / "likelihoods"
     assert json.loads((output / "results.json").read_text()) == numbers
     for figure in ("log-likelihoods", "decomposition", "training", "samples"):
@@ -128,7 +116,8 @@ def other(request, others):
 
 
 def test_another_model_is_trained_and_evaluated_by_the_same_commands(other, folder):
-    numbers = likelihoods.main(LikelihoodsConfig(other, ("others", "noise"), 40, num_draws=2, data_dir=folder))
+    config = LikelihoodsConfig(other, ("others",), ("noise",), 40, num_draws=2, data_dir=folder)
+    numbers = likelihoods.main(config)
     assert list(numbers) == ["ramps:test", "ramps:train", "others:test", "noise"]
     assert "log_det_nats" not in numbers["noise"]
     page = (other / "likelihoods" / "report.html").read_text()
@@ -153,6 +142,13 @@ def test_another_model_resumes_with_the_same_bits(other, folder, tmp_path, monke
     chex.assert_trees_all_equal(load(tmp_path).params, load(other).params)
 
 
+def test_samples_of_a_model_that_is_no_flow_have_likelihoods_but_no_terms(others, folder):
+    config = own_samples.OwnSamplesConfig(others["vae"], ("others",), (), (0.5,), 12, 2, folder)
+    results = own_samples.main(config)
+    assert list(results) == ["ramps:test", "samples, temperature 0.5", "others:test"]
+    assert "as drawn" not in (others["vae"] / "own-samples" / "report.html").read_text()
+
+
 @pytest.mark.parametrize("experiment", [curvature, contrast, spectrum], ids=["curvature", "contrast", "spectrum"])
 def test_input_curvature_of_a_discrete_likelihood_is_refused(other, folder, experiment):
     config = {
@@ -165,11 +161,11 @@ def test_input_curvature_of_a_discrete_likelihood_is_refused(other, folder, expe
 
 
 def test_model_classes_compares_runs_on_the_same_images(trained, others, folder, tmp_path):
-    config = ModelClassesConfig((trained, *others.values()), ("others", "noise"), 30, 1, 2, folder, tmp_path)
+    config = ModelClassesConfig((trained, *others.values()), ("others",), ("noise",), 30, 1, 2, folder, tmp_path)
     numbers = model_classes.main(config)
     assert list(numbers) == ["NVP-Glow", "PixelCNN", "VAE"]
     assert numbers["NVP-Glow"]["noise"]["bits_per_dim"]["mean"] > 8
-    assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 2
+    assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 1
     assert json.loads((tmp_path / "results.json").read_text()) == numbers
 
 
@@ -226,7 +222,18 @@ def test_models_of_one_kind_are_told_apart(trained):
 
 @pytest.mark.parametrize(
     "name",
-    ["train", "likelihoods", "demo", "curvature", "moments", "contrast", "spectrum", "model_classes", "filter"],
+    [
+        "train",
+        "likelihoods",
+        "demo",
+        "curvature",
+        "moments",
+        "contrast",
+        "spectrum",
+        "model_classes",
+        "filter",
+        "paper",
+    ],
 )
 def test_help_says_what_an_experiment_makes(name):
     done = subprocess.run(

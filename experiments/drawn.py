@@ -1,0 +1,75 @@
+"""Samples of a model as 8-bit images, and a flow's as they were drawn, before rounding and clipping."""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.trained import Trained
+from glowjax.data import ImageSet
+from glowjax.likelihood import NUM_LEVELS
+from glowjax.models import Flow, FlowTerms
+from glowjax.models.flow import LOG_2PI
+from glowjax.typing import Array, Images, Key, Params
+
+BATCH_SIZE = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Continuous:
+    """What a flow says of its samples as they were drawn.
+
+    Attributes:
+        terms: each [N] in nats, of the continuous images.
+        outside: the share of pixel values that lie outside [0, 256) and are clipped.
+    """
+
+    terms: FlowTerms
+    outside: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """Samples at one temperature.
+
+    Attributes:
+        temperature: 1 draws from the model as it is.
+        images: as 8-bit images.
+        continuous: as a flow drew them; None for another model.
+    """
+
+    temperature: float
+    images: ImageSet
+    continuous: Continuous | None = None
+
+    def expected_log_pz(self) -> float:
+        """The mean of log p(z) in nats that a flow's latents have by design, drawn as N(0, temperature^2 I)."""
+        return -0.5 * math.prod(self.images.shape) * (LOG_2PI + self.temperature**2)
+
+
+def draw(trained: Trained, temperature: float, num_images: int, seed: int) -> Drawn:
+    """`num_images` samples of the model at one temperature."""
+    keys = jax.random.split(jax.random.key(seed), -(-num_images // BATCH_SIZE))
+    name = f"samples, temperature {temperature:g}"
+    source = f"{num_images:,} samples of the {trained.kind}, drawn with seed {seed}"
+    if not isinstance(trained.model, Flow):
+        sampled = [trained.model.sample(trained.params, key, BATCH_SIZE, temperature) for key in keys]
+        return Drawn(temperature, ImageSet(name, np.concatenate(sampled)[:num_images], source=source))
+    batches = [_draw(trained.model, trained.params, key, temperature) for key in keys]
+    images, terms, outside = jax.tree.map(lambda *parts: np.concatenate(parts)[:num_images], *batches)
+    return Drawn(temperature, ImageSet(name, images, source=source), Continuous(terms, float(outside.mean())))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _draw(flow: Flow, params: Params, key: Key, temperature: float) -> tuple[Images, FlowTerms, Array]:
+    image = jnp.zeros(params.image_shape)
+    shapes = [z.shape for z in jax.eval_shape(functools.partial(flow.encode, params), image)]
+    keys = jax.random.split(key, len(shapes))
+    latents = [temperature * jax.random.normal(k, (BATCH_SIZE, *s)) for k, s in zip(keys, shapes, strict=True)]
+    x = flow.decode(params, tuple(latents))
+    levels = jnp.clip(jnp.floor(x), 0, NUM_LEVELS - 1)
+    outside = jnp.mean(jnp.floor(x) != levels, axis=(1, 2, 3))
+    return levels.astype(jnp.uint8), flow.terms(params, x), outside

@@ -1,0 +1,116 @@
+"""Why samples are likelier than real images, or less likely: the two terms of a flow's log density, as a section."""
+
+from typing import Any
+
+from experiments.drawn import Continuous, Drawn
+from experiments.published import title
+from experiments.report import Section, Table
+from experiments.scoring import Scored
+from glowjax.estimate import Estimate, difference, from_values
+from glowjax.models import FlowTerms
+from glowjax.ood.metrics import mean_with_interval
+
+Samples = list[tuple[Drawn, Scored]]
+"""Samples at each temperature, and their scores as 8-bit images."""
+
+TERMS = ("log p(z)", "log |det dz/dx|", "log p(x)")
+
+
+def in_words(test_name: str, test: Scored, samples: Samples) -> str:
+    """The result in a sentence for each temperature."""
+    sentences = [f"Real images ({title(test_name)}) take {test.mean()} bits/dim."]
+    for drawn, scored in samples:
+        mean = scored.mean()
+        if mean.high < test.mean().low:
+            verdict = "samples are likelier than real images"
+        elif mean.low > test.mean().high:
+            verdict = "samples are less likely than real images"
+        else:
+            verdict = "the two intervals overlap"
+        sentences.append(f"At temperature {drawn.temperature:g} the model's own samples take {mean}: {verdict}.")
+    return " ".join(sentences)
+
+
+def numbers(drawn: Drawn, test: Scored) -> dict[str, Any]:
+    """What a flow says of one temperature's samples as drawn, as JSON has it; differences from `test` in nats."""
+    assert drawn.continuous is not None
+    assert test.flow is not None
+    gaps = _gaps(drawn.continuous.terms, test.flow.terms, test)
+    return {
+        "log_pz_by_design_nats": drawn.expected_log_pz(),
+        "values_outside_the_range": drawn.continuous.outside,
+        "less_real_images_nats": {
+            name: {"mean": float(gap.mean), "sem": float(gap.sem)} for name, gap in zip(TERMS, gaps, strict=True)
+        },
+    }
+
+
+def explanation(kind: str, test_name: str, test: Scored, samples: Samples) -> list[Section]:
+    """Where the difference between samples and real images lies; nothing for a model that is no flow."""
+    if test.flow is None:
+        return []
+    rows, gaps, words = [[title(test_name), "", *_means(test.flow.terms)]], [], []
+    for drawn, scored in samples:
+        assert drawn.continuous is not None
+        assert scored.flow is not None
+        name = drawn.images.name
+        rows.append([f"{name}, as drawn", f"{drawn.expected_log_pz():,.0f}", *_means(drawn.continuous.terms)])
+        rows.append([f"{name}, 8 bits", "", *_means(scored.flow.terms)])
+        against = _gaps(drawn.continuous.terms, test.flow.terms, test)
+        rounding = _rounding(drawn.continuous, scored.flow.terms)
+        gaps.append([f"{name}, as drawn, less real images", *map(_brief, against)])
+        gaps.append([f"{name}, 8 bits less as drawn", *map(_brief, rounding)])
+        words.append(_one_in_words(drawn, against, rounding[2]))
+    text = (
+        "log p(x) = log p(z) + log |det dz/dx|. A sample's latents are drawn as N(0, T^2 I), so the mean of its first "
+        "term is known before any image is made: -D/2 (log 2 pi + T^2) for D dimensions. At temperature 1 the mean of "
+        "log p over samples is minus the model's own entropy, and that over real images minus a cross-entropy: nothing "
+        "says which is higher. Below it log p(z) rises by D/2 (1 - T^2) nats whatever the model has learned, and the "
+        "volume goes its own way. Then samples are rounded to 8 bits and clipped to 0..255, and scored with fresh "
+        "dequantisation noise, which makes images that the flow did not draw.\n\n"
+    ) + "\n\n".join(words)
+    tables = [
+        Table(
+            "Means in nats with 95 % intervals over images",
+            ["set", "log p(z) by design", *TERMS],
+            rows,
+        ),
+        Table("Differences of means in nats, with standard errors", ["difference", *TERMS], gaps),
+    ]
+    return [Section(f"{kind}: why", text, tables)]
+
+
+def _one_in_words(drawn: Drawn, against: tuple[Estimate, ...], rounding: Estimate) -> str:
+    prior, volume, total = against
+    assert drawn.continuous is not None
+    larger = "volume" if abs(float(volume.mean)) > abs(float(prior.mean)) else "latents"
+    return (
+        f"At temperature {drawn.temperature:g}, as measured: as they are drawn, samples differ from real images by "
+        f"{_brief(total)} nats, {_brief(prior)} in log p(z) and {_brief(volume)} in the volume: the larger part "
+        f"lies in the {larger}. {drawn.continuous.outside:.1%} of their values lie outside a pixel's range; rounding "
+        f"and clipping change the mean of log p by {_brief(rounding)}."
+    )
+
+
+def _gaps(terms: FlowTerms, real: FlowTerms, test: Scored) -> tuple[Estimate, Estimate, Estimate]:
+    """Means over samples less means over real images: of log p(z), of the volume and of their sum."""
+    groups = test.images.groups
+    prior = difference(from_values(terms.log_pz), from_values(real.log_pz, groups))
+    volume = difference(from_values(terms.log_det), from_values(real.log_det, groups))
+    total = difference(from_values(terms.log_pz + terms.log_det), from_values(real.log_pz + real.log_det, groups))
+    return prior, volume, total
+
+
+def _rounding(drawn: Continuous, rounded: FlowTerms) -> tuple[Estimate, Estimate, Estimate]:
+    """The mean change of each term as the same samples become 8-bit images."""
+    prior, volume = rounded.log_pz - drawn.terms.log_pz, rounded.log_det - drawn.terms.log_det
+    return from_values(prior), from_values(volume), from_values(prior + volume)
+
+
+def _means(terms: FlowTerms) -> list[str]:
+    values = (terms.log_pz, terms.log_det, terms.log_pz + terms.log_det)
+    return [mean_with_interval(one).brief(0) for one in values]
+
+
+def _brief(estimate: Estimate) -> str:
+    return f"{float(estimate.mean):+,.0f} ± {float(estimate.sem):,.0f}"

@@ -1,0 +1,237 @@
+"""The plan for one pair of data sets: what is trained on the first, and every experiment that asks about the second."""
+
+import dataclasses
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import experiments.filter
+from experiments import (
+    contrast,
+    curvature,
+    ensemble,
+    likelihoods,
+    model_classes,
+    moments,
+    own_samples,
+    rankings,
+    reverse,
+    scales,
+    spectrum,
+    train,
+)
+from experiments.architectures import GLOWS
+from experiments.command_line import command, train_command
+from experiments.presets import PRESETS, adapted
+from experiments.stages import Stage
+from glowjax.data import load
+from glowjax.data.loading import splits
+from glowjax.errors import InputError, unknown
+
+PAIRS = (
+    "fashion_mnist/mnist",
+    "notmnist_small/mnist",
+    "cifar10/svhn",
+    "celeba32/svhn",
+    "imagenet32/cifar10",
+    "imagenet32/cifar100",
+    "imagenet32/svhn",
+)
+"""Those of the paper, and of its first version."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperConfig:
+    """What to run.
+
+    Attributes:
+        size: of the presets: small (2 cores, hours) or paper (about the paper's sizes).
+        pairs: as "fashion_mnist/mnist": trained on the first, asked about the second; default: all of the paper's.
+        models: which to train: nvp, cv, pixelcnn, vae; the first one also for ensemble and reverse direction.
+        num_members: of the ensemble; below 2 there is none.
+        num_steps: training steps of every model; default: the presets'.
+        num_images: at most how many images of each set in each experiment.
+        num_latent_draws: importance samples an image for a VAE.
+        classifier_steps: training steps of the classifier behind the gates.
+        data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
+        output_dir: where runs and reports go; default: results/paper-SIZE.
+        seed: of training and evaluation.
+    """
+
+    size: Literal["small", "paper"] = "small"
+    pairs: tuple[str, ...] = PAIRS
+    models: tuple[str, ...] = ("nvp", "cv", "pixelcnn", "vae")
+    num_members: int = 5
+    num_steps: int | None = None
+    num_images: int = 2_000
+    num_latent_draws: int = 100
+    classifier_steps: int = 1_500
+    data_dir: Path | None = None
+    output_dir: Path | None = None
+    seed: int = 0
+
+    @property
+    def root(self) -> Path:
+        """The output folder."""
+        return self.output_dir or Path("results") / f"paper-{self.size}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two data sets that are here.
+
+    Attributes:
+        in_dist: what models are trained on.
+        out_dist: what they are asked about, with its split, as "mnist:test".
+        preset: the presets' name for this size and image height, as "small-28".
+    """
+
+    in_dist: str
+    out_dist: str
+    preset: str
+
+    @property
+    def name(self) -> str:
+        """As a folder: "fashion_mnist-mnist"."""
+        return f"{self.in_dist}-{self.other}"
+
+    @property
+    def other(self) -> str:
+        """The second set without its split."""
+        return self.out_dist.partition(":")[0]
+
+
+def names(pair: str) -> tuple[str, str]:
+    """The two data sets in "A/B". Raises InputError where it is not written so."""
+    in_dist, slash, out_dist = pair.partition("/")
+    if not (in_dist and slash and out_dist):
+        raise InputError(f"The pair '{pair}' is incomplete; expected two data sets, as fashion_mnist/mnist.")
+    return in_dist, out_dist
+
+
+def find(in_dist: str, out_dist: str, config: PaperConfig) -> Pair:
+    """The pair, if it can be run here.
+
+    Raises InputError where images are missing, their shapes differ or no preset suits them.
+    """
+    if "train" not in splits(in_dist, config.data_dir):
+        load(in_dist, "train", config.data_dir)  # which says what is missing and how to get it
+    test = load(in_dist, "test", config.data_dir)
+    split = "train" if list(splits(out_dist, config.data_dir)) == ["train"] else "test"
+    other = load(out_dist, split, config.data_dir)
+    if test.shape != other.shape:
+        raise InputError(
+            f"The images of '{in_dist}' and '{out_dist}' have the shapes {test.shape} and {other.shape}; expected one."
+        )
+    preset = f"{config.size}-{test.shape[0]}"
+    for kind in config.models:
+        if kind not in PRESETS:
+            raise unknown("model", kind, PRESETS)
+        if preset not in PRESETS[kind]:
+            raise unknown("preset", preset, PRESETS[kind])
+    return Pair(in_dist, f"{out_dist}:{split}", preset)
+
+
+def stages(pair: Pair, watch: tuple[str, ...], config: PaperConfig) -> dict[str, Stage]:
+    """Every stage by name; training follows the sets in `watch`, for other pairs may share the runs."""
+    first = config.models[0]
+    runs = {kind: _training(kind, pair.in_dist, pair.preset, watch, config, config.seed) for kind in config.models}
+    plan = {_name(run): run for run in runs.values()}
+    for kind, one in runs.items():
+        plan |= _of_model(kind, one, pair, config)
+    plan |= _of_all(list(runs.values()), pair, config)
+    members = [
+        _training(first, pair.in_dist, pair.preset, watch, config, config.seed + n) for n in range(config.num_members)
+    ]
+    if len(members) > 1:
+        plan |= {_name(member): member for member in members} | _ensemble(members, pair, config)
+    back = _training(first, pair.other, pair.preset, (f"{pair.in_dist}:test",), config, config.seed)
+    return plan | {_name(back): back} | _reverse([runs[first], back], pair, config)
+
+
+def _training(kind: str, in_dist: str, preset: str, watch: tuple[str, ...], config: PaperConfig, seed: int) -> Stage:
+    run = adapted(
+        PRESETS[kind][preset],
+        in_dist=in_dist,
+        watch=watch,
+        data_dir=config.data_dir,
+        output_dir=config.root / "runs" / f"{in_dist}-{kind}-{seed}",
+        num_steps=config.num_steps,
+        seed=seed,
+    )
+    return Stage(train.main, run, train_command(run))
+
+
+def _name(training: Stage) -> str:
+    run = training.config
+    return f"train {run.model.kind} on {run.in_dist}, seed {run.training.seed}"
+
+
+def _of_model(kind: str, training: Stage, pair: Pair, config: PaperConfig) -> dict[str, Stage]:
+    """What looks at one model alone; derivatives and scales are asked of Glows."""
+    common: dict[str, Any] = {"run_dir": training.config.output_dir, "out_dists": (pair.out_dist,)}
+    draws: dict[str, Any] = {"num_images": config.num_images}
+    draws["num_draws"] = config.num_latent_draws if kind == "vae" else 1
+    configs: list[tuple[ModuleType, Any]] = [
+        (likelihoods, likelihoods.LikelihoodsConfig(**common, **draws)),
+        (rankings, rankings.RankingsConfig(**common, **draws)),
+        (own_samples, own_samples.OwnSamplesConfig(**common, **draws)),
+    ]
+    if kind in GLOWS:
+        few = max(2, config.num_images // 10)
+        configs += [
+            (scales, scales.ScalesConfig(**common, num_images=config.num_images)),
+            (curvature, curvature.CurvatureConfig(**common, num_images=config.num_images, num_paths=few)),
+            (contrast, contrast.ContrastConfig(**common, num_images=config.num_images)),
+            (spectrum, spectrum.SpectrumConfig(**common, num_images=config.num_images)),
+        ]
+    return dict(_stage(module, one, kind, [training], pair, config) for module, one in configs)
+
+
+def _of_all(trainings: list[Stage], pair: Pair, config: PaperConfig) -> dict[str, Stage]:
+    """What compares the models, and the moments, which need none."""
+    run_dirs = tuple(training.config.output_dir for training in trainings)
+    common: dict[str, Any] = {
+        "run_dirs": run_dirs,
+        "out_dists": (pair.out_dist,),
+        "num_images": config.num_images,
+        "num_latent_draws": config.num_latent_draws,
+    }
+    gates = experiments.filter.FilterConfig(**common, classifier_steps=config.classifier_steps)
+    return dict(
+        [
+            _stage(moments, moments.MomentsConfig(f"{pair.in_dist}:train", pair.out_dist), "", [], pair, config),
+            _stage(model_classes, model_classes.ModelClassesConfig(**common), "", trainings, pair, config),
+            _stage(experiments.filter, gates, "", trainings, pair, config),
+        ]
+    )
+
+
+def _ensemble(members: list[Stage], pair: Pair, config: PaperConfig) -> dict[str, Stage]:
+    averaged = ensemble.EnsembleConfig(
+        (pair.out_dist,),
+        tuple(member.config.output_dir for member in members),
+        num_images=config.num_images,
+        num_latent_draws=config.num_latent_draws,
+    )
+    return dict([_stage(ensemble, averaged, config.models[0], members, pair, config)])
+
+
+def _reverse(trainings: list[Stage], pair: Pair, config: PaperConfig) -> dict[str, Stage]:
+    directions = reverse.ReverseConfig(
+        tuple(training.config.output_dir for training in trainings),
+        num_images=config.num_images,
+        num_latent_draws=config.num_latent_draws,
+    )
+    return dict([_stage(reverse, directions, config.models[0], trainings, pair, config)])
+
+
+def _stage(
+    module: ModuleType, options: Any, kind: str, trainings: list[Stage], pair: Pair, config: PaperConfig
+) -> tuple[str, Stage]:
+    """An experiment of the pair with its name, in a folder of its own."""
+    short = module.__name__.rpartition(".")[2]
+    folder = config.root / pair.name / "-".join(filter(None, (short, kind)))
+    placed = dataclasses.replace(options, data_dir=config.data_dir, output_dir=folder, seed=config.seed)
+    name = " ".join(filter(None, (f"{pair.name}:", short, kind)))
+    return name, Stage(module.main, placed, command(short, placed), tuple(map(_name, trainings)))

@@ -1,0 +1,96 @@
+"""Stages of a long plan: each is run once, found finished by a marker that depends on its configuration, or skipped."""
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from glowjax.errors import InputError
+
+MARKER = "finished.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One experiment of a plan.
+
+    Attributes:
+        main: runs it, given `config`, whose `output_dir` is a folder of its own.
+        config: a frozen dataclass.
+        command: the same from the command line.
+        needs: names of the stages before it whose output it reads.
+    """
+
+    main: Callable[[Any], Any]
+    config: Any
+    command: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a stage.
+
+    Attributes:
+        seconds: that it took, now or when it was finished before; None where it was skipped.
+        reason: why it was skipped; empty otherwise.
+    """
+
+    seconds: float | None = None
+    reason: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether its output is there."""
+        return self.seconds is not None
+
+
+Plan = Mapping[str, Stage]
+"""Stages by name, each after those that it needs."""
+
+
+def run_plan(plan: Plan) -> dict[str, Outcome]:
+    """Runs what is not finished yet, and says of each stage what became of it.
+
+    A stage that bad input stops is skipped with its sentence, and so is every stage that needs it.
+    """
+    outcomes: dict[str, Outcome] = {}
+    for number, (name, stage) in enumerate(plan.items(), start=1):
+        print(f"[{number}/{len(plan)}] {name}: {stage.command}", flush=True)
+        outcomes[name] = _run(name, plan, outcomes)
+        if not outcomes[name].finished:
+            print(f"  skipped: {outcomes[name].reason}", flush=True)
+    return outcomes
+
+
+def _run(name: str, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outcome:
+    stage = plan[name]
+    missing = [other for other in stage.needs if not outcomes[other].finished]
+    if missing:
+        return Outcome(reason=f"it needs {', '.join(missing)}, which was skipped.")
+    marker = Path(stage.config.output_dir) / MARKER
+    mark = fingerprint(name, plan)
+    if marker.is_file() and json.loads(marker.read_text())["fingerprint"] == mark:
+        return Outcome(json.loads(marker.read_text())["seconds"])
+    started = time.monotonic()
+    try:
+        stage.main(stage.config)
+    except InputError as error:
+        return Outcome(reason=str(error))
+    finally:
+        jax.clear_caches()  # a process may hold only so many compiled programs
+    seconds = time.monotonic() - started
+    marker.write_text(json.dumps({"fingerprint": mark, "seconds": seconds, "command": stage.command}, indent=1) + "\n")
+    return Outcome(seconds)
+
+
+def fingerprint(name: str, plan: Plan) -> str:
+    """A hash of a stage's configuration, and of those of the stages that it needs."""
+    stage = plan[name]
+    content = [name, repr(stage.config), *(fingerprint(other, plan) for other in stage.needs)]
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()

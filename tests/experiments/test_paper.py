@@ -1,0 +1,109 @@
+"""The whole of it on tiny runs: every pair that is here, resumed, and a word on what is not."""
+
+import dataclasses
+
+import pytest
+from tiny import TINY, write_ramps
+
+import experiments.filter
+from experiments import (
+    contrast,
+    curvature,
+    model_classes,
+    own_samples,
+    pair_plan,
+    paper,
+    rankings,
+    scales,
+    spectrum,
+    train,
+)
+from experiments.pair_plan import PaperConfig
+from experiments.presets import PRESETS
+from experiments.trained import load
+from glowjax.errors import InputError
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """A plan with tiny presets; most experiments are stopped by a sentence."""
+    data = tmp_path / "data"
+    data.mkdir()
+    write_ramps(data)
+    monkeypatch.setitem(PRESETS["nvp"], "small-8", dataclasses.replace(TINY, preset="small-8"))
+
+    def refused(config):
+        raise InputError("Not today.")
+
+    tested_elsewhere = (curvature, contrast, spectrum, own_samples, rankings, scales, model_classes, experiments.filter)
+    for experiment in tested_elsewhere:
+        monkeypatch.setattr(experiment, "main", refused)
+    pairs = ("ramps/others", "ramps/large", "nowhere/others")
+    return PaperConfig(
+        pairs=pairs,
+        models=("nvp",),
+        num_members=1,
+        num_steps=3,
+        num_images=20,
+        classifier_steps=2,
+        data_dir=data,
+        output_dir=tmp_path / "out",
+    )
+
+
+def test_all_of_it_is_run_once_and_reported_with_what_is_not(config, monkeypatch):
+    results = paper.main(config)
+    done = {name for name, outcome in results["stages"].items() if outcome["seconds"] is not None}
+    assert done == {
+        "train nvp on ramps, seed 0",
+        "train nvp on others, seed 0",
+        *(f"ramps-others: {what} nvp" for what in ("likelihoods", "reverse")),
+        "ramps-others: moments",
+    }
+    assert results["stages"]["ramps-others: curvature nvp"]["reason"] == "Not today."
+    assert "(8, 8, 1) and (16, 16, 1)" in results["absent"]["ramps/large"]
+    assert "'nowhere'" in results["absent"]["nowhere/others"]
+
+    page = (config.root / "report.html").read_text()
+    for part in ("Left out: ramps/large.", "Skipped: ramps-others: curvature nvp. Not today.", "<nav>"):
+        assert part in page
+    own = sum(
+        (folder / "report.html").read_text().count("data:image/png;base64,")
+        for folder in (config.root / "ramps-others").iterdir()
+    )
+    assert page.count("data:image/png;base64,") == own > 5
+    assert (config.root / "report.md").read_text().count("![") == own
+
+    monkeypatch.setattr(train, "main", None)  # would fail if it were called
+    assert paper.main(config) == results
+    assert load(config.root / "runs" / "others-nvp-0").in_dist == "others"
+
+
+def test_every_stage_comes_after_those_it_needs_and_an_ensemble_has_its_seeds(config):
+    config = dataclasses.replace(config, num_members=3)
+    (pair,), _ = paper.pairs_here(config)
+    plan = pair_plan.stages(pair, ("others:test",), config)
+    names = list(plan)
+    for name, stage in plan.items():
+        assert all(names.index(other) < names.index(name) for other in stage.needs)
+    members = plan["ramps-others: ensemble nvp"]
+    assert [plan[name].config.training.seed for name in members.needs] == [0, 1, 2]
+    assert members.config.run_dirs == tuple(plan[name].config.output_dir for name in members.needs)
+    folders = [stage.config.output_dir for stage in plan.values()]
+    assert len(set(folders)) == len(folders)
+
+
+def test_a_pair_without_a_preset_for_its_images_is_left_out(config):
+    _, absent = paper.pairs_here(dataclasses.replace(config, size="paper"))
+    assert "Unknown preset 'paper-8'" in absent["ramps/others"]
+
+
+def test_bundled_images_make_the_first_pair(monkeypatch):
+    monkeypatch.delenv("GLOWJAX_DATA_DIR", raising=False)
+    pair = pair_plan.find("fashion_mnist", "mnist", PaperConfig())
+    assert (pair.out_dist, pair.preset) == ("mnist:train", "small-28")
+
+
+def test_a_pair_has_two_names():
+    with pytest.raises(InputError, match="'fashion_mnist' is incomplete"):
+        paper.pairs_here(PaperConfig(pairs=("fashion_mnist",)))

@@ -1,0 +1,73 @@
+"""Stages run once, again when what they depend on changes, and are skipped with a reason."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from experiments.stages import Stage, run_plan
+from glowjax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    output_dir: Path
+    number: int = 0
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+def plan(calls, root, first=0, refused=False):
+    def run(config):
+        calls.append(config.output_dir.name)
+        config.output_dir.mkdir(exist_ok=True)
+        if config.number < 0:
+            raise InputError("No images of cats here; bring some.")
+
+    return {
+        "train": Stage(run, Config(root / "train", first), "python -m train"),
+        "look": Stage(run, Config(root / "look", -1 if refused else 0), "python -m look", ("train",)),
+        "compare": Stage(run, Config(root / "compare"), "python -m compare", ("look",)),
+        "alone": Stage(run, Config(root / "alone"), "python -m alone"),
+    }
+
+
+def test_a_finished_stage_is_not_run_again_and_keeps_its_time(calls, tmp_path):
+    first = run_plan(plan(calls, tmp_path))
+    assert calls == ["train", "look", "compare", "alone"]
+    assert run_plan(plan(calls, tmp_path)) == first
+    assert len(calls) == 4
+    assert all(outcome.finished for outcome in first.values())
+
+
+def test_a_change_reruns_a_stage_and_what_reads_it_and_nothing_else(calls, tmp_path):
+    run_plan(plan(calls, tmp_path))
+    calls.clear()
+    run_plan(plan(calls, tmp_path, first=1))
+    assert calls == ["train", "look", "compare"]
+
+
+def test_an_interrupted_plan_goes_on_with_the_stage_that_was_cut_short(calls, tmp_path):
+    stages = plan(calls, tmp_path)
+
+    def interrupted(config):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_plan({**stages, "look": dataclasses.replace(stages["look"], main=interrupted)})
+    assert calls == ["train"]
+    run_plan(stages)
+    assert calls == ["train", "look", "compare", "alone"]
+
+
+def test_a_refused_stage_is_skipped_with_its_sentence_and_so_is_what_needs_it(calls, tmp_path):
+    outcomes = run_plan(plan(calls, tmp_path, refused=True))
+    assert outcomes["look"].reason == "No images of cats here; bring some."
+    assert outcomes["compare"].reason == "it needs look, which was skipped."
+    assert outcomes["alone"].finished
+    assert not outcomes["look"].finished
+    assert calls == ["train", "look", "alone"]
+    assert run_plan(plan(calls, tmp_path))["compare"].finished  # once the images are there

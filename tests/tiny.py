@@ -1,0 +1,26 @@
+"""A data set of ramps and a training run on it, small enough for a test of a whole experiment."""
+
+import numpy as np
+
+from experiments.architectures import GlowConfig
+from experiments.presets import TrainConfig, TrainingConfig
+
+TINY = TrainConfig(
+    in_dist="ramps",
+    watch=("noise",),
+    model=GlowConfig(num_scales=1, num_steps=1, width=4),
+    training=TrainingConfig(num_steps=6, batch_size=16, warmup_steps=2, evaluate_every=3),
+)
+
+
+def write_ramps(folder):
+    """A set of ramps in two classes, one of paler ramps cut from photos, and one of another shape."""
+    rng = np.random.default_rng(0)
+    ramps = np.linspace(0, 1, 8)[:, None, None] * rng.uniform(50, 250, (200, 1, 1, 1)) * np.ones((1, 8, 8, 1))
+    labels = (ramps[:, -1, 0, 0] > 150).astype(np.int64)  # bright or dim
+    pale = (ramps / 8 + 100).astype(np.uint8)
+    np.savez(folder / "ramps_train.npz", image=ramps.astype(np.uint8), label=labels)
+    np.savez(folder / "ramps_test.npz", image=ramps[:60].astype(np.uint8), label=labels[:60])
+    np.savez(folder / "others_train.npz", image=pale)
+    np.savez(folder / "others_test.npz", image=pale[:40], source_image=np.arange(40) // 2)
+    np.savez(folder / "large_test.npz", image=np.zeros((20, 16, 16, 1), np.uint8))
