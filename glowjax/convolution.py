@@ -9,7 +9,9 @@ so that the mapped axis, which JAX puts first, merges with the pixels without a 
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 import jax
@@ -44,10 +46,24 @@ def pixel_axes(x: Array) -> tuple[int, ...]:
     return (1, 2, 3) if x.ndim == 4 else (0, 1)
 
 
-@functools.cache
 def method() -> Method:
     """How convolutions are computed: as matrix products on a CPU, by XLA's own convolution elsewhere."""
-    return "product" if jax.default_backend() == "cpu" else "xla"
+    return _forced.get() or ("product" if jax.default_backend() == "cpu" else "xla")
+
+
+_forced: ContextVar[Method | None] = ContextVar("forced", default=None)
+
+
+@contextmanager
+def forced(chosen: Method) -> Iterator[None]:
+    """A block in which what is traced convolves as chosen, to compare the methods; what is compiled stays as it is."""
+    token = _forced.set(chosen)
+    jax.clear_caches()
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+        jax.clear_caches()
 
 
 def _offsets(kernel: Array, origin: Origin) -> list[tuple[int, int]]:

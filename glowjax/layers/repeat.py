@@ -18,7 +18,7 @@ Step = Callable[[Params, Array], tuple[Array, LogDet]]
 
 
 def _scan(step: Step, params: Params, x: Array, *, reverse: bool = False) -> tuple[Array, LogDet]:
-    """`step` after `step`, with the sum of the log-determinants; its backward pass keeps every activation."""
+    """`step` after `step`, with the sum of the log-determinants; its backward pass keeps what a step's own asks for."""
 
     def body(carry: tuple[Array, LogDet], step_params: Params) -> tuple[tuple[Array, LogDet], None]:
         x, log_det = carry
@@ -49,7 +49,7 @@ MEMORY: dict[Memory, Callable[[Layer, Params, Array], tuple[Array, LogDet]]] = {
     "remat": _rematerialised,
     "invert": reversible_scan,
 }
-"""What the backward pass of a repetition keeps: every activation, one image a step, or the last output alone."""
+"""What the backward pass of a repetition keeps: every product, one image a step, or the last output alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +62,10 @@ class Repeat:
     Attributes:
         layer: a layer that keeps the shape of its input.
         num_steps: how many copies, at least 1.
-        memory: "store" every activation; "remat" (keep each step's input, recompute the rest in the backward pass); or
-            "invert" (keep the last output, reconstruct the rest by the inverses: memory does not grow with depth, and
-            gradients carry the rounding of the inverse; refused by forward-mode differentiation).
+        memory: "store" (the results of products and convolutions; recompute what is cheap); "remat" (keep each step's
+            input, recompute the rest in the backward pass); or "invert" (keep the last output, reconstruct the rest by
+            the inverses: memory does not grow with depth, and gradients carry the rounding of the inverse; refused by
+            forward-mode differentiation).
     """
 
     layer: Layer

@@ -1,0 +1,65 @@
+"""Everything that is measured, beside the peers that are installed: one command, a table at the end, JSON beside it.
+
+    python -m benchmarks
+
+Runs the parts one after another in processes of their own (ours and the peers in turn within each), each as
+`python -m benchmarks.NAME` does: glow (training step, likelihood, samples, beside PyTorch and normflows), costs (depth,
+memory, convolutions, bfloat16, starts), curvature (traces, beside torch.func), networks (PixelCNN and VAE, beside
+PyTorch) and scaling (a figure). It takes about an hour on 2 cores.
+"""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from benchmarks.timing import Row, table
+from glowjax.output import writable_directory
+
+Name = Literal["glow", "costs", "curvature", "networks", "scaling"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What is measured.
+
+    Attributes:
+        names: of the benchmarks.
+        repeats: timed runs of each way; each benchmark's own number by default.
+        output_dir: of one JSON file each and of `all.json`.
+    """
+
+    names: tuple[Name, ...] = ("glow", "costs", "curvature", "networks", "scaling")
+    repeats: int | None = None
+    output_dir: Path = Path("results/benchmarks")
+
+
+def main(config: BenchmarkConfig) -> dict[str, Any]:
+    """Runs the benchmarks, prints every table once more at the end, writes `all.json` and returns what it holds."""
+    folder = writable_directory(config.output_dir)
+    results: dict[str, Any] = {}
+    for name in config.names:
+        output = folder / f"{name}.json"
+        options = ["--output", str(output), *(["--repeats", str(config.repeats)] if config.repeats else [])]
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], check=True)
+        results[name] = json.loads(output.read_text())
+        (folder / "all.json").write_text(json.dumps(results, indent=2) + "\n")
+    for name, result in results.items():
+        for part in result["config"]["parts"]:
+            print(f"\n{name}: {part}\n{table([_essential(row) for row in result[part]])}")
+    print(f"\nwritten to {folder / 'all.json'}")
+    return results
+
+
+def _essential(row: Row) -> Row:
+    """A row without first calls, extremes and CPU seconds, which the JSON has."""
+    left_out = ("first_call_s", "fastest_s", "slowest_s", "cpu_s")
+    return {key: value for key, value in row.items() if key not in left_out}
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkConfig, description=__doc__))

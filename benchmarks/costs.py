@@ -1,0 +1,182 @@
+"""What a Glow's training step costs by depth, memory mode, convolution and dtype, and a first and a second start.
+
+    python -m benchmarks.costs
+
+Seconds to compile and the program's memory at 8 and at 32 steps a scale; the step with each way to convolve and with
+conditioners in bfloat16, beside the bits per dimension that this changes; the gradient of each memory mode beside that
+of "store"; and an experiment started twice, to its first step, with an empty compilation cache and with a full one.
+"""
+
+import dataclasses
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import optax
+import tyro
+
+from benchmarks.glow import CASES, GlowCase, our_step
+from benchmarks.timing import OURS, Row, in_turn, run_parts, temporary_mib
+from glowjax import convolution
+from glowjax.layers.repeat import MEMORY
+from glowjax.train import make_optimizer, make_state, train_step
+
+Part = Literal["depth", "gradients", "convolutions", "dtypes", "start"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What is measured.
+
+    Attributes:
+        parts: of the benchmark.
+        case: the size of flow and batch whose steps are timed.
+        deep: the flow whose depth is changed.
+        depths: steps a scale.
+        in_dist: the set whose training is started; the bundled one by default.
+        repeats: timed runs of each way.
+        output: the JSON file.
+    """
+
+    parts: tuple[Part, ...] = ("depth", "gradients", "convolutions", "dtypes", "start")
+    case: GlowCase = CASES[0]
+    deep: GlowCase = CASES[2]
+    depths: tuple[int, ...] = (8, 32)
+    in_dist: str = "fashion_mnist"
+    repeats: int = 5
+    output: Path = Path("results/benchmarks/costs.json")
+
+
+def main(config: BenchmarkConfig) -> dict[str, Any]:
+    """Prints a table for each part, writes all of them as JSON and returns them."""
+    return run_parts(PARTS, config)
+
+
+def by_depth(config: BenchmarkConfig) -> list[Row]:
+    """Seconds to trace and compile the loss's gradient, and its memory, in each mode at each depth."""
+    rows = []
+    for mode in MEMORY:
+        first: Row = {}
+        for depth in config.depths:
+            case = dataclasses.replace(config.deep, num_steps=depth)
+            params, images = case.params(), case.images(case.batch_size)
+            gradient = jax.jit(jax.grad(case.model(mode).loss))
+            started = time.perf_counter()
+            program = gradient.lower(params, jax.random.key(1), images).compile()
+            row: Row = {"memory": mode, "steps_a_scale": depth, "compile_s": time.perf_counter() - started}
+            row["temporaries_mib"] = temporary_mib(program)
+            first = first or row
+            row["compile_ratio"] = row["compile_s"] / first["compile_s"]
+            row["memory_ratio"] = row["temporaries_mib"] / first["temporaries_mib"]
+            rows.append(row)
+    return rows
+
+
+def gradients(config: BenchmarkConfig) -> list[Row]:
+    """Each mode's gradient of the loss beside that of "store": the norm of the difference over that of the gradient."""
+    params, images = config.case.params(), config.case.images(config.case.batch_size)
+    by_mode = {mode: jax.grad(config.case.model(mode).loss)(params, jax.random.key(1), images) for mode in MEMORY}
+    exact = by_mode["store"]
+    return [
+        {
+            "memory": mode,
+            "relative_difference": float(
+                optax.tree.norm(jax.tree.map(np.subtract, gradient, exact)) / optax.tree.norm(exact)
+            ),
+        }
+        for mode, gradient in by_mode.items()
+    ]
+
+
+def by_convolution(config: BenchmarkConfig) -> list[Row]:
+    """The training step with each way to convolve; "glowjax" is the one of this platform."""
+    chosen = convolution.method()
+    methods = (chosen, *(other for other in convolution.CONVOLUTIONS if other != chosen))
+    runs = {f"{OURS}, {method}": compiled_with(method, config.case) for method in methods}
+    return in_turn(runs, config.repeats, reference=f"{OURS}, {chosen}")
+
+
+def compiled_with(method: convolution.Method, case: GlowCase) -> Callable[[], Any]:
+    """A training step that convolves in a given way."""
+    model, images = case.model(), case.images(case.batch_size)
+    optimizer = make_optimizer("adam", learning_rate=1e-4, num_steps=1_000, warmup_steps=10)
+    given = make_state(case.params(), optimizer), jax.random.key(3), images
+    with convolution.forced(method):
+        step = jax.jit(functools.partial(train_step, model, optimizer)).lower(*given).compile()
+    return functools.partial(step, *given)
+
+
+def by_dtype(config: BenchmarkConfig) -> list[Row]:
+    """The training step with conditioners in float32 and in bfloat16, and the bits per dimension that this changes."""
+    images, params = config.case.images(config.case.batch_size), config.case.params()
+    models = {OURS: config.case.model(), f"{OURS}, bfloat16": config.case.model(compute_dtype="bfloat16")}
+    rows = in_turn({name: our_step(model, params, images) for name, model in models.items()}, config.repeats)
+    losses = {name: float(model.loss(params, jax.random.key(1), images)) for name, model in models.items()}
+    return [row | {"bits_per_dim_off": losses[row["way"]] - losses[OURS]} for row in rows]
+
+
+def starts(config: BenchmarkConfig) -> list[Row]:
+    """An experiment from the start of its process to its first finished step, twice, from an empty cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [
+            {"start": number, "to_first_step_s": start(config, Path(folder), f"run-{number}")}
+            for number in ("first", "second")
+        ]
+
+
+FIRST_STEP = """
+import os, sys, time
+from experiments import command_line, train
+from glowjax.train import loop
+
+def ends_after_one(model, optimizer):
+    step = compiled_step(model, optimizer)
+    def run(*given):
+        import jax
+        jax.block_until_ready(step(*given))
+        print("to the first step:", time.time() - float(sys.argv.pop()), flush=True)
+        os._exit(0)
+    return run
+
+compiled_step, loop.compiled_step = loop.compiled_step, ends_after_one
+arguments, sys.argv[1:] = sys.argv[1:-1], sys.argv[1:]
+command_line.run(train.main, lambda _: command_line.parse_train_config(arguments, None))
+"""
+"""`experiments.train`, which ends with its first step."""
+
+
+def start(config: BenchmarkConfig, folder: Path, name: str) -> float:
+    """Seconds from the launch of `experiments.train` to its first finished step."""
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
+    options = ["--in-dist", config.in_dist, "--watch", "noise", "--output-dir", str(folder / name)]
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_STEP, *options, str(time.time())],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return float(done.stdout.split("to the first step:")[1].split()[0])
+
+
+PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
+    "depth": by_depth,
+    "gradients": gradients,
+    "convolutions": by_convolution,
+    "dtypes": by_dtype,
+    "start": starts,
+}
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkConfig, description=__doc__))

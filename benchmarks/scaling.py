@@ -1,0 +1,149 @@
+"""How a training step's time grows with width, depth, batch and image size, beside the machine's arithmetic limit.
+
+    python -m benchmarks.scaling
+
+One size changes at a time, the others stay those of `--base`. The limit is the time of plain matrix products of the
+shapes of the conditioners' products, forward and twice backward, each timed alone in the same round: no flow with these
+conditioners can be faster by the same arithmetic. Prints a table, writes JSON and draws one figure.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import tyro
+from matplotlib.figure import Figure
+
+from benchmarks.glow import GlowCase, our_step
+from benchmarks.timing import Row, run_parts, seconds
+from glowjax.plots.style import legend_below, line_styles, new_figure, save, styled
+
+Part = Literal["scaling"]
+Shape: TypeAlias = tuple[int, int, int]
+"""Rows, inner size and columns of a product."""
+
+LABELS = {
+    "width": "width of the conditioners",
+    "num_steps": "steps a scale",
+    "batch_size": "images a batch",
+    "size": "height and width of an image (pixels)",
+}
+
+
+BASE = GlowCase(32, 3, 3, 8, 64, 32)
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What is measured.
+
+    Attributes:
+        parts: the only one.
+        base: where no size is changed.
+        width: of the conditioners.
+        num_steps: steps a scale.
+        batch_size: images a step.
+        size: height and width of the images.
+        repeats: timed runs of each.
+        output: the JSON file; the figure lies beside it.
+    """
+
+    parts: tuple[Part, ...] = ("scaling",)
+    base: GlowCase = BASE
+    width: tuple[int, ...] = (32, 64, 128, 256)
+    num_steps: tuple[int, ...] = (2, 4, 8, 16, 32)
+    batch_size: tuple[int, ...] = (8, 16, 32, 64)
+    size: tuple[int, ...] = (16, 32, 64)
+    repeats: int = 5
+    output: Path = Path("results/benchmarks/scaling.json")
+
+
+def main(config: BenchmarkConfig) -> dict[str, Any]:
+    """Prints the table, writes it as JSON with the figure beside it, and returns it."""
+    results = run_parts(PARTS, config)
+    print(
+        "drawn in",
+        save(figure(results["scaling"]), config.output.with_name("scaling_figure"), {"rows": results["scaling"]}),
+    )
+    return results
+
+
+def scaling(config: BenchmarkConfig) -> list[Row]:
+    """The median seconds of a step and of its products, for each changed size."""
+    rows = []
+    for varied in LABELS:
+        for value in getattr(config, varied):
+            case = dataclasses.replace(config.base, **{varied: value})
+            step = our_step(case.model(), case.params(), case.images(case.batch_size))
+            products = [product(shape) for shape in product_shapes(case)]
+            step()
+            times = [(seconds(step)[0], sum(run() for run in products)) for _ in range(config.repeats)]
+            step_s, limit_s = (statistics.median(column) for column in zip(*times, strict=True))
+            rows.append({"varied": varied, "value": value, "step_s": step_s, "products_s": limit_s})
+    return rows
+
+
+def product_shapes(case: GlowCase) -> list[tuple[Shape, int]]:
+    """The shapes of a conditioner's products at each scale, and how many of each a step of training takes.
+
+    Entry, middle and exit of width F at a scale with C channels and P pixels in the batch: [F, 9C/2] x [9C/2, P],
+    [F, F] x [F, P] and [9C, F] x [F, P], each once forward and twice, of the same number of operations, backward.
+    """
+    shapes = []
+    channels, size = case.channels, case.size
+    for _ in range(case.num_scales):
+        channels, size = 4 * channels, size // 2
+        pixels, times = case.batch_size * size**2, 3 * case.num_steps
+        shapes += [((case.width, 9 * channels // 2, pixels), times), ((case.width, case.width, pixels), times)]
+        shapes.append(((9 * channels, case.width, pixels), times))
+        channels //= 2
+    return shapes
+
+
+def product(shape_and_count: tuple[Shape, int]) -> Callable[[], float]:
+    """A function that times one product of the shape, and gives the seconds of all of that shape in a step."""
+    (rows, inner, columns), count = shape_and_count
+    left, right = jnp.ones((rows, inner)), jnp.ones((inner, columns))
+    multiply = jax.jit(jnp.matmul).lower(left, right).compile()
+
+    def run() -> float:
+        return count * min(_bare_seconds(lambda: multiply(left, right)) for _ in range(3))
+
+    return run
+
+
+def _bare_seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    jax.block_until_ready(work())
+    return time.perf_counter() - started
+
+
+@styled
+def figure(rows: list[Row]) -> Figure:
+    """One panel for each size that changes: seconds of a step and of its products, both axes logarithmic."""
+    names = {"step_s": "training step", "products_s": "its matrix products alone"}
+    drawn, panels = new_figure(5.2, num_columns=2, num_rows=2)
+    for axes, varied in zip(panels, LABELS, strict=True):
+        part = [row for row in rows if row["varied"] == varied]
+        values = [row["value"] for row in part]
+        for (key, label), style in zip(names.items(), line_styles(names).values(), strict=True):
+            axes.loglog(values, [row[key] for row in part], marker="o", markersize=3.5, label=label, **style)
+        axes.set_xticks(values, [str(value) for value in values])
+        axes.minorticks_off()
+        axes.set_xlabel(LABELS[varied])
+        axes.set_ylabel("seconds")
+        axes.grid(visible=True, alpha=0.3)
+    legend_below(drawn, panels[0])
+    return drawn
+
+
+PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {"scaling": scaling}
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkConfig, description=__doc__))

@@ -1,0 +1,93 @@
+"""The Glow's benchmarks from end to end at tiny sizes, and the PyTorch peers against ours."""
+
+import dataclasses
+import importlib.util
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import costs, glow, scaling
+from benchmarks.glow import GlowCase
+from glowjax import convolution
+from glowjax.errors import InputError
+
+TINY = GlowCase(8, 3, 2, 1, 4, 2)
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+PEERS = ["torch", *(["normflows"] if importlib.util.find_spec("normflows") else [])]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr("benchmarks.timing.SETTLING_SECONDS", 0.0)
+    monkeypatch.setattr(glow, "CASES", (TINY,))
+    monkeypatch.setattr(glow, "NUM_IMAGES", 2)
+
+
+def test_every_part_of_the_glow_is_measured_and_written(tmp_path):
+    results = glow.main(glow.BenchmarkConfig(cases=(0,), repeats=1, output=tmp_path / "glow.json"))
+    written = json.loads((tmp_path / "glow.json").read_text())
+    for part in glow.PARTS:
+        assert written[part] == results[part]
+        assert results[part][0]["way"] == "glowjax"
+        assert results[part][0]["ratio_wall"] == 1.0
+    assert [row["way"] for row in results["step"][:3]] == ["glowjax", "glowjax, store", "glowjax, invert"]
+
+
+@needs_torch
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_peer_inverts_and_has_our_density_and_one_that_has_not_is_refused(peer):
+    import torch
+
+    from benchmarks import torch_glow, torch_glow_runs
+
+    params, images = TINY.params(), TINY.images(2)
+    build = torch_glow_runs.builds("normflows" in PEERS)[peer]
+    torch_glow_runs.check_alike(peer, build, TINY.model(), params, images)
+    x = torch.tensor(np.moveaxis(images, -1, 1).copy()).double()
+    tensors = jax.tree.map(torch.Tensor.double, torch_glow.leaves(params))
+    shapes = torch_glow_runs.latent_shapes(TINY.num_scales, tuple(x.shape))
+    latents = [torch.randn(shape, generator=torch.Generator().manual_seed(0)).double() for shape in shapes]
+    with torch.no_grad():
+        decoded = np.moveaxis(build(tensors).decode(latents).numpy(), 1, -1)
+    ours = TINY.model().decode(params, tuple(np.moveaxis(z.float().numpy(), 1, -1) for z in latents))
+    np.testing.assert_allclose(decoded, np.asarray(ours), atol=1e-2)
+    other = dataclasses.replace(params, layer=jax.tree.map(lambda leaf: leaf + 0.01, params.layer))
+    with pytest.raises(InputError, match="disagree"):
+        torch_glow_runs.check_alike(peer, lambda _: build(torch_glow.leaves(other)), TINY.model(), params, images)
+
+
+def test_costs_are_measured_at_tiny_sizes():
+    config = costs.BenchmarkConfig(case=TINY, deep=TINY, depths=(1, 2), repeats=1)
+    rows = costs.by_depth(config)
+    assert [(row["memory"], row["steps_a_scale"]) for row in rows[:2]] == [("store", 1), ("store", 2)]
+    assert all(row["relative_difference"] < 1e-3 for row in costs.gradients(config))
+    assert {row["way"] for row in costs.by_convolution(config)} == {"glowjax, product", "glowjax, xla"}
+    assert 0 < abs(costs.by_dtype(config)[1]["bits_per_dim_off"]) < 0.1
+
+
+def test_a_forced_convolution_is_forced_only_inside():
+    chosen = convolution.method()
+    other = next(method for method in convolution.CONVOLUTIONS if method != chosen)
+    with convolution.forced(other):
+        assert convolution.method() == other
+    assert convolution.method() == chosen
+
+
+def test_the_limit_counts_every_product_of_a_step():
+    shapes = scaling.product_shapes(TINY)
+    operations = sum(2 * rows * inner * columns * count for (rows, inner, columns), count in shapes)
+    pixels, width = 2 * 4 * 4, 4  # the first scale: 12 channels; the second: 24 at a quarter of the pixels
+    first = 3 * 2 * pixels * (9 * 6 * width + width**2 + 9 * 12 * width)
+    second = 3 * 2 * (pixels // 4) * (9 * 12 * width + width**2 + 9 * 24 * width)
+    assert operations == first + second
+
+
+def test_the_figure_has_a_panel_for_each_size(tmp_path):
+    config = scaling.BenchmarkConfig(
+        base=TINY, width=(4,), num_steps=(1,), batch_size=(2,), size=(8,), repeats=1, output=tmp_path / "scaling.json"
+    )
+    results = scaling.main(config)
+    assert {row["varied"] for row in results["scaling"]} == set(scaling.LABELS)
+    assert (tmp_path / "scaling_figure.png").stat().st_size > 10_000
