@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m experiments.demo
 
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -4,13 +4,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-import jax
-
 import glowjax as gj
+from glowjax.conditioners import ACTIVATIONS
 from glowjax.models import VAE, Categorical, Flow, LogisticMixture, PixelCNN, PixelDistribution, conv_vae
 
 GLOWS: dict[str, Callable[..., Flow]] = {"nvp": gj.nvp_glow, "cv": gj.cv_glow}
-ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jax.nn.tanh, "swish": jax.nn.swish}
 PIXELS: dict[str, Callable[[], PixelDistribution]] = {
     "softmax": Categorical,
     "logistic": lambda: LogisticMixture(1),

@@ -5,6 +5,7 @@ from glowjax._version import __version__
 from glowjax.errors import InputError
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowParams, FlowTerms, ImageModel, PixelCNN, conv_vae, cv_glow, nvp_glow
+from glowjax.pretrained import load_pretrained
 
 __all__ = [
     "VAE",
@@ -23,6 +24,7 @@ __all__ = [
     "data",
     "dequantize",
     "layers",
+    "load_pretrained",
     "models",
     "nvp_glow",
     "ood",

@@ -23,6 +23,8 @@ from glowjax.typing import Array
 
 Activation = Callable[[Array], Array]
 
+ACTIVATIONS: dict[str, Activation] = {"relu": jax.nn.relu, "tanh": jax.nn.tanh, "swish": jax.nn.swish}
+
 ComputeDtype: TypeAlias = str | None
 """What a conditioner computes in: "bfloat16", "float32" or, by default, its input's dtype, which its params keep."""
 

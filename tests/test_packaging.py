@@ -13,6 +13,7 @@ BELOW = {  # room -> the rooms that it may import; experiments may import everyt
     "models": {"models", "layers", "conditioners", "convolution", "estimate", "likelihood", "typing", "errors"},
     "data": {"data", "output", "errors"},
     "ood": {"ood", "errors"},
+    "pretrained": {"models", "conditioners", "typing", "errors"},
     "plots": {"plots", "ood", "errors"},
     "train": {"train", "models", "layers", "likelihood", "data", "output", "typing", "errors"},
 }

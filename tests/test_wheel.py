@@ -57,7 +57,7 @@ def test_the_wheel_is_the_package_and_nothing_else(wheel):
     expected = {
         file.relative_to(ROOT).as_posix()
         for file in (ROOT / "glowjax").rglob("*")
-        if file.suffix in {".py", ".npz", ".md"} or file.name == "py.typed"
+        if file.suffix in {".py", ".npz", ".md", ".json"} or file.name == "py.typed"
     }
     assert expected >= {"glowjax/py.typed", "glowjax/data/bundled/mnist_train.npz", "glowjax/data/bundled/README.md"}
     assert {name for name in files if ".dist-info/" not in name} == expected
