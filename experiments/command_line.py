@@ -76,7 +76,7 @@ def run(main: Callable[[ConfigT], Any], parse: Callable[[list[str]], ConfigT]) -
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(Path("~/.cache/glowjax/xla").expanduser()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     try:
         main(parse(sys.argv[1:]))
     except InputError as error:

@@ -1,11 +1,18 @@
 """Glow in JAX, and what its likelihoods mean: layers, flows, exact likelihoods, training and data."""
 
-from glowjax import analysis, conditioners, data, layers, models, ood, testing
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from glowjax import conditioners, data, layers, models, testing
 from glowjax._version import __version__
 from glowjax.errors import InputError
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowParams, FlowTerms, ImageModel, PixelCNN, conv_vae, cv_glow, nvp_glow
 from glowjax.pretrained import load_pretrained
+
+if TYPE_CHECKING:
+    from glowjax import analysis, ood
 
 __all__ = [
     "VAE",
@@ -30,3 +37,10 @@ __all__ = [
     "ood",
     "testing",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`analysis` and `ood` are imported when they are first asked for: SciPy and scikit-learn take most of a second."""
+    if name in ("analysis", "ood"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,9 +4,10 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import lu, solve_triangular
+from jax.scipy.linalg import lu
 
 from glowjax.layers.base import per_image
+from glowjax.layers.triangular import unit_lower_inverse, upper_inverse
 from glowjax.typing import Array, Key, LogDet, Params
 
 
@@ -29,7 +30,7 @@ class Conv1x1:
     """y = W x for the channels of each pixel, with W = P L (U + diag(exp(log_diagonal))).
 
     L is unit lower and U strictly upper triangular, so log |det W| = sum(log_diagonal) costs nothing and the
-    inverse takes two triangular solves. P, a permutation with signs, comes from the random rotation at the start
+    inverse takes those of two triangular matrices. P, a permutation with signs, comes from the random rotation at the start
     and stays as it is (Glow, equation 10, with the signs of the diagonal moved into P).
     """
 
@@ -57,8 +58,8 @@ class Conv1x1:
     def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
         """The channels before mixing, and -H W sum(log_diagonal)."""
         permutation, lower, upper = self._factors(params)
-        unmixed = solve_triangular(lower, permutation.T, lower=True, unit_diagonal=True)
-        inverse_weight = refined_inverse(self.weight(params), solve_triangular(upper, unmixed, lower=False))
+        inverse = upper_inverse(upper) @ unit_lower_inverse(lower) @ permutation.T
+        inverse_weight = refined_inverse(self.weight(params), inverse)
         return y @ inverse_weight.T, -self._log_det(params, y)
 
     def _factors(self, params: Params) -> tuple[Array, Array, Array]:

@@ -1,0 +1,54 @@
+"""Inverses of small triangular matrices by matrix products.
+
+LAPACK's triangular solve is exact to the same rounding, but inside a scan on a CPU its threads wait for the next call
+on the cores that the flow needs.
+"""
+
+import jax.numpy as jnp
+
+from glowjax.typing import Array
+
+LEAF = 8
+"""Diagonal blocks up to this size, and of odd size, are inverted by doubling."""
+
+
+def unit_lower_inverse(matrix: Array) -> Array:
+    """The inverse of a lower triangular matrix [C, C] with ones on its diagonal.
+
+    Diagonal blocks are inverted, then joined two by two: of [[A, 0], [B, D]] the lower left is -D^-1 B A^-1.
+    """
+    num_rows = size = len(matrix)
+    while size > LEAF and size % 2 == 0:
+        size //= 2
+    inverse = _by_doubling(_blocks(matrix, size, below=0))
+    while size < num_rows:
+        first, second = inverse[0::2], inverse[1::2]
+        corner = -second @ _blocks(matrix, size, below=1)[0::2] @ first
+        zeros = jnp.zeros_like(corner)
+        upper, lower = (jnp.concatenate(pair, axis=-1) for pair in ((first, zeros), (corner, second)))
+        inverse, size = jnp.concatenate([upper, lower], axis=-2), 2 * size
+    return inverse[0]
+
+
+def upper_inverse(matrix: Array) -> Array:
+    """The inverse of an upper triangular matrix [C, C] = (I + S) D, with D its diagonal."""
+    diagonal = jnp.diagonal(matrix)
+    return unit_lower_inverse((matrix / diagonal).T).T / diagonal[:, None]
+
+
+def _blocks(matrix: Array, size: int, below: int) -> Array:
+    """The blocks [number, size, size] of [C, C] on its diagonal, or so many block rows below it."""
+    count = len(matrix) // size
+    columns = jnp.arange(count - below)
+    return matrix.reshape(count, size, count, size).transpose(0, 2, 1, 3)[columns + below, columns]
+
+
+def _by_doubling(blocks: Array) -> Array:
+    """The inverses of unit lower triangular blocks [..., m, m]: with N = I - L, (I + N)(I + N^2)(I + N^4)..., exact."""
+    identity = jnp.eye(blocks.shape[-1], dtype=blocks.dtype)
+    power = identity - blocks
+    inverse, degree = identity + power, 2
+    while degree < blocks.shape[-1]:
+        power = power @ power
+        inverse, degree = inverse + power @ inverse, 2 * degree
+    return inverse
