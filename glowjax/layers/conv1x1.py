@@ -29,9 +29,9 @@ def refined_inverse(weight: Array, inverse: Array) -> Array:
 class Conv1x1:
     """y = W x for the channels of each pixel, with W = P L (U + diag(exp(log_diagonal))).
 
-    L is unit lower and U strictly upper triangular, so log |det W| = sum(log_diagonal) costs nothing and the
-    inverse takes those of two triangular matrices. P, a permutation with signs, comes from the random rotation at the start
-    and stays as it is (Glow, equation 10, with the signs of the diagonal moved into P).
+    L is unit lower and U strictly upper triangular, so log |det W| = sum(log_diagonal) costs nothing and the inverse
+    takes those of two triangular matrices. P, a permutation with signs, comes from the random rotation at the start and
+    stays as it is (Glow, equation 10, with the signs of the diagonal moved into P).
     """
 
     def init(self, key: Key, x: Array) -> Params:
