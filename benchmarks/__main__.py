@@ -48,9 +48,9 @@ def main(config: BenchmarkConfig) -> dict[str, Any]:
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], check=True)
         results[name] = json.loads(output.read_text())
         (folder / "all.json").write_text(json.dumps(results, indent=2) + "\n")
-    for name, result in results.items():
+    for benchmark, result in results.items():
         for part in result["config"]["parts"]:
-            print(f"\n{name}: {part}\n{table([_essential(row) for row in result[part]])}")
+            print(f"\n{benchmark}: {part}\n{table([_essential(row) for row in result[part]])}")
     print(f"\nwritten to {folder / 'all.json'}")
     return results
 
