@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import costs, glow, scaling
+from benchmarks import costs, glow, profile, scaling
 from benchmarks.glow import GlowCase
 from glowjax import convolution
 from glowjax.errors import InputError
@@ -64,7 +64,13 @@ def test_costs_are_measured_at_tiny_sizes():
     assert [(row["memory"], row["steps_a_scale"]) for row in rows[:2]] == [("store", 1), ("store", 2)]
     assert all(row["relative_difference"] < 1e-3 for row in costs.gradients(config))
     assert {row["way"] for row in costs.by_convolution(config)} == {"glowjax, product", "glowjax, xla"}
-    assert 0 < abs(costs.by_dtype(config)[1]["bits_per_dim_off"]) < 0.1
+    assert [row["way"] for row in costs.by_dtype(config)] == ["glowjax", "glowjax, bfloat16"]
+
+
+def test_bfloat16_changes_a_trained_glow_a_little():
+    (row,) = costs.bits_in_bfloat16(costs.BenchmarkConfig())
+    assert 0 < abs(row["mean_difference"]) < 0.05
+    assert row["standard_error"] < 0.01
 
 
 def test_a_forced_convolution_is_forced_only_inside():
@@ -91,3 +97,12 @@ def test_the_figure_has_a_panel_for_each_size(tmp_path):
     results = scaling.main(config)
     assert {row["varied"] for row in results["scaling"]} == set(scaling.LABELS)
     assert (tmp_path / "scaling_figure.png").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="operations bear other names elsewhere")
+def test_a_profile_finds_the_products_of_a_step(tmp_path):
+    config = profile.BenchmarkConfig(case=TINY, memory="store", repeats=1, output=tmp_path / "profile.json")
+    results = profile.main(config)
+    spent = {row["operations"]: row["ms_a_step"] for row in results["operations"]}
+    assert spent["matrix products"] > 0
+    assert results["page_faults"][0]["user_s"] >= 0

@@ -309,3 +309,24 @@ def test_gradients_by_reconstruction_are_those_of_stored_activations_but_for_rou
     gradient, other = (jax.grad(model.loss)(params, jax.random.key(2), structured(seed=9)) for model in (store, invert))
     distance = optax.tree.norm(jax.tree.map(jnp.subtract, gradient, other))
     assert distance < 1e-3 * optax.tree.norm(gradient)
+
+
+@pytest.mark.parametrize("conditioner", ["conv", "highway"])
+def test_bfloat16_is_inside_the_conditioners_alone(conditioner):
+    exact, rounded = (
+        nvp_glow(2, 1, 4, conditioner=conditioner, compute_dtype=compute_dtype) for compute_dtype in (None, "bfloat16")
+    )
+    params = perturb(rounded.init(jax.random.key(0), structured()), 0.05)
+    gradient = jax.grad(rounded.loss)(params, jax.random.key(1), structured())
+    chex.assert_trees_all_equal_shapes_and_dtypes(params, gradient, exact.init(jax.random.key(0), structured()))
+    assert {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {jnp.dtype("float32")}
+    x = dequantize(jax.random.key(2), structured())
+    difference = np.abs(rounded.log_prob(params, x) - exact.log_prob(params, x))
+    assert rounded.log_prob(params, x).dtype == jnp.float32
+    assert 0 < difference.max() < 0.05 * NUM_DIMS
+    np.testing.assert_allclose(rounded.decode(params, rounded.encode(params, x)), x, atol=1e-2)
+
+
+def test_an_unknown_compute_dtype_is_refused():
+    with pytest.raises(InputError, match="Unknown compute dtype 'float16'"):
+        nvp_glow(1, 1, 4, compute_dtype="float16")

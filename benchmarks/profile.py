@@ -1,0 +1,116 @@
+"""Where a Glow's training step spends its time, by jax.profiler: the operations of the compiled program, grouped.
+
+    python -m benchmarks.profile --memory store
+
+An operation's milliseconds are those of its thunk, summed over the calls of a step; operations run at the same time on
+several cores, so that their sum exceeds the step. Also prints the page faults of a step: a program's memory is new to
+the operating system at each call where it is large. CPU only: elsewhere operations bear other names.
+"""
+
+import collections
+import dataclasses
+import gzip
+import json
+import re
+import resource
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import tyro
+
+from benchmarks.glow import CASES, GlowCase, our_step
+from benchmarks.timing import Row, run_parts, seconds
+from experiments.architectures import GlowConfig
+from glowjax.layers.repeat import Memory
+
+Part = Literal["operations", "page_faults"]
+
+GROUPS = {
+    "matrix products": r"dot|ynn_fusion|matmul",
+    "filling of a scan's stacks": r"wrapped_broadcast|broadcast\.",
+    "writing and reading of stacks": r"dynamic|copy",
+    "shifts of convolutions": r"pad|concatenate|slice",
+    "triangular solves": r"triangular",
+}
+"""By the first pattern that an operation's name contains; loops contain the others and are left out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What is profiled.
+
+    Attributes:
+        parts: of the profile.
+        case: the size of flow and batch.
+        memory: what the backward pass keeps.
+        repeats: profiled steps.
+        output: the JSON file.
+    """
+
+    parts: tuple[Part, ...] = ("operations", "page_faults")
+    case: GlowCase = CASES[0]
+    memory: Memory = GlowConfig.memory
+    repeats: int = 5
+    output: Path = Path("results/benchmarks/profile.json")
+
+
+def main(config: BenchmarkConfig) -> dict[str, Any]:
+    """Prints a table for each part, writes all of them as JSON and returns them."""
+    return run_parts(PARTS, config)
+
+
+def operations(config: BenchmarkConfig) -> list[Row]:
+    """Milliseconds and calls a step of each group of operations, the longest first."""
+    step = warm_step(config)
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            for _ in range(config.repeats):
+                jax.block_until_ready(step())
+        (trace,) = Path(folder).rglob("*.trace.json.gz")
+        events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
+    spent, calls = collections.Counter[str](), collections.Counter[str]()
+    for event in events:
+        name = event.get("name", "")
+        if "hlo_op" in event.get("args", {}) and not name.startswith(("while", "call")):
+            group = next((group for group, pattern in GROUPS.items() if re.search(pattern, name)), "other")
+            spent[group] += event["dur"] / 1e3 / config.repeats
+            calls[group] += 1
+    return [
+        {"operations": group, "ms_a_step": value, "calls_a_step": calls[group] // config.repeats}
+        for group, value in spent.most_common()
+    ]
+
+
+def page_faults(config: BenchmarkConfig) -> list[Row]:
+    """A step's pages that the operating system had to provide, with the CPU seconds that it spent in all."""
+    step = warm_step(config)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    wall = [seconds(step)[0] for _ in range(config.repeats)]
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return [
+        {
+            "memory": config.memory,
+            "fastest_s": min(wall),
+            "page_faults": (after.ru_minflt - before.ru_minflt) // config.repeats,
+            "system_s": (after.ru_stime - before.ru_stime) / config.repeats,
+            "user_s": (after.ru_utime - before.ru_utime) / config.repeats,
+        }
+    ]
+
+
+def warm_step(config: BenchmarkConfig) -> Callable[[], Any]:
+    """A training step that has run twice."""
+    step = our_step(config.case.model(config.memory), config.case.params(), config.case.images(config.case.batch_size))
+    for _ in range(2):
+        jax.block_until_ready(step())
+    return step
+
+
+PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {"operations": operations, "page_faults": page_faults}
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BenchmarkConfig, description=__doc__))
