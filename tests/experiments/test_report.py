@@ -164,9 +164,9 @@ def test_a_missing_figure_is_refused(tmp_path):
 
 def test_a_page_is_read_back_as_it_was_written(tmp_path, picture):
     sections = [Section("One", "Text.", [TABLE], [picture]), Section("Two", level=3)]
-    write(tmp_path / "run", "Title", "Lead.", sections, "make")
+    write(tmp_path / "run", "Title", "Question?", "Lead.", sections, "make")
     page = read(tmp_path / "run")
-    assert (page.title, page.lead, page.command) == ("Title", "Lead.", "make")
+    assert (page.title, page.question, page.lead, page.command) == ("Title", "Question?", "Lead.", "make")
     assert [(section.title, section.level) for section in page.sections] == [("One", 2), ("Two", 3)]
     first = page.sections[0]
     assert (first.text, list(first.tables)) == ("Text.", [TABLE])
