@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import jax
 import jax.numpy as jnp
 
-from experiments.architectures import ModelConfig, architecture
+from experiments.architectures import GlowConfig, ModelConfig, architecture
 from experiments.presets import TrainingConfig
 from experiments.published import title
 from glowjax.data import ImageSet
@@ -104,18 +104,19 @@ def load(run_dir: Path) -> Trained[ImageModel]:
 
 
 def load_flow(run_dir: Path) -> Trained[Flow]:
-    """As `load`, of a flow: what needs a density over continuous images.
+    """As `load`, of a flow: what needs a density over continuous images, in a mode of memory for every derivative.
 
     Raises InputError for a model that has none, or as `load` does.
     """
     trained = load(run_dir)
-    model = trained.model
-    if not isinstance(model, Flow):
+    glow = trained.architecture
+    if not isinstance(glow, GlowConfig):
         raise InputError(
             f"{run_dir} holds a {trained.kind}, which gives probabilities of 8-bit images and no density between them: "
             "a derivative with respect to a pixel would say how the network interpolates, not how the likelihood "
             "curves. Name the run of a Glow (--model nvp or cv)."
         )
+    model = dataclasses.replace(glow, memory="store").build()
     return Trained(model, trained.params, trained.description, trained.step, trained.history)
 
 
