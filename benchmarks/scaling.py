@@ -35,6 +35,9 @@ LABELS = {
 }
 
 
+TICKS = [digit * 10.0**power for power in range(-5, 4) for digit in (1, 2, 5)]
+"""Seconds that the figure may name."""
+
 BASE = GlowCase(32, 3, 3, 8, 64, 32)
 
 
@@ -127,12 +130,16 @@ def _bare_seconds(work: Callable[[], Any]) -> float:
 def figure(rows: list[Row]) -> Figure:
     """One panel for each size that changes: seconds of a step and of its products, both axes logarithmic."""
     names = {"step_s": "training step", "products_s": "its matrix products alone"}
+    every = [row[key] for row in rows for key in names]
     drawn, panels = new_figure(5.2, num_columns=2, num_rows=2)
     for axes, varied in zip(panels, LABELS, strict=True):
         part = [row for row in rows if row["varied"] == varied]
         values = [row["value"] for row in part]
         for (key, label), style in zip(names.items(), line_styles(names).values(), strict=True):
             axes.loglog(values, [row[key] for row in part], marker="o", markersize=3.5, label=label, **style)
+        axes.set_ylim(0.6 * min(every), 1.6 * max(every))
+        axes.set_yticks([tick for tick in TICKS if min(every) / 2 < tick < 2 * max(every)])
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xticks(values, [str(value) for value in values])
         axes.minorticks_off()
         axes.set_xlabel(LABELS[varied])
