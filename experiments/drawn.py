@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.trained import Trained
 from glowjax.data import ImageSet
-from glowjax.likelihood import NUM_LEVELS
+from glowjax.likelihood import NUM_LEVELS, quantize
 from glowjax.models import Flow, FlowTerms
 from glowjax.models.flow import LOG_2PI
 from glowjax.typing import Array, Images, Key, Params
@@ -65,11 +65,6 @@ def draw(trained: Trained, temperature: float, num_images: int, seed: int) -> Dr
 
 @functools.partial(jax.jit, static_argnums=0)
 def _draw(flow: Flow, params: Params, key: Key, temperature: float) -> tuple[Images, FlowTerms, Array]:
-    image = jnp.zeros(params.image_shape)
-    shapes = [z.shape for z in jax.eval_shape(functools.partial(flow.encode, params), image)]
-    keys = jax.random.split(key, len(shapes))
-    latents = [temperature * jax.random.normal(k, (BATCH_SIZE, *s)) for k, s in zip(keys, shapes, strict=True)]
-    x = flow.decode(params, tuple(latents))
-    levels = jnp.clip(jnp.floor(x), 0, NUM_LEVELS - 1)
-    outside = jnp.mean(jnp.floor(x) != levels, axis=(1, 2, 3))
-    return levels.astype(jnp.uint8), flow.terms(params, x), outside
+    x = flow.sample_continuous(params, key, BATCH_SIZE, temperature)
+    outside = jnp.mean((x < 0) | (x >= NUM_LEVELS), axis=(1, 2, 3))
+    return quantize(x), flow.terms(params, x), outside

@@ -17,19 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from experiments import histograms, report, train
+from experiments import report, train
 from experiments.command_line import command, run
-from experiments.model_classes import draws_for
+from experiments.ensemble_page import MEAN, MIXTURE, in_words, sections
 from experiments.presets import PRESETS, TrainConfig, adapted
 from experiments.published import title
-from experiments.report import Section, Table
-from experiments.scoring import REFERENCES, Scored, Sets, collected, detection, image_sets, score_each
+from experiments.scoring import REFERENCES, Scored, Sets, score_alike, summary
 from experiments.trained import Trained, load
 from glowjax.errors import InputError, unknown
 from glowjax.likelihood import log_mean_exp
 from glowjax.output import writable_directory
-
-MIXTURE, MEAN = "ensemble: mean of likelihoods", "mean of log-likelihoods"
 
 QUESTION = "Does the mean of several models' likelihoods repair what one model gets wrong?"
 
@@ -80,7 +77,10 @@ def main(config: EnsembleConfig) -> dict[str, Any]:
     folder = writable_directory(config.output_dir)
     run_dirs = config.run_dirs or train_members(config)
     members = load_members(run_dirs)
-    scored = {f"seed {one.description['training']['seed']}": score_sets(config, one) for one in members}
+    scored = {
+        f"seed {one.description['training']['seed']}": score_alike(one, (*config.out_dists, *config.references), config)
+        for one in members
+    }
     joined = {MIXTURE: averaged(list(scored.values()), mixture), MEAN: averaged(list(scored.values()), mean)}
     every = scored | joined
     results = {name: summary(sets) for name, sets in every.items()} | {"spread_nats": spread(scored)}
@@ -142,13 +142,6 @@ def load_members(run_dirs: tuple[Path, ...]) -> list[Trained]:
     return members
 
 
-def score_sets(config: EnsembleConfig, trained: Trained) -> Sets:
-    """The sets under one member, the same images and noise for every member."""
-    specs = (*config.out_dists, *config.references)
-    images = image_sets(trained, specs, config.data_dir, config.num_images, config.seed)
-    return score_each(trained, images, draws_for(trained, config.num_draws, config.num_latent_draws), config.seed)
-
-
 def mixture(log_likelihoods: np.ndarray) -> np.ndarray:
     """[N] log of the mean over members of P(image), of [members, N] log P(image)."""
     return np.asarray(log_mean_exp(jnp.asarray(log_likelihoods)))
@@ -175,83 +168,6 @@ def spread(members: dict[str, Sets]) -> dict[str, dict[str, float]]:
         deviations = np.std([sets[name].log_likelihood for sets in named], axis=0, ddof=1)
         result[name] = scored.mean(deviations)._asdict()
     return result
-
-
-def summary(sets: Sets) -> dict[str, Any]:
-    """A model's numbers by data set, as JSON has them."""
-    test = next(iter(sets.values()))
-    return {
-        name: {
-            "num_images": scored.images.num_images,
-            "bits_per_dim": scored.mean()._asdict(),
-            "auroc": None if scored is test else detection(test, scored).auroc._asdict(),
-        }
-        for name, scored in sets.items()
-    }
-
-
-def in_words(members: dict[str, Sets], ensemble: Sets) -> str:
-    """The result in a sentence for each foreign set."""
-    test_name, *others = collected(ensemble)
-    sentences = []
-    for name in others:
-        single = [detection(sets[test_name], sets[name]).auroc.value for sets in members.values()]
-        joint = detection(ensemble[test_name], ensemble[name]).auroc
-        likelier = ensemble[name].mean().high < ensemble[test_name].mean().low
-        verdict = "is still likelier than" if likelier else "is not likelier, beyond the intervals, than"
-        sentences.append(
-            f"Under the mean likelihood of {len(members)} models {title(name)} {verdict} {title(test_name)}: "
-            f"{ensemble[name].mean().mean:.3f} and {ensemble[test_name].mean().mean:.3f} bits/dim. AUROC {joint}; of "
-            f"the members alone {min(single):.3f} to {max(single):.3f}."
-        )
-    return " ".join(sentences)
-
-
-def sections(
-    trained: Trained, every: dict[str, Sets], num_draws: int, of_spread: dict[str, dict[str, float]], folder: Path
-) -> list[Section]:
-    """Tables and figures, the latter saved below `folder`."""
-    names = list(every[MIXTURE])
-    first, *others = names
-    header = [
-        "model",
-        *(f"{title(n)}, bits/dim" for n in collected(every[MIXTURE])),
-        *(f"AUROC, {title(n)}" for n in others),
-    ]
-    rows = [
-        [
-            model,
-            *(sets[n].mean().brief(3) for n in collected(sets)),
-            *(detection(sets[first], sets[n]).auroc.brief(3) for n in others),
-        ]
-        for model, sets in every.items()
-    ]
-    table = Table(
-        "Bits per dimension, and AUROC of bits per dimension as the score (below 0.5: inverted), with 95 % intervals "
-        "over images",
-        header,
-        rows,
-    )
-    disagreement = Table(
-        "How far the members disagree: standard deviation over members of an image's log P, mean over images with its "
-        "95 % interval",
-        ["set", "nats"],
-        [[title(n), f"{v['mean']:,.1f} [{v['low']:,.1f}, {v['high']:,.1f}]"] for n, v in of_spread.items()],
-    )
-    text = (
-        f"The members are like this one: {trained.in_words()}. {trained.architecture.likelihood(num_draws)}\n\n"
-        "For every image a mixture of K models is between its best member's log P and that less log K: it cannot make "
-        "unlikely what one of them finds likely."
-    )
-    alone = {model: sets for model, sets in every.items() if model not in (MIXTURE, MEAN)}
-    return [
-        Section("Members and ensemble", text, [table, disagreement]),
-        Section(
-            "The ensemble's log-likelihoods",
-            figures=[histograms.picture(every[MIXTURE], trained.num_dims, MIXTURE, folder / "ensemble")],
-        ),
-        Section("Each member's", figures=[histograms.panels(alone, trained.num_dims, folder / "members")]),
-    ]
 
 
 if __name__ == "__main__":

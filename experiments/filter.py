@@ -21,8 +21,9 @@ from experiments.classifier import Classifier, train_classifier
 from experiments.command_line import command, run
 from experiments.filter_page import in_words, sections
 from experiments.gates import Answered, numbers
-from experiments.model_classes import draws_for, load_alike
+from experiments.model_classes import load_alike
 from experiments.published import title
+from experiments.scoring import draws_for
 from experiments.trained import Trained
 from glowjax.data import ImageSet, resolve, training_and_validation
 from glowjax.errors import InputError
@@ -123,7 +124,7 @@ def answer(
                 trained.params,
                 key,
                 images.images,
-                draws_for(trained, config.num_draws, config.num_latent_draws),
+                draws_for(trained, config),
             )
             for name, trained in models.items()
         },

@@ -17,11 +17,10 @@ from experiments import histograms, report
 from experiments.command_line import command, run
 from experiments.published import title
 from experiments.report import Section, Table
-from experiments.scoring import REFERENCES, Sets, collected, detection, image_sets, score_each
+from experiments.scoring import REFERENCES, Sets, collected, detection, draws_for, score_alike, summary
 from experiments.trained import Trained, load, name_each
 from glowjax.data.generated import is_generated
 from glowjax.errors import InputError
-from glowjax.models import VAE
 from glowjax.output import writable_directory
 
 QUESTION = (
@@ -63,7 +62,9 @@ def main(config: ModelClassesConfig) -> dict[str, Any]:
         raise InputError("--out-dists names no data set; name at least one, as: --out-dists mnist")
     models = load_alike(config.run_dirs)
     folder = writable_directory(config.output_dir)
-    scored = {name: score_sets(config, trained) for name, trained in models.items()}
+    scored = {
+        name: score_alike(trained, (*config.out_dists, *config.references), config) for name, trained in models.items()
+    }
     numbers = {name: summary(sets) for name, sets in scored.items()}
     lead = in_words(scored)
     page = report.write(
@@ -89,33 +90,6 @@ def load_alike(run_dirs: tuple[Path, ...]) -> dict[str, Trained]:
             "all on one data set: compare the others apart."
         )
     return models
-
-
-def draws_for(trained: Trained, num_draws: int, num_latent_draws: int) -> int:
-    """How many draws an image the model's likelihood takes: of latents for a VAE, of noise otherwise."""
-    return num_latent_draws if isinstance(trained.model, VAE) else num_draws
-
-
-def score_sets(config: ModelClassesConfig, trained: Trained) -> Sets:
-    """The sets under one model, the same images for every model."""
-    draws = draws_for(trained, config.num_draws, config.num_latent_draws)
-    specs = (*config.out_dists, *config.references)
-    images = image_sets(trained, specs, config.data_dir, config.num_images, config.seed)
-    return score_each(trained, images, draws, config.seed)
-
-
-def summary(sets: Sets) -> dict[str, Any]:
-    """A model's numbers by data set, as JSON has them."""
-    test = next(iter(sets.values()))
-    return {
-        name: {
-            "num_images": scored.images.num_images,
-            "bits_per_dim": scored.mean()._asdict(),
-            "auroc": None if scored is test else detection(test, scored).auroc._asdict(),
-            "source": scored.images.source,
-        }
-        for name, scored in sets.items()
-    }
 
 
 def in_words(scored: dict[str, Sets]) -> str:
@@ -163,7 +137,7 @@ def sections(
 
 
 def _likelihood(config: ModelClassesConfig, trained: Trained) -> str:
-    return trained.architecture.likelihood(draws_for(trained, config.num_draws, config.num_latent_draws))
+    return trained.architecture.likelihood(draws_for(trained, config))
 
 
 def _histograms(models: dict[str, Trained], scored: dict[str, Sets], name: str, folder: Path) -> Section:

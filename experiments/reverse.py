@@ -19,10 +19,9 @@ import tyro
 
 from experiments import histograms, report
 from experiments.command_line import command, run
-from experiments.model_classes import draws_for
 from experiments.published import title
 from experiments.report import Section, Table
-from experiments.scoring import REFERENCES, Sets, detection, image_sets, score_each
+from experiments.scoring import REFERENCES, Sets, detection, score_alike, summary
 from experiments.trained import Trained, load
 from glowjax.errors import InputError
 from glowjax.estimate import Estimate, difference, from_values
@@ -67,7 +66,7 @@ def main(config: ReverseConfig) -> dict[str, Any]:
     folder = writable_directory(config.output_dir)
     scored = [both_directions(pair, config) for pair in pairs]
     results = {
-        f"{a.name} and {b.name}, {a.kind}": {model: summary(sets) for model, sets in pair.items()}
+        f"{a.name} and {b.name}, {a.kind}": {model: summary_with_gaps(sets) for model, sets in pair.items()}
         for (a, b), pair in zip(pairs, scored, strict=True)
     }
     lead = in_words(scored)
@@ -116,11 +115,8 @@ def both_directions(pair: tuple[Trained, Trained], config: ReverseConfig) -> Pai
     """The sets of one pair under either model."""
     directions: Pair = {}
     for trained, other in (pair, pair[::-1]):
-        images = image_sets(
-            trained, (f"{other.in_dist}:test", *config.references), config.data_dir, config.num_images, config.seed
-        )
-        draws = draws_for(trained, config.num_draws, config.num_latent_draws)
-        directions[trained.kind_and_data] = score_each(trained, images, draws, config.seed)
+        specs = (f"{other.in_dist}:test", *config.references)
+        directions[trained.kind_and_data] = score_alike(trained, specs, config)
     return directions
 
 
@@ -133,18 +129,12 @@ def gap(sets: Sets, name: str) -> Estimate:
     return difference(other, test)
 
 
-def summary(sets: Sets) -> dict[str, Any]:
+def summary_with_gaps(sets: Sets) -> dict[str, Any]:
     """A model's numbers by data set, as JSON has them."""
-    test = next(iter(sets.values()))
+    gaps = {name: gap(sets, name) for name in sets}
     return {
-        name: {
-            "num_images": scored.images.num_images,
-            "bits_per_dim": scored.mean()._asdict(),
-            "gap_nats": {"mean": float(gap(sets, name).mean), "sem": float(gap(sets, name).sem)},
-            "auroc": None if scored is test else detection(test, scored).auroc._asdict(),
-            "source": scored.images.source,
-        }
-        for name, scored in sets.items()
+        name: numbers | {"gap_nats": {"mean": float(gaps[name].mean), "sem": float(gaps[name].sem)}}
+        for name, numbers in summary(sets).items()
     }
 
 

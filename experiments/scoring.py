@@ -5,6 +5,7 @@ import functools
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from experiments.trained import Trained
 from glowjax.data import ImageSet, resolve
 from glowjax.data.generated import is_generated
 from glowjax.likelihood import bits_per_dim, dequantize
-from glowjax.models import Flow, FlowTerms
+from glowjax.models import VAE, Flow, FlowTerms
 from glowjax.ood.metrics import DetectionMetrics, Mean, detection_metrics, mean_with_interval
 from glowjax.train import in_batches, log_likelihoods
 from glowjax.typing import Array, Images, Key, Params
@@ -70,6 +71,30 @@ Sets = dict[str, Scored]
 """Image sets under one model by name; the test set of what it was trained on first."""
 
 
+class Comparison(Protocol):
+    """The options of an experiment that asks several models about the same images."""
+
+    @property
+    def num_images(self) -> int:
+        """At most how many images of each set."""
+
+    @property
+    def num_draws(self) -> int:
+        """Dequantisation draws an image for a Glow."""
+
+    @property
+    def num_latent_draws(self) -> int:
+        """Importance samples an image for a VAE."""
+
+    @property
+    def data_dir(self) -> Path | None:
+        """A folder of .npz archives or of image folders."""
+
+    @property
+    def seed(self) -> int:
+        """Chooses images and noise."""
+
+
 def image_sets(
     trained: Trained, specs: Iterable[str], data_dir: Path | None, num_images: int | None, seed: int
 ) -> list[ImageSet]:
@@ -81,6 +106,31 @@ def image_sets(
 def score_each(trained: Trained, images: Iterable[ImageSet], num_draws: int, seed: int) -> Sets:
     """Each set under the model, by its name."""
     return {one.name: score(trained, one, num_draws, seed) for one in images}
+
+
+def draws_for(trained: Trained, options: Comparison) -> int:
+    """How many draws an image the model's likelihood takes: of latents for a VAE, of noise otherwise."""
+    return options.num_latent_draws if isinstance(trained.model, VAE) else options.num_draws
+
+
+def score_alike(trained: Trained, specs: Iterable[str], options: Comparison) -> Sets:
+    """The test set and the sets that `specs` name under the model; with the same options, the same images and noise."""
+    images = image_sets(trained, specs, options.data_dir, options.num_images, options.seed)
+    return score_each(trained, images, draws_for(trained, options), options.seed)
+
+
+def summary(sets: Sets) -> dict[str, dict[str, Any]]:
+    """A model's numbers by data set, as JSON has them."""
+    test = next(iter(sets.values()))
+    return {
+        name: {
+            "num_images": scored.images.num_images,
+            "bits_per_dim": scored.mean()._asdict(),
+            "auroc": None if scored is test else detection(test, scored).auroc._asdict(),
+            "source": scored.images.source,
+        }
+        for name, scored in sets.items()
+    }
 
 
 def collected(sets: Sets) -> Sets:

@@ -75,8 +75,9 @@ def _run(name: str, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outcome:
         return Outcome(reason=f"it needs {', '.join(missing)}, which was skipped.")
     marker = Path(stage.config.output_dir) / MARKER
     mark = fingerprint(name, plan)
-    if marker.is_file() and json.loads(marker.read_text())["fingerprint"] == mark:
-        return Outcome(json.loads(marker.read_text())["seconds"])
+    before = json.loads(marker.read_text()) if marker.is_file() else {}
+    if before.get("fingerprint") == mark:
+        return Outcome(before["seconds"])
     started = time.monotonic()
     try:
         stage.main(stage.config)

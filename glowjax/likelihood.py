@@ -55,6 +55,11 @@ def dequantize(key: Key, images: Images) -> Continuous:
     return jnp.minimum(noisy, jnp.nextafter(levels + 1, levels))
 
 
+def quantize(x: Continuous) -> Images:
+    """The uint8 grey levels of `x` [..., H, W, C]: rounded down, as `dequantize` adds; what lies outside is clipped."""
+    return jnp.clip(jnp.floor(x), 0, NUM_LEVELS - 1).astype(jnp.uint8)
+
+
 def log_mean_exp(log_values: Array, axis: int = 0) -> Array:
     """Log of the mean of exp(log_values) along `axis`, without overflow."""
     return jax.nn.logsumexp(log_values, axis=axis) - math.log(log_values.shape[axis])

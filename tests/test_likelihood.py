@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 from glowjax.errors import InputError
-from glowjax.likelihood import bits_per_dim, dequantize, log_mean_exp
+from glowjax.likelihood import bits_per_dim, dequantize, log_mean_exp, quantize
 
 
 @pytest.mark.parametrize("level", [0, 1, 128, 255])
@@ -74,3 +74,10 @@ def test_images_that_are_not_grey_levels_are_refused_with_their_range():
         dequantize(jax.random.key(0), np.zeros((4, 4), np.uint8))
     with pytest.raises(InputError, match=r"non-empty array .* its shape is \[0, 4, 4, 1\]"):
         dequantize(jax.random.key(0), np.zeros((0, 4, 4, 1), np.uint8))
+
+
+def test_quantizing_undoes_dequantizing_and_clips():
+    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    np.testing.assert_array_equal(quantize(dequantize(jax.random.key(0), images)), images)
+    outside = jnp.asarray([-3.5, -0.1, 255.9, 256.0, 300.0]).reshape(1, 5, 1)
+    np.testing.assert_array_equal(quantize(outside).ravel(), [0, 0, 255, 255, 255])

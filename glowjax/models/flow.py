@@ -13,7 +13,7 @@ import numpy as np
 from glowjax.errors import InputError
 from glowjax.layers.base import sum_per_image
 from glowjax.layers.compose import MultiScale
-from glowjax.likelihood import NUM_LEVELS, bits_per_dim, check_images, dequantize, log_mean_exp
+from glowjax.likelihood import bits_per_dim, check_images, dequantize, log_mean_exp, quantize
 from glowjax.models.base import check_batch, check_count, check_shape
 from glowjax.typing import Array, Continuous, Images, Key, Latents, Params
 
@@ -125,6 +125,13 @@ class Flow:
 
         Raises InputError for fewer than one image.
         """
+        return quantize(self.sample_continuous(params, key, num_images, temperature))
+
+    def sample_continuous(self, params: FlowParams, key: Key, num_images: int, temperature: float = 1.0) -> Continuous:
+        """What `sample` rounds down and clips: [num_images, H, W, C] in grey levels, some outside [0, 256).
+
+        Raises InputError for fewer than one image.
+        """
         check_count("num_images", num_images)
         return _sample(self, params, key, num_images, temperature)
 
@@ -183,8 +190,8 @@ def _log_likelihood(flow: Flow, params: FlowParams, key: Key, images: Images, nu
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
-def _sample(flow: Flow, params: FlowParams, key: Key, num_images: int, temperature: float) -> Images:
+def _sample(flow: Flow, params: FlowParams, key: Key, num_images: int, temperature: float) -> Continuous:
     shapes = [(num_images, *z.shape) for z in _latent_shapes(flow, params)]
     keys = jax.random.split(key, len(shapes))
     latents = tuple(temperature * jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
-    return jnp.clip(jnp.floor(_decode(flow, params, latents)), 0, NUM_LEVELS - 1).astype(jnp.uint8)
+    return _decode(flow, params, latents)

@@ -1,0 +1,75 @@
+"""What a report says of an ensemble: its members and their averages side by side."""
+
+from pathlib import Path
+
+from experiments import histograms
+from experiments.published import title
+from experiments.report import Section, Table
+from experiments.scoring import Sets, collected, detection
+from experiments.trained import Trained
+
+MIXTURE, MEAN = "ensemble: mean of likelihoods", "mean of log-likelihoods"
+
+
+def in_words(members: dict[str, Sets], ensemble: Sets) -> str:
+    """The result in a sentence for each foreign set."""
+    test_name, *others = collected(ensemble)
+    sentences = []
+    for name in others:
+        single = [detection(sets[test_name], sets[name]).auroc.value for sets in members.values()]
+        joint = detection(ensemble[test_name], ensemble[name]).auroc
+        likelier = ensemble[name].mean().high < ensemble[test_name].mean().low
+        verdict = "is still likelier than" if likelier else "is not likelier, beyond the intervals, than"
+        sentences.append(
+            f"Under the mean likelihood of {len(members)} models {title(name)} {verdict} {title(test_name)}: "
+            f"{ensemble[name].mean().mean:.3f} and {ensemble[test_name].mean().mean:.3f} bits/dim. AUROC {joint}; of "
+            f"the members alone {min(single):.3f} to {max(single):.3f}."
+        )
+    return " ".join(sentences)
+
+
+def sections(
+    trained: Trained, every: dict[str, Sets], num_draws: int, of_spread: dict[str, dict[str, float]], folder: Path
+) -> list[Section]:
+    """Tables and figures, the latter saved below `folder`."""
+    names = list(every[MIXTURE])
+    first, *others = names
+    header = [
+        "model",
+        *(f"{title(n)}, bits/dim" for n in collected(every[MIXTURE])),
+        *(f"AUROC, {title(n)}" for n in others),
+    ]
+    rows = [
+        [
+            model,
+            *(sets[n].mean().brief(3) for n in collected(sets)),
+            *(detection(sets[first], sets[n]).auroc.brief(3) for n in others),
+        ]
+        for model, sets in every.items()
+    ]
+    table = Table(
+        "Bits per dimension, and AUROC of bits per dimension as the score (below 0.5: inverted), with 95 % intervals "
+        "over images",
+        header,
+        rows,
+    )
+    disagreement = Table(
+        "How far the members disagree: standard deviation over members of an image's log P, mean over images with its "
+        "95 % interval",
+        ["set", "nats"],
+        [[title(n), f"{v['mean']:,.1f} [{v['low']:,.1f}, {v['high']:,.1f}]"] for n, v in of_spread.items()],
+    )
+    text = (
+        f"The members are like this one: {trained.in_words()}. {trained.architecture.likelihood(num_draws)}\n\n"
+        "For every image a mixture of K models is between its best member's log P and that less log K: it cannot make "
+        "unlikely what one of them finds likely."
+    )
+    alone = {model: sets for model, sets in every.items() if model not in (MIXTURE, MEAN)}
+    return [
+        Section("Members and ensemble", text, [table, disagreement]),
+        Section(
+            "The ensemble's log-likelihoods",
+            figures=[histograms.picture(every[MIXTURE], trained.num_dims, MIXTURE, folder / "ensemble")],
+        ),
+        Section("Each member's", figures=[histograms.panels(alone, trained.num_dims, folder / "members")]),
+    ]
