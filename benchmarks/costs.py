@@ -152,8 +152,8 @@ import os, sys, time
 from experiments import command_line, train
 from glowjax.train import loop
 
-def ends_after_one(model, optimizer):
-    step = compiled_step(model, optimizer)
+def ends_after_one(*options):
+    step = compiled_step(*options)
     def run(*given):
         import jax
         jax.block_until_ready(step(*given))

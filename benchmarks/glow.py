@@ -7,14 +7,16 @@ is not installed is left out with a line. Before anything is timed, each takes o
 log densities, in float64, to 1e-3 nats. A step is loss, gradient and Adam update with one draw of the noise; ours also
 clips the gradient, averages the params and guards against NaN. The ways run in turn.
 
-Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster; "glowjax" is
-the presets' mode of memory. Where other work shares the machine, read benchmarks/curvature.py about CPU seconds.
+Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster. "glowjax" is
+what the experiments do: the presets' mode of memory, a step over all devices (of a CPU, its cores), likelihoods and
+samples in batches side by side, one for each core. "one device" and "one batch" are a program over the whole batch.
+Where other work shares the machine, read benchmarks/curvature.py about CPU seconds.
 """
 
 import dataclasses
 import functools
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,8 +29,18 @@ from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from experiments.architectures import GlowConfig
 from glowjax import nvp_glow
 from glowjax.layers.repeat import MEMORY, Memory
-from glowjax.models import Flow, FlowParams
-from glowjax.train import compiled_step, make_optimizer, make_state
+from glowjax.models import Flow, FlowParams, ImageModel
+from glowjax.train import (
+    compiled_step,
+    cores_as_devices,
+    log_likelihoods,
+    make_optimizer,
+    make_state,
+    num_side_by_side,
+    samples,
+    step_devices,
+)
+from glowjax.typing import Params
 
 Part = Literal["step", "likelihood", "sampling"]
 
@@ -125,14 +137,17 @@ def step_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
         f"{OURS}, {mode}" if number else OURS: our_step(case.model(mode), params, images)
         for number, mode in enumerate(modes)
     }
+    ours[f"{OURS}, one device"] = our_step(case.model(), params, images, jax.local_devices()[:1])
     return ours | peers(case, params, images, config, "step")
 
 
-def our_step(model: Flow, params: FlowParams, images: np.ndarray) -> Callable[[], Any]:
-    """A training step, as training takes it."""
+def our_step(
+    model: ImageModel, params: Params, images: np.ndarray, devices: Sequence[jax.Device] = ()
+) -> Callable[[], Any]:
+    """A training step, as training takes it, over `devices` or those that training would take."""
     optimizer = make_optimizer("adam", learning_rate=1e-4, num_steps=1_000, warmup_steps=10)
     state = make_state(jax.tree.map(jnp.copy, params), optimizer)  # a step donates what it is given
-    step = compiled_step(model, optimizer, jax.local_devices()[:1])
+    step = compiled_step(model, optimizer, devices or step_devices(len(images)))
 
     def run() -> Any:
         nonlocal state
@@ -145,15 +160,23 @@ def our_step(model: Flow, params: FlowParams, images: np.ndarray) -> Callable[[]
 def likelihood_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
     """The log-likelihoods of 64 images, without gradient."""
     params, images = case.params(), case.images(NUM_IMAGES)
-    ours = functools.partial(case.model().log_likelihood, params, jax.random.key(2), jnp.asarray(images))
-    return {OURS: ours} | peers(case, params, images, config, "likelihood")
+    given = case.model(), params, jax.random.key(2), images
+    ours = {
+        OURS: functools.partial(log_likelihoods, *given, batch_size=NUM_IMAGES // num_side_by_side()),
+        f"{OURS}, one batch": functools.partial(log_likelihoods, *given, batch_size=NUM_IMAGES),
+    }
+    return ours | peers(case, params, images, config, "likelihood")
 
 
 def sampling_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
     """64 samples."""
     params = case.params()
-    ours = functools.partial(case.model().sample, params, jax.random.key(2), NUM_IMAGES)
-    return {OURS: ours} | peers(case, params, case.images(NUM_IMAGES), config, "sampling")
+    given = case.model(), params, jax.random.key(2), NUM_IMAGES
+    ours = functools.partial(samples, *given, batch_size=NUM_IMAGES // num_side_by_side())
+    one_batch = functools.partial(samples, *given, batch_size=NUM_IMAGES)
+    return {OURS: ours, f"{OURS}, one batch": one_batch} | peers(
+        case, params, case.images(NUM_IMAGES), config, "sampling"
+    )
 
 
 def peers(case: GlowCase, params: FlowParams, images: np.ndarray, config: BenchmarkConfig, part: Part) -> Runs:
@@ -176,4 +199,5 @@ PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
 
 
 if __name__ == "__main__":
+    cores_as_devices()
     main(tyro.cli(BenchmarkConfig, description=__doc__))

@@ -29,7 +29,14 @@ from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from experiments.presets import PRESETS
 from glowjax.models import VAE, PixelCNN
 from glowjax.models.base import NetworkParams
-from glowjax.train import compiled_step, make_state
+from glowjax.train import (
+    compiled_step,
+    cores_as_devices,
+    log_likelihoods,
+    make_state,
+    num_side_by_side,
+    step_devices,
+)
 
 Part = Literal["step", "likelihood", "sampling"]
 Kind = Literal["pixelcnn", "vae"]
@@ -122,7 +129,7 @@ def step_runs(given: Problem, compile_torch: bool) -> Runs:
     training = dataclasses.replace(PRESETS[given.kind][given.case.preset].training, optimizer="adam")
     optimizer = training.make_optimizer()
     state = make_state(jax.tree.map(jnp.copy, given.params), optimizer)  # a step donates what it is given
-    step = compiled_step(given.model, optimizer, jax.local_devices()[:1])
+    step = compiled_step(given.model, optimizer, step_devices(len(given.images)))
 
     def run() -> Any:
         nonlocal state
@@ -134,8 +141,9 @@ def step_runs(given: Problem, compile_torch: bool) -> Runs:
 
 def likelihood_runs(given: Problem, compile_torch: bool) -> Runs:
     """The log-likelihood of the batch, without gradient; of a VAE one draw of the bound. Ours first."""
-    log_likelihood, images = jax.jit(given.model.log_likelihood), jnp.asarray(given.images)
-    run = functools.partial(log_likelihood, given.params, jax.random.key(2), images)
+    batch_size = -(-len(given.images) // num_side_by_side())
+    ours = (given.model, given.params, jax.random.key(2), given.images)
+    run = functools.partial(log_likelihoods, *ours, batch_size=batch_size)
     return {OURS: run} | torch_rivals(given, None, compile_torch)
 
 
@@ -164,4 +172,5 @@ PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
 
 
 if __name__ == "__main__":
+    cores_as_devices()
     main(tyro.cli(BenchmarkConfig, description=__doc__))

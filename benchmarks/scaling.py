@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from benchmarks.glow import GlowCase, our_step
 from benchmarks.timing import Row, run_parts, seconds
 from glowjax.plots.style import legend_below, line_styles, new_figure, save, styled
+from glowjax.train import cores_as_devices
 
 Part = Literal["scaling"]
 Shape: TypeAlias = tuple[int, int, int]
@@ -153,4 +154,5 @@ PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {"scaling": scaling}
 
 
 if __name__ == "__main__":
+    cores_as_devices()
     main(tyro.cli(BenchmarkConfig, description=__doc__))

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import glowjax as gj
 from glowjax.conditioners import ACTIVATIONS
+from glowjax.layers.coupling import LOG_SCALE_BOUND
 from glowjax.models import VAE, Categorical, Flow, LogisticMixture, PixelCNN, PixelDistribution, conv_vae
 
 GLOWS: dict[str, Callable[..., Flow]] = {"nvp": gj.nvp_glow, "cv": gj.cv_glow}
@@ -30,6 +31,7 @@ class GlowConfig:
         conditioner: the reference's network (conv) or the paper's kind (highway).
         activation: of the couplings' networks.
         compute_dtype: of the couplings' networks; params, couplings and log-dets stay float32.
+        log_scale_bound: on the raw log-scales of affine couplings; a larger one fits better and inverts less exactly.
         memory: what the backward pass keeps: every product (store), one image a step (remat), or nothing (invert).
     """
 
@@ -40,6 +42,7 @@ class GlowConfig:
     conditioner: Literal["conv", "highway"] = "conv"
     activation: Literal["relu", "tanh", "swish"] = "relu"
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    log_scale_bound: float = LOG_SCALE_BOUND
     memory: Literal["store", "remat", "invert"] = "remat"
 
     def build(self) -> Flow:
@@ -52,6 +55,7 @@ class GlowConfig:
             activation=ACTIVATIONS[self.activation],
             compute_dtype=None if self.compute_dtype == "float32" else self.compute_dtype,
             memory=self.memory,
+            **({"log_scale_bound": self.log_scale_bound} if self.kind == "nvp" else {}),
         )
 
     @property

@@ -13,6 +13,7 @@ import tyro
 
 from experiments.presets import PRESETS, TrainConfig
 from glowjax.errors import InputError, unknown
+from glowjax.train import cores_as_devices
 
 ConfigT = TypeVar("ConfigT")
 
@@ -70,13 +71,14 @@ def _options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> li
 
 
 def run(main: Callable[[ConfigT], Any], parse: Callable[[list[str]], ConfigT]) -> None:
-    """Runs an experiment from the command line, with a persistent compilation cache.
+    """Runs an experiment from the command line, with a persistent compilation cache and a CPU's cores as devices.
 
     Bad input ends in its one sentence and exit status 2; an interrupt, after a checkpoint, in status 130.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(Path("~/.cache/glowjax/xla").expanduser()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    cores_as_devices()
     try:
         main(parse(sys.argv[1:]))
     except InputError as error:

@@ -13,6 +13,7 @@ from glowjax.data import ImageSet
 from glowjax.likelihood import NUM_LEVELS, quantize
 from glowjax.models import Flow, FlowTerms
 from glowjax.models.flow import LOG_2PI
+from glowjax.train import samples, side_by_side
 from glowjax.typing import Array, Images, Key, Params
 
 BATCH_SIZE = 100
@@ -56,9 +57,9 @@ def draw(trained: Trained, temperature: float, num_images: int, seed: int) -> Dr
     name = f"samples, temperature {temperature:g}"
     source = f"{num_images:,} samples of the {trained.kind}, drawn with seed {seed}"
     if not isinstance(trained.model, Flow):
-        sampled = [trained.model.sample(trained.params, key, BATCH_SIZE, temperature) for key in keys]
-        return Drawn(temperature, ImageSet(name, np.concatenate(sampled)[:num_images], source=source))
-    batches = [_draw(trained.model, trained.params, key, temperature) for key in keys]
+        sampled = samples(trained.model, trained.params, jax.random.key(seed), num_images, temperature, BATCH_SIZE)
+        return Drawn(temperature, ImageSet(name, sampled, source=source))
+    batches = side_by_side(lambda key: jax.device_get(_draw(trained.model, trained.params, key, temperature)), keys)
     images, terms, outside = jax.tree.map(lambda *parts: np.concatenate(parts)[:num_images], *batches)
     return Drawn(temperature, ImageSet(name, images, source=source), Continuous(terms, float(outside.mean())))
 

@@ -44,10 +44,12 @@ def main(config: ExportConfig) -> dict[str, Any]:
     folder = writable_directory(config.output_dir)
     weights = folder / f"{config.name}.npz"
     np.savez_compressed(weights, allow_pickle=False, **packed(trained.params))
-    sizes = ("kind", "num_scales", "num_steps", "width", "conditioner", "activation")
+    glow = trained.architecture
+    sizes = ["kind", "num_scales", "num_steps", "width", "conditioner", "activation"]
+    sizes += ["log_scale_bound"] if glow.kind == "nvp" else []
     description = {
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "model": {name: getattr(trained.architecture, name) for name in sizes},
+        "model": {name: getattr(glow, name) for name in sizes},
         "image_shape": list(trained.params.image_shape),
         "in_dist": trained.name,
         "num_images": trained.description["num_images"],

@@ -11,14 +11,12 @@ import dataclasses
 import hashlib
 from typing import Any
 
-import jax
-
 from experiments.command_line import parse_train_config, run
 from experiments.presets import TrainConfig
 from glowjax.data import parse_spec, resolve, training_and_validation
 from glowjax.data.generated import is_generated
 from glowjax.errors import InputError
-from glowjax.train import Run, train
+from glowjax.train import Run, step_devices, train
 
 NUM_EVALUATED = 1_000  # images of each set that an evaluation along training looks at
 
@@ -43,7 +41,7 @@ def main(config: TrainConfig) -> dict[str, Any]:
         "num_images": images.num_images,
         "images": hashlib.blake2b(images.images.tobytes(), digest_size=8).hexdigest(),
         "image_shape": list(images.shape),
-        "num_devices": jax.local_device_count(),
+        "num_devices": len(step_devices(training.batch_size)),
         "model": dataclasses.asdict(config.model),
         "training": dataclasses.asdict(training),
     }

@@ -66,7 +66,8 @@ def test_arrays_of_another_model_are_refused(loaded):
 
 def test_what_is_exported_is_loaded(tmp_path, monkeypatch):
     write_ramps(tmp_path)
-    config = dataclasses.replace(TINY, data_dir=tmp_path, output_dir=tmp_path / "run")
+    glow = dataclasses.replace(TINY.model, log_scale_bound=3.0)
+    config = dataclasses.replace(TINY, model=glow, data_dir=tmp_path, output_dir=tmp_path / "run")
     train.main(config)
     description = export.main(export.ExportConfig(config.output_dir, "tiny", "the command", tmp_path / "out"))
     monkeypatch.setattr(pretrained, "files", lambda _: tmp_path / "out")

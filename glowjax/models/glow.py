@@ -10,7 +10,7 @@ from glowjax.conditioners import (
     LinearConditioner,
     check_positive,
 )
-from glowjax.errors import unknown
+from glowjax.errors import InputError, unknown
 from glowjax.layers import (
     ActNorm,
     AdditiveCoupling,
@@ -25,6 +25,7 @@ from glowjax.layers import (
     SplitPrior,
     Squeeze,
 )
+from glowjax.layers.coupling import LOG_SCALE_BOUND
 from glowjax.layers.repeat import Memory
 from glowjax.models.flow import Flow
 
@@ -40,6 +41,7 @@ def nvp_glow(
     conditioner: str = "conv",
     activation: Activation = nn.relu,
     compute_dtype: ComputeDtype = None,
+    log_scale_bound: float = LOG_SCALE_BOUND,
     memory: Memory = "store",
 ) -> Flow:
     """A Glow with affine couplings and conditional split priors (Kingma and Dhariwal 2018, figure 2).
@@ -51,12 +53,17 @@ def nvp_glow(
         conditioner: "conv" for the reference's 3x3-1x1-3x3 network, "highway" for the paper's kind.
         activation: of the couplings' networks, as `jax.nn.tanh`.
         compute_dtype: of the couplings' networks; params, couplings and log-dets keep the dtype of the images.
+        log_scale_bound: on the couplings' raw log-scales, see `LOG_SCALE_BOUND`: a larger one fits better and inverts
+            less exactly.
         memory: what the backward pass keeps, see `Repeat`.
 
     Raises:
-        InputError: for counts that are not positive, or an unknown conditioner, compute dtype or memory mode.
+        InputError: for counts or a bound that are not positive, or an unknown conditioner, compute dtype or memory
+            mode.
     """
-    coupling = AffineCoupling(_conditioner(conditioner, width, activation, compute_dtype))
+    if not log_scale_bound > 0:
+        raise InputError(f"log_scale_bound is {log_scale_bound}, but must be positive, as {LOG_SCALE_BOUND} or so.")
+    coupling = AffineCoupling(_conditioner(conditioner, width, activation, compute_dtype), log_scale_bound)
     return _glow(num_scales, num_steps, coupling, SplitPrior(LinearConditioner()), memory)
 
 
@@ -72,7 +79,8 @@ def cv_glow(
 ) -> Flow:
     """A Glow of constant volume: additive couplings and a fixed prior, so log |det dz/dx| is one number for all x.
 
-    Arguments and errors as for `nvp_glow`. ActNorm and 1x1 convolutions stay: their volume is constant, not unit.
+    Arguments and errors as for `nvp_glow`, but for the bound: there are no scales. ActNorm and 1x1
+    convolutions stay: their volume is constant, not unit.
     """
     coupling = AdditiveCoupling(_conditioner(conditioner, width, activation, compute_dtype))
     return _glow(num_scales, num_steps, coupling, Split(), memory)

@@ -23,7 +23,7 @@ from glowjax.train.checkpoint import Checkpoints
 from glowjax.train.diagnose import first_nonfinite
 from glowjax.train.evaluate import log_likelihoods
 from glowjax.train.log import MetricLog
-from glowjax.train.parallel import compiled_step
+from glowjax.train.parallel import compiled_step, step_devices
 from glowjax.train.state import TrainState, make_state
 from glowjax.typing import Array, Key, Params
 
@@ -89,7 +89,7 @@ def train(
     first_images = images[batch_indices(run.seed, 0, len(images), min(INIT_IMAGES, len(images)))]
     with Checkpoints(run.directory / "checkpoints") as checkpoints:
         state, seconds, losses = _start(run, checkpoints, make_state(model.init(init_key, first_images), optimizer))
-        step = compiled_step(model, optimizer)
+        step = compiled_step(model, optimizer, step_devices(run.batch_size))
         first = int(state.step)
         started = time.monotonic() - seconds
         with (

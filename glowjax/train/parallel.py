@@ -1,5 +1,7 @@
-"""The compiled step: jit on one device, pmap over several."""
+"""The compiled step: jit on one device, pmap over several; and a CPU's cores as devices."""
 
+import math
+import os
 from collections.abc import Callable, Sequence
 
 import jax
@@ -14,6 +16,27 @@ from glowjax.typing import Images, Key
 
 CompiledStep = Callable[[TrainState, Key, Images], tuple[TrainState, StepMetrics]]
 AXIS = "devices"
+MAX_CORES = 8
+
+
+def cores_as_devices() -> None:
+    """Makes every CPU core a JAX device (8 at most), for training to divide its batches among; call before using JAX.
+
+    XLA:CPU runs many operations of a step on one core. Two halves of a batch on a device each keep two cores busy: a
+    step of a Glow then takes about 0.75 times as long. Does nothing where the number of CPU devices is chosen already,
+    as by the environment's JAX_NUM_CPU_DEVICES, and nothing to accelerators.
+    """
+    chosen = jax.config.jax_num_cpu_devices != -1  # type: ignore[attr-defined]
+    if not chosen and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, MAX_CORES))
+
+
+def step_devices(batch_size: int) -> list[jax.Device]:
+    """The local devices that take part in a step: every accelerator; of CPU cores, as many as share a batch evenly."""
+    devices = jax.local_devices()
+    if devices[0].platform == "cpu":
+        return devices[: math.gcd(batch_size, len(devices))]
+    return devices
 
 
 def compiled_step(

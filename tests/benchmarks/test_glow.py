@@ -67,6 +67,11 @@ def test_costs_are_measured_at_tiny_sizes():
     assert [row["way"] for row in costs.by_dtype(config)] == ["glowjax", "glowjax, bfloat16"]
 
 
+def test_a_start_ends_with_its_first_step(tmp_path):
+    assert 0 < costs.start(costs.BenchmarkConfig(), tmp_path, "run") < 300
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+
+
 def test_bfloat16_changes_a_trained_glow_a_little():
     (row,) = costs.bits_in_bfloat16(costs.BenchmarkConfig())
     assert 0 < abs(row["mean_difference"]) < 0.05

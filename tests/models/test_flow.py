@@ -330,3 +330,16 @@ def test_bfloat16_is_inside_the_conditioners_alone(conditioner):
 def test_an_unknown_compute_dtype_is_refused():
     with pytest.raises(InputError, match="Unknown compute dtype 'float16'"):
         nvp_glow(1, 1, 4, compute_dtype="float16")
+
+
+def test_a_looser_bound_lets_the_volume_change_further():
+    steps = [nvp_glow(1, 1, 4, log_scale_bound=bound) for bound in (2.0, 4.0)]
+    params = perturb(steps[0].init(jax.random.key(0), structured()), 3.0)  # raw log-scales beyond either bound
+    by_x = [np.asarray(model.terms(params, continuous(32)).log_det) for model in steps]
+    assert np.ptp(by_x[1]) > 1.5 * np.ptp(by_x[0]) > 0
+
+
+@pytest.mark.parametrize("bound", [0.0, -1.0, np.nan])
+def test_a_bound_that_is_not_positive_is_refused(bound):
+    with pytest.raises(InputError, match="log_scale_bound"):
+        nvp_glow(1, 1, 4, log_scale_bound=bound)

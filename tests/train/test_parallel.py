@@ -1,6 +1,9 @@
 """Several devices take the step that one would. With SGD, for Adam would hide a multiple of the right gradient."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import chex
 import jax
@@ -11,7 +14,7 @@ import pytest
 
 from glowjax import PixelCNN, conv_vae, nvp_glow
 from glowjax.errors import InputError
-from glowjax.train import compiled_step, make_state, pmapped_step, train_step
+from glowjax.train import compiled_step, make_state, pmapped_step, step_devices, train_step
 from glowjax.train.step import loss_and_gradient
 
 SGD = optax.apply_if_finite(optax.sgd(0.1), 20)
@@ -80,3 +83,29 @@ def test_a_batch_that_devices_cannot_share_is_refused(images):
     state = make_state(Quadratic().init(KEY, images), SGD)
     with pytest.raises(InputError, match=r"batch of 7 images cannot be shared evenly by 2 devices; .* multiple of 2"):
         pmapped_step(Quadratic(), SGD, DEVICES)(state, KEY, images[:7])
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(8, 2), (6, 2), (7, 1)])
+def test_cpu_cores_share_a_batch_only_where_they_can_evenly(batch_size, expected):
+    assert step_devices(batch_size) == DEVICES[:expected]
+
+
+def test_accelerators_all_take_part_so_that_an_uneven_batch_is_refused(monkeypatch):
+    accelerators = [dataclasses.make_dataclass("Device", ["platform"])("gpu")] * 2
+    monkeypatch.setattr(jax, "local_devices", lambda: accelerators)
+    assert step_devices(7) == accelerators
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "1"}, 1)])
+def test_every_core_becomes_a_device_unless_their_number_is_chosen(chosen, expected):
+    program = (
+        "import os; os.cpu_count = lambda: 3\n"
+        "import jax; from glowjax.train import cores_as_devices\n"
+        "cores_as_devices(); print(jax.local_device_count())"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
+    }
+    environment |= {"JAX_PLATFORMS": "cpu", **chosen}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == expected

@@ -1,0 +1,56 @@
+"""The search for an architecture and a schedule, on a tiny set."""
+
+import dataclasses
+import json
+
+import pytest
+from tiny import TINY, write_ramps
+
+from experiments import search
+from experiments.presets import PRESETS
+from experiments.search import Candidate, SearchConfig
+from glowjax.errors import InputError
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    write_ramps(tmp_path)
+    monkeypatch.setitem(PRESETS["nvp"], "tiny", TINY)
+    wide = Candidate(model={"width": 8}, training={"batch_size": 8})
+    monkeypatch.setattr(search, "CANDIDATES", {"the preset": Candidate(), "wide": wide})
+    return SearchConfig(
+        preset="tiny",
+        candidates=("the preset", "wide"),
+        num_rounds=1,
+        minutes=0.1,
+        data_dir=tmp_path,
+        output_dir=tmp_path / "search",
+    )
+
+
+def test_each_candidate_gets_the_steps_that_fit_and_a_resumed_search_the_same(config, monkeypatch):
+    monkeypatch.setattr(search, "seconds_a_step", lambda configs, *_: dict(zip(configs, (1.5, 0.5), strict=True)))
+    results = search.main(config)
+    assert [row["num_steps"] for row in results.values()] == [4, 12]
+    assert results["the preset"]["difference"] == {"mean": 0, "sem": 0, "low": 0, "high": 0}
+    wide, preset = (results[name]["bits_per_dim"]["mean"] for name in ("wide", "the preset"))
+    assert results["wide"]["difference"]["mean"] == pytest.approx(wide - preset, abs=1e-5)
+    assert "--model.width 8" in results["wide"]["command"]
+    assert "--training.batch-size 8" in results["wide"]["command"]
+    page = (config.output_dir / "report.md").read_text()
+    assert "| wide | 0.500 | 12 |" in page
+    monkeypatch.setattr(search, "seconds_a_step", lambda *_: pytest.fail("timed twice"))
+    assert search.main(config) == results == json.loads((config.output_dir / "results.json").read_text())
+
+
+def test_a_step_of_each_candidate_is_timed(config):
+    images = search.resolve("ramps:train", data_dir=config.data_dir).images
+    seconds = search.seconds_a_step(search.candidates(config), images, 1)
+    assert list(seconds) == ["the preset", "wide"]
+    assert all(0 < value < 60 for value in seconds.values())
+
+
+@pytest.mark.parametrize(("change", "message"), [({"preset": "tiney"}, "tiny"), ({"candidates": ("wise",)}, "wide")])
+def test_an_unknown_preset_or_candidate_is_named_with_the_nearest(config, change, message):
+    with pytest.raises(InputError, match=message):
+        search.main(dataclasses.replace(config, **change))
