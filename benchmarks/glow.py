@@ -28,15 +28,14 @@ import tyro
 from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from experiments.architectures import GlowConfig
 from glowjax import nvp_glow
+from glowjax.cores import cores_as_devices, num_side_by_side
 from glowjax.layers.repeat import MEMORY, Memory
 from glowjax.models import Flow, FlowParams, ImageModel
 from glowjax.train import (
     compiled_step,
-    cores_as_devices,
     log_likelihoods,
     make_optimizer,
     make_state,
-    num_side_by_side,
     samples,
     step_devices,
 )

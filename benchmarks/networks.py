@@ -27,14 +27,13 @@ import tyro
 from benchmarks.naive_sampling import time_sampling
 from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from experiments.presets import PRESETS
+from glowjax.cores import cores_as_devices, num_side_by_side
 from glowjax.models import VAE, PixelCNN
 from glowjax.models.base import NetworkParams
 from glowjax.train import (
     compiled_step,
-    cores_as_devices,
     log_likelihoods,
     make_state,
-    num_side_by_side,
     step_devices,
 )
 

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.glow import GlowCase, our_step
 from benchmarks.timing import Row, run_parts, seconds
+from glowjax.cores import cores_as_devices
 from glowjax.plots.style import legend_below, line_styles, new_figure, save, styled
-from glowjax.train import cores_as_devices
 
 Part = Literal["scaling"]
 Shape: TypeAlias = tuple[int, int, int]

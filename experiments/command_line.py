@@ -12,8 +12,8 @@ import jax
 import tyro
 
 from experiments.presets import PRESETS, TrainConfig
+from glowjax.cores import cores_as_devices
 from glowjax.errors import InputError, unknown
-from glowjax.train import cores_as_devices
 
 ConfigT = TypeVar("ConfigT")
 

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.trained import Trained
+from glowjax.cores import side_by_side
 from glowjax.data import ImageSet
 from glowjax.likelihood import NUM_LEVELS, quantize
 from glowjax.models import Flow, FlowTerms
 from glowjax.models.flow import LOG_2PI
-from glowjax.train import samples, side_by_side
+from glowjax.train import samples
 from glowjax.typing import Array, Images, Key, Params
 
 BATCH_SIZE = 100

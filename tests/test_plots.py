@@ -202,6 +202,15 @@ def test_training_curves_set_in_distribution_apart(figures):
     assert "bits/dim" in figures["training"].axes[0].get_ylabel()
 
 
+def test_bits_by_time_has_a_ring_at_the_end_of_each_curve():
+    runs = {"long": ([60, 600], {"in": [5, 3], "out": [4, 2]}), "short": ([30, 60], {"in": [6, 5]})}
+    axes = plots.bits_by_time(runs, "in").axes[0]
+    rings = {tuple(np.ravel(line.get_xydata())) for line in axes.lines if line.get_marker() == "o"}
+    assert rings == {(10, 3), (10, 2), (1, 5)}
+    assert axes.get_xscale() == "log"
+    assert "minutes" in axes.get_xlabel()
+
+
 def test_a_training_curve_takes_one_step_and_gaps():
     plots.training_curve([0], {"a": [3.0]}, ["a"], seconds=[2.0]).draw_without_rendering()
     plots.training_curve([0, 1, 2], {"a": [3.0, np.nan, 2.0]}, ["a"]).draw_without_rendering()
@@ -302,6 +311,7 @@ def test_save_refuses_what_json_cannot_hold(tmp_path, figures):
         (lambda: plots.likelihood_histograms({"a": []}, 4, "a"), "'a' holds 0 numbers"),
         (lambda: plots.likelihood_histograms({"a": [1.0]}, 4, "a", references={"b": [np.nan]}), "1 of them not finite"),
         (lambda: plots.decomposition({"a": [1.0, np.nan]}, {"a": [1.0]}, "a"), "1 of them not finite"),
+        (lambda: plots.bits_by_time({"run": ([60], {"b": [4]})}, "a"), "Unknown in-distribution set 'a'"),
         (lambda: plots.training_curve([0, 1], {"a": [1.0]}, ["a"]), "'a' holds 1 numbers for 2 steps"),
         (lambda: plots.training_curve([0], {"a": [1.0]}, "mnist"), "Unknown in-distribution set"),
         (lambda: plots.image_grid(images().astype(np.float32)), "float32 of shape"),

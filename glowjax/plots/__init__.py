@@ -7,10 +7,11 @@ from glowjax.plots.images import image_grid, samples, scored_images
 from glowjax.plots.likelihoods import decomposition, likelihood_histograms, likelihood_panels
 from glowjax.plots.scales import gap_by_part
 from glowjax.plots.style import save
-from glowjax.plots.training import training_curve
+from glowjax.plots.training import bits_by_time, training_curve
 
 __all__ = [
     "along_paths",
+    "bits_by_time",
     "bits_per_dim_means",
     "by_angle",
     "contrast_curves",

@@ -1,13 +1,15 @@
-"""Bits per dimension along training: figure 5b of the paper."""
+"""Bits per dimension along training, by step (figure 5b of the paper) and by time."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from glowjax.errors import InputError, unknown
-from glowjax.plots.style import legend_below, line_styles, new_figure, styled
+from glowjax.plots.style import COLOURS, DASHES, legend_below, line_styles, new_figure, styled
 
 
 @styled
@@ -55,6 +57,48 @@ def training_curve(
         top = axes.secondary_xaxis("top")
         top.xaxis.set_major_formatter(lambda step, _: _short(np.interp(step, steps, seconds) / size))
         top.set_xlabel(f"time since training began [{unit}]")
+    legend_below(figure, axes)
+    return figure
+
+
+@styled
+def bits_by_time(
+    runs: Mapping[str, tuple[Sequence[float] | np.ndarray, Mapping[str, Any]]], in_dist: str, *, title: str = ""
+) -> Figure:
+    """Bits/dim against the time spent on training, on a logarithmic axis: several runs in one panel.
+
+    A run's in-distribution set is drawn thick, its others thin, with other dashes in its colour. Rings mark where runs
+    end: only there has a learning rate that decays over the run done its work, so extrapolate from ring to ring.
+
+    Args:
+        runs: {run: (seconds [T], {set: [T] bits/dim})}; every run holds `in_dist`.
+        in_dist: the name of the in-distribution set in every run.
+        title: above the figure.
+
+    Raises:
+        InputError: where a run lacks `in_dist`.
+    """
+    figure, (axes,) = new_figure(3.6)
+    sets = list(dict.fromkeys([in_dist, *(name for _, curves in runs.values() for name in curves)]))
+    for (run, (seconds, curves)), colour in zip(runs.items(), itertools.cycle(COLOURS)):
+        if in_dist not in curves:
+            raise unknown("in-distribution set", in_dist, curves)
+        minutes = np.asarray(seconds) / 60
+        for name, curve in curves.items():
+            thick = name == in_dist
+            dashes = DASHES[sets.index(name) % len(DASHES)]
+            axes.plot(minutes, curve, color=colour, linestyle=dashes, linewidth=2.2 if thick else 1.2)
+            axes.plot(minutes[-1:], curve[-1:], "o", color=colour, markerfacecolor="none", markersize=6)
+        axes.plot([], [], color=colour, linewidth=2.2, label=run)
+    for name in sets:
+        axes.plot([], [], color="0.4", linestyle=DASHES[sets.index(name) % len(DASHES)], label=name)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda minutes, _: f"{minutes:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("training time [minutes, logarithmic]")
+    axes.set_ylabel("bits/dim (lower is likelier)")
+    axes.set_title(title)
     legend_below(figure, axes)
     return figure
 

@@ -1,10 +1,10 @@
 """Training: pure steps, their compiled forms, and the host's loop with checkpoints."""
 
 from glowjax.train.checkpoint import Checkpoints
-from glowjax.train.evaluate import in_batches, log_likelihoods, num_side_by_side, samples, side_by_side
+from glowjax.train.evaluate import in_batches, log_likelihoods, samples
 from glowjax.train.loop import Run, evaluate, train
 from glowjax.train.optimizer import make_optimizer
-from glowjax.train.parallel import compiled_step, cores_as_devices, pmapped_step, step_devices
+from glowjax.train.parallel import compiled_step, pmapped_step, step_devices
 from glowjax.train.state import TrainState, make_state
 from glowjax.train.step import train_step
 
@@ -13,16 +13,13 @@ __all__ = [
     "Run",
     "TrainState",
     "compiled_step",
-    "cores_as_devices",
     "evaluate",
     "in_batches",
     "log_likelihoods",
     "make_optimizer",
     "make_state",
-    "num_side_by_side",
     "pmapped_step",
     "samples",
-    "side_by_side",
     "step_devices",
     "train",
     "train_step",

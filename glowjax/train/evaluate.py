@@ -1,20 +1,15 @@
 """Likelihoods of whole data sets and many samples, batch by batch; on a CPU, several batches side by side."""
 
 import functools
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 
+from glowjax.cores import side_by_side
 from glowjax.models.base import ImageModel
 from glowjax.typing import Images, Key, Params
-
-MAX_AT_A_TIME = 8
-
-BatchT = TypeVar("BatchT")
 
 
 def in_batches(fun: Callable[[Key, Images], Any], key: Key, images: np.ndarray, batch_size: int = 100) -> Any:
@@ -31,21 +26,6 @@ def in_batches(fun: Callable[[Key, Images], Any], key: Key, images: np.ndarray, 
         return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(batch)], values)
 
     return _joined(side_by_side(results, range(-(-len(images) // batch_size))))
-
-
-def side_by_side(work: Callable[[BatchT], Any], batches: Iterable[BatchT]) -> list[Any]:
-    """`work` on each of the batches, in order, as many at a time as `num_side_by_side` says.
-
-    XLA:CPU runs many of a program's operations on one core, so that two batches side by side take less time than one
-    after the other.
-    """
-    with ThreadPoolExecutor(num_side_by_side()) as pool:
-        return list(pool.map(work, batches))
-
-
-def num_side_by_side() -> int:
-    """How many batches are evaluated at a time: on a CPU one for each core, 8 at most; on an accelerator one."""
-    return min(os.cpu_count() or 1, MAX_AT_A_TIME) if jax.default_backend() == "cpu" else 1
 
 
 def log_likelihoods(

@@ -1,7 +1,6 @@
-"""The compiled step: jit on one device, pmap over several; and a CPU's cores as devices."""
+"""The compiled step: jit on one device, pmap over several."""
 
 import math
-import os
 from collections.abc import Callable, Sequence
 
 import jax
@@ -16,19 +15,6 @@ from glowjax.typing import Images, Key
 
 CompiledStep = Callable[[TrainState, Key, Images], tuple[TrainState, StepMetrics]]
 AXIS = "devices"
-MAX_CORES = 8
-
-
-def cores_as_devices() -> None:
-    """Makes every CPU core a JAX device (8 at most), for training to divide its batches among; call before using JAX.
-
-    XLA:CPU runs many operations of a step on one core. Two halves of a batch on a device each keep two cores busy: a
-    step of a Glow then takes about 0.75 times as long. Does nothing where the number of CPU devices is chosen already,
-    as by the environment's JAX_NUM_CPU_DEVICES, and nothing to accelerators.
-    """
-    chosen = jax.config.jax_num_cpu_devices != -1  # type: ignore[attr-defined]
-    if not chosen and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, MAX_CORES))
 
 
 def step_devices(batch_size: int) -> list[jax.Device]:

@@ -22,6 +22,7 @@ from experiments import (
     own_samples,
     spectrum,
     train,
+    training_time,
 )
 from experiments.architectures import GlowConfig, PixelCNNConfig, VAEConfig
 from experiments.demo import DemoConfig
@@ -269,3 +270,20 @@ def test_bad_options_end_in_one_sentence_and_status_2(arguments, sentence, monke
 def test_a_run_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=f"No checkpoint below {tmp_path}"):
         likelihoods.main(LikelihoodsConfig(tmp_path))
+
+
+def test_runs_are_drawn_by_the_time_that_they_took(trained, tmp_path):
+    config = training_time.TrainingTimeConfig((trained, trained), ("once", "again"), tmp_path / "time")
+    results = training_time.main(config)
+    last = load(trained).history[-1]
+    assert results["once"]["bits_per_dim"] == {
+        training_time.IN_DIST: last["validation"],
+        "uniform noise": last["noise"],
+    }
+    assert results["once"]["minutes"] == pytest.approx(last["seconds"] / 60)
+    assert (tmp_path / "time" / "bits-by-time.png").stat().st_size > 10_000
+    assert "| once | NVP-Glow" in (tmp_path / "time" / "report.md").read_text()
+    with pytest.raises(InputError, match="give each run one of its own"):
+        training_time.main(dataclasses.replace(config, labels=("once",)))
+    with pytest.raises(InputError, match="name one run or more"):
+        training_time.main(dataclasses.replace(config, run_dirs=()))

@@ -1,13 +1,11 @@
 """Likelihoods of whole sets: batches and padding must not show."""
 
-import threading
-
 import jax
 import numpy as np
 import pytest
 
 from glowjax import nvp_glow
-from glowjax.train import log_likelihoods, num_side_by_side, samples, side_by_side
+from glowjax.train import log_likelihoods, samples
 
 MODEL = nvp_glow(1, 1, 4)
 KEY = jax.random.key(3)
@@ -43,20 +41,3 @@ def test_samples_come_in_batches_and_as_many_as_asked_for(params):
     batches = [MODEL.sample(params, jax.random.fold_in(KEY, i), 4, 0.8) for i in range(2)]
     assert drawn.dtype == np.uint8
     np.testing.assert_array_equal(drawn, np.concatenate(batches)[:7])
-
-
-def test_batches_run_side_by_side_and_their_results_keep_the_order(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 3)
-    assert num_side_by_side() == 3
-    together = threading.Barrier(3, timeout=30)  # passed only by three at a time
-
-    def work(batch):
-        together.wait()
-        return 10 * batch
-
-    assert side_by_side(work, range(6)) == [0, 10, 20, 30, 40, 50]
-
-
-def test_an_error_in_a_batch_comes_out():
-    with pytest.raises(ZeroDivisionError):
-        side_by_side(lambda batch: 1 / batch, [1, 0, 2])

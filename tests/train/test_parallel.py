@@ -1,9 +1,6 @@
 """Several devices take the step that one would. With SGD, for Adam would hide a multiple of the right gradient."""
 
 import dataclasses
-import os
-import subprocess
-import sys
 
 import chex
 import jax
@@ -94,18 +91,3 @@ def test_accelerators_all_take_part_so_that_an_uneven_batch_is_refused(monkeypat
     accelerators = [dataclasses.make_dataclass("Device", ["platform"])("gpu")] * 2
     monkeypatch.setattr(jax, "local_devices", lambda: accelerators)
     assert step_devices(7) == accelerators
-
-
-@pytest.mark.parametrize(("chosen", "expected"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "1"}, 1)])
-def test_every_core_becomes_a_device_unless_their_number_is_chosen(chosen, expected):
-    program = (
-        "import os; os.cpu_count = lambda: 3\n"
-        "import jax; from glowjax.train import cores_as_devices\n"
-        "cores_as_devices(); print(jax.local_device_count())"
-    )
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
-    }
-    environment |= {"JAX_PLATFORMS": "cpu", **chosen}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert int(done.stdout) == expected

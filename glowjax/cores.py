@@ -1,0 +1,59 @@
+"""All cores of a CPU at work: each a JAX device, or each with a batch of its own.
+
+XLA:CPU runs many of a program's operations on one core. Two halves of a batch, each a program of its own, keep two
+cores busy, and take 0.5 to 0.8 times as long as the whole.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import jax
+
+MAX_CORES = 8
+
+BatchT = TypeVar("BatchT")
+ResultT = TypeVar("ResultT")
+
+
+def cores_as_devices() -> None:
+    """Makes every CPU core a JAX device (8 at most), for training to divide its batches among; call before using JAX.
+
+    Does nothing where the number of CPU devices is chosen already, as by the environment's JAX_NUM_CPU_DEVICES, and
+    nothing to accelerators.
+    """
+    chosen = jax.config.jax_num_cpu_devices != -1  # type: ignore[attr-defined]
+    if not chosen and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        jax.config.update("jax_num_cpu_devices", _num_cores())
+
+
+def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -> list[ResultT]:
+    """`work` on each of the batches, in order, as many at a time as `num_side_by_side` says.
+
+    The threads take over x64, matmul precision and default device where a context has set these. `work` must return
+    when its result is there (as NumPy, say), and close over no tracers: this is not for use under a transformation.
+    """
+    enable_x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+    precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    device = jax.config.jax_default_device  # type: ignore[attr-defined]
+
+    def in_context(batch: BatchT) -> ResultT:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(jax.enable_x64(enable_x64))
+            stack.enter_context(jax.default_matmul_precision(precision))
+            stack.enter_context(jax.default_device(device))
+            return work(batch)
+
+    with ThreadPoolExecutor(num_side_by_side()) as pool:
+        return list(pool.map(in_context, batches))
+
+
+def num_side_by_side() -> int:
+    """How many batches are evaluated at a time: on a CPU one for each core, 8 at most; on an accelerator one."""
+    return _num_cores() if jax.default_backend() == "cpu" else 1
+
+
+def _num_cores() -> int:
+    return min(os.cpu_count() or 1, MAX_CORES)

@@ -1,0 +1,53 @@
+"""All cores at work: devices, and batches side by side."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from glowjax.cores import num_side_by_side, side_by_side
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "1"}, 1)])
+def test_every_core_becomes_a_device_unless_their_number_is_chosen(chosen, expected):
+    program = (
+        "import os; os.cpu_count = lambda: 3\n"
+        "import jax; from glowjax.cores import cores_as_devices\n"
+        "cores_as_devices(); print(jax.local_device_count())"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
+    }
+    environment |= {"JAX_PLATFORMS": "cpu", **chosen}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == expected
+
+
+def test_batches_run_side_by_side_and_their_results_keep_the_order(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    assert num_side_by_side() == 3
+    together = threading.Barrier(3, timeout=30)  # passed only by three at a time
+
+    def work(batch):
+        together.wait()
+        return 10 * batch
+
+    assert side_by_side(work, range(6)) == [0, 10, 20, 30, 40, 50]
+
+
+def test_an_error_in_a_batch_comes_out():
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(lambda batch: 1 / batch, [1, 0, 2])
+
+
+def test_the_threads_work_in_double_precision_where_the_caller_does():
+    def precision(_):
+        return jnp.ones(()).dtype, jax.config.jax_default_matmul_precision
+
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        assert side_by_side(precision, range(2)) == [(jnp.float64, "highest")] * 2
+    assert side_by_side(precision, [0]) == [(jnp.float32, None)]
