@@ -27,8 +27,8 @@ IN_DIST = "held-out images of the training kind"
 
 QUESTION = (
     "How far down do bits per dimension come in a given time, and does the order of the sets depend on it? Every line "
-    "is a run, evaluated along its training. The learning rate decays over a run, so that only its end, the ring, shows "
-    "what its time is worth: extrapolate from ring to ring, not along a line."
+    "is a run, evaluated along its training. The learning rate decays over a run, so that only its end, the ring, "
+    "shows what its time is worth: extrapolate from ring to ring, not along a line."
 )
 
 

@@ -6,7 +6,6 @@ that angle in degrees, filling the corners with the nearest pixels.
 """
 
 import numpy as np
-from scipy import ndimage
 
 from glowjax.data.image_set import ImageSet
 from glowjax.errors import InputError, unknown
@@ -89,6 +88,8 @@ def _rotated(name: str, reference: ImageSet) -> ImageSet:
         angle = float("nan")
     if not np.isfinite(angle):
         raise InputError(f"The angle '{text}' in '{name}' is not a number of degrees; write for example 'rotated-90'.")
+    from scipy import ndimage  # a quarter of a second, at every start if it stood above
+
     turned = ndimage.rotate(
         reference.images.astype(np.float64), angle, axes=(2, 1), reshape=False, order=1, mode="nearest"
     )

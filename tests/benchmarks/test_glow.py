@@ -15,6 +15,7 @@ from glowjax.errors import InputError
 
 TINY = GlowCase(8, 3, 2, 1, 4, 2)
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+lu_is_allowed = pytest.mark.filterwarnings("ignore:torch.lu is deprecated")  # normflows 1.7 calls it
 PEERS = ["torch", *(["normflows"] if importlib.util.find_spec("normflows") else [])]
 
 
@@ -25,6 +26,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(glow, "NUM_IMAGES", 2)
 
 
+@lu_is_allowed
 def test_every_part_of_the_glow_is_measured_and_written(tmp_path):
     results = glow.main(glow.BenchmarkConfig(cases=(0,), repeats=1, output=tmp_path / "glow.json"))
     written = json.loads((tmp_path / "glow.json").read_text())
@@ -36,6 +38,7 @@ def test_every_part_of_the_glow_is_measured_and_written(tmp_path):
 
 
 @needs_torch
+@lu_is_allowed
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_peer_inverts_and_has_our_density_and_one_that_has_not_is_refused(peer):
     import torch
@@ -46,7 +49,11 @@ def test_a_peer_inverts_and_has_our_density_and_one_that_has_not_is_refused(peer
     build = torch_glow_runs.builds("normflows" in PEERS)[peer]
     torch_glow_runs.check_alike(peer, build, TINY.model(), params, images)
     x = torch.tensor(np.moveaxis(images, -1, 1).copy()).double()
-    tensors = jax.tree.map(torch.Tensor.double, torch_glow.leaves(params))
+
+    def doubled(params):
+        return jax.tree.map(torch.Tensor.double, torch_glow.leaves(params))
+
+    tensors = doubled(params)
     shapes = torch_glow_runs.latent_shapes(TINY.num_scales, tuple(x.shape))
     latents = [torch.randn(shape, generator=torch.Generator().manual_seed(0)).double() for shape in shapes]
     with torch.no_grad():
@@ -55,7 +62,7 @@ def test_a_peer_inverts_and_has_our_density_and_one_that_has_not_is_refused(peer
     np.testing.assert_allclose(decoded, np.asarray(ours), atol=1e-2)
     other = dataclasses.replace(params, layer=jax.tree.map(lambda leaf: leaf + 0.01, params.layer))
     with pytest.raises(InputError, match="disagree"):
-        torch_glow_runs.check_alike(peer, lambda _: build(torch_glow.leaves(other)), TINY.model(), params, images)
+        torch_glow_runs.check_alike(peer, lambda _: build(doubled(other)), TINY.model(), params, images)
 
 
 def test_costs_are_measured_at_tiny_sizes():
