@@ -103,7 +103,7 @@ GLOW_PRESETS: dict[str, TrainConfig] = {
     "small-28": TrainConfig(),
     "small-32": TrainConfig(
         in_dist="cifar10",
-        model=GlowConfig(num_scales=3, num_steps=8, width=96, memory="store"),
+        model=GlowConfig(num_scales=3, num_steps=8, width=96),
         training=TrainingConfig(num_steps=15_000, batch_size=32),
     ),
     "paper-28": TrainConfig(

@@ -57,7 +57,6 @@ CANDIDATES: dict[str, Candidate] = {
     "4 steps a scale": Candidate(model={"num_steps": 4}),
     "16 steps a scale": Candidate(model={"num_steps": 16}),
     "swish": Candidate(model={"activation": "swish"}),
-    "highway": Candidate(model={"conditioner": "highway"}),
     "scales in (0.27, 0.993)": Candidate(model={"log_scale_bound": 3.0}),
     "batch 32": Candidate(training={"batch_size": 32}),
     "batch 128": Candidate(training={"batch_size": 128}),
@@ -116,6 +115,7 @@ def main(config: SearchConfig) -> dict[str, Any]:
         print(f"{name}: {one.training.num_steps:,} steps of {seconds[name]:.3f} s", flush=True)
         train.main(one)
         scored[name] = score(load(one.output_dir), validation, 1, config.seed)
+        jax.clear_caches()  # compiled programs hold memory maps, of which a process may have 65,530
     results = {name: numbers(runs[name], seconds[name], scored[name], next(iter(scored.values()))) for name in runs}
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     best = min(results, key=lambda name: results[name]["bits_per_dim"]["mean"])

@@ -116,7 +116,8 @@ def train(
                         skipped_updates=state.opt_state.total_notfinite,
                     )
                 if (index + 1) % run.evaluate_every == 0 or last:
-                    scores = evaluate(model, state.ema_params, evaluation_key, evaluation)
+                    params = jax.device_put(state.ema_params, jax.local_devices()[0])  # on several, all would evaluate
+                    scores = evaluate(model, params, evaluation_key, evaluation)
                     log.write(index + 1, seconds=time.monotonic() - started, **scores)
                     _save(run, checkpoints, state, time.monotonic() - started, losses, scores["validation"])
                 if interrupted():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from glowjax.errors import InputError
 from glowjax.models.base import ImageModel
@@ -53,6 +54,7 @@ def pmapped_step(
         return apply_gradient(optimizer, state, *mean)
 
     step = jax.pmap(device_step, AXIS, in_axes=(None, None, 0), out_axes=None, devices=devices, donate_argnums=0)
+    replicated = NamedSharding(Mesh(np.array(devices), (AXIS,)), PartitionSpec())  # where a step leaves its state
 
     def sharded_step(state: TrainState, key: Key, images: Images) -> tuple[TrainState, StepMetrics]:
         if len(images) % len(devices):
@@ -60,6 +62,7 @@ def pmapped_step(
                 f"A batch of {len(images)} images cannot be shared evenly by {len(devices)} devices; "
                 f"choose a batch size that is a multiple of {len(devices)}."
             )
+        state = jax.device_put(state, replicated)  # only the first is elsewhere, and would have a program of its own
         return step(state, key, np.reshape(images, (len(devices), -1, *images.shape[1:])))
 
     return sharded_step

@@ -76,6 +76,21 @@ def test_the_state_after_a_compiled_step_goes_into_the_next(images, num_devices)
     assert len(set(losses)) == 3
 
 
+def test_all_steps_over_devices_are_one_program(images):
+    compiled = []
+    step = compiled_step(Quadratic(), SGD, DEVICES)
+    state = make_state(Quadratic().init(KEY, images), SGD)
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, duration, **about: compiled.append(about["fun_name"]) if "backend_compile" in event else None
+    )
+    try:
+        for _ in range(3):
+            state, _ = step(state, KEY, images)
+    finally:
+        jax.monitoring.clear_event_listeners()
+    assert len(compiled) == 1, compiled
+
+
 def test_a_batch_that_devices_cannot_share_is_refused(images):
     state = make_state(Quadratic().init(KEY, images), SGD)
     with pytest.raises(InputError, match=r"batch of 7 images cannot be shared evenly by 2 devices; .* multiple of 2"):
