@@ -21,7 +21,6 @@ from matplotlib.figure import Figure
 
 from benchmarks.glow import GlowCase, our_step
 from benchmarks.timing import Row, run_parts, seconds
-from glowjax.cores import cores_as_devices
 from glowjax.plots.style import legend_below, line_styles, new_figure, save, styled
 
 Part = Literal["scaling"]
@@ -154,5 +153,4 @@ PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {"scaling": scaling}
 
 
 if __name__ == "__main__":
-    cores_as_devices()
     main(tyro.cli(BenchmarkConfig, description=__doc__))
