@@ -16,6 +16,7 @@ import tyro
 
 from experiments import report
 from experiments.command_line import command, run
+from experiments.likelihood_page import UNIFORM_CODE
 from experiments.published import title
 from experiments.report import Picture, Section, Table
 from experiments.trained import Trained, load, name_each
@@ -30,6 +31,8 @@ QUESTION = (
     "is a run, evaluated along its training. The learning rate decays over a run, so that only its end, the ring, "
     "shows what its time is worth: extrapolate from ring to ring, not along a line."
 )
+
+CAPTION = "Bits/dim by training time; rings: the ends of runs. Sets that never take fewer than 8 bits are left out."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +56,10 @@ def main(config: TrainingTimeConfig) -> dict[str, Any]:
     folder = writable_directory(config.output_dir)
     curves = {label: bits(trained) for label, trained in runs.items()}
     learned = title(next(iter(runs.values())).name)
-    figure = plots.bits_by_time(curves, IN_DIST, title=f"Trained on {learned}")
+    shown = {label: (seconds, compressed(sets)) for label, (seconds, sets) in curves.items()}
+    figure = plots.bits_by_time(shown, IN_DIST, title=f"Trained on {learned}")
     path = plots.save(figure, folder / "bits-by-time", {label: [list(s), c] for label, (s, c) in curves.items()})
-    picture = Picture(path, "Bits/dim by training time; rings: the ends of runs.", "Falling curves, a few for each run")
+    picture = Picture(path, CAPTION, "Falling curves, a few for each run")
     results = {label: numbers(runs[label], *curves[label]) for label in runs}
     best = min(results, key=lambda label: results[label]["bits_per_dim"][IN_DIST])
     lead = (
@@ -94,6 +98,11 @@ def bits(trained: Trained) -> tuple[list[float], dict[str, list[float]]]:
     curves = {IN_DIST: [record["validation"] for record in history]}
     curves |= {title(name): [record.get(name, np.nan) for record in history] for name in watched}
     return [record["seconds"] for record in history], curves
+
+
+def compressed(curves: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The sets on which a model does better than none does, at some time; the learned set always."""
+    return {name: curve for name, curve in curves.items() if name == IN_DIST or min(curve) < UNIFORM_CODE}
 
 
 def numbers(trained: Trained, seconds: list[float], curves: dict[str, list[float]]) -> dict[str, Any]:

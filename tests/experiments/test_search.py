@@ -7,8 +7,9 @@ import pytest
 from tiny import TINY, write_ramps
 
 from experiments import search
+from experiments.candidates import CANDIDATES, Candidate
 from experiments.presets import PRESETS
-from experiments.search import Candidate, SearchConfig
+from experiments.search import SearchConfig
 from glowjax.errors import InputError
 
 
@@ -54,3 +55,9 @@ def test_a_step_of_each_candidate_is_timed(config):
 def test_an_unknown_preset_or_candidate_is_named_with_the_nearest(config, change, message):
     with pytest.raises(InputError, match=message):
         search.main(dataclasses.replace(config, **change))
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_every_candidate_fits_the_preset_and_only_the_first_is_it(name):
+    preset = PRESETS["nvp"]["small-28"]
+    assert (CANDIDATES[name].of(preset) == preset) == (name == "the preset")
