@@ -59,11 +59,9 @@ class Classifier:
 
     def predict(self, images: np.ndarray) -> Predicted:
         """The predictions for uint8 images [N, H, W, C]."""
-        probabilities = in_batches(functools.partial(_probabilities, self.network, self.params), _KEY, images)
+        key = jax.random.key(0)  # `in_batches` hands one to every batch; a prediction has no use for it
+        probabilities = in_batches(functools.partial(_probabilities, self.network, self.params), key, images)
         return Predicted(probabilities.argmax(axis=1), probabilities.max(axis=1))
-
-
-_KEY = jax.random.key(0)  # `in_batches` hands one to every batch; a prediction has no use for it
 
 
 def train_classifier(images: ImageSet, num_steps: int, seed: int) -> Classifier:

@@ -1,6 +1,8 @@
 """What the package promises about itself."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ BELOW = {  # room -> the rooms that it may import; experiments may import everyt
     "ood": {"ood", "errors"},
     "pretrained": {"models", "conditioners", "typing", "errors"},
     "plots": {"plots", "ood", "errors"},
-    "train": {"train", "models", "layers", "likelihood", "data", "output", "typing", "errors"},
+    "train": {"train", "models", "layers", "likelihood", "data", "cores", "output", "typing", "errors"},
 }
 
 
@@ -25,6 +27,20 @@ def test_imports_point_one_way(room):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("glowjax."):
                 assert node.module.split(".")[1] in BELOW[room], f"{file.relative_to(PACKAGE)} imports {node.module}"
+
+
+def test_an_import_leaves_the_choice_of_devices_open():
+    root = PACKAGE.parent
+    modules = [
+        ".".join(file.relative_to(root).with_suffix("").parts)
+        for room in ("glowjax", "experiments")
+        for file in (root / room).rglob("*.py")
+    ]
+    assert "experiments.train" in modules
+    code = f"import importlib; [importlib.import_module(name) for name in {modules}]; import jax; " + (
+        "jax.config.update('jax_num_cpu_devices', 3); assert jax.device_count('cpu') == 3"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
 
 
 def test_the_bundle_is_small():

@@ -37,8 +37,8 @@ def metrics(directory):
 def interrupted_at(num_steps):
     """A compiled step during which Ctrl-C is pressed, after the state has been donated."""
 
-    def make(model, optimizer):
-        step = compiled_step(model, optimizer)
+    def make(*arguments):
+        step = compiled_step(*arguments)
 
         def step_with_signal(state, key, batch):
             state, metrics = step(state, key, batch)
@@ -105,7 +105,7 @@ def test_the_order_of_images_depends_on_the_seed_alone(tmp_path, images, monkeyp
                 raise EnoughError
             return state.replace(step=state.step + 1), StepMetrics(jnp.zeros(()), jnp.zeros(()))
 
-        monkeypatch.setattr(loop, "compiled_step", lambda model, optimizer: step)
+        monkeypatch.setattr(loop, "compiled_step", lambda *arguments: step)
         with pytest.raises(EnoughError):
             trained(run_of(tmp_path / directory, seed=seed, log_every=100, evaluate_every=100), images)
         return np.stack(seen)
