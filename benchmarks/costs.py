@@ -2,10 +2,10 @@
 
     python -m benchmarks.costs
 
-Seconds to compile and the program's memory at 8 and at 32 steps a scale; the step with each way to convolve and with
-conditioners in bfloat16, and the bits per dimension that this changes under a trained Glow; the gradient of each memory
-mode beside that of "store"; and an experiment started twice, to its first step, with an empty compilation cache and
-with a full one.
+Seconds to compile and the program's memory at 8 and at 32 steps a scale; the errors of each memory mode's gradient and
+of the inverse; the step with each way to convolve and with conditioners in bfloat16, and the bits per dimension that
+this changes under a trained Glow; and an experiment started twice, to its first step, with an empty compilation cache
+and with a full one.
 """
 
 import dataclasses
@@ -21,10 +21,10 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
-import optax
 import tyro
 
 import glowjax as gj
+from benchmarks.exactness import exactness
 from benchmarks.glow import CASES, GlowCase, our_step
 from benchmarks.timing import OURS, Row, in_turn, run_parts, temporary_mib
 from glowjax import convolution, pretrained
@@ -83,19 +83,13 @@ def by_depth(config: BenchmarkConfig) -> list[Row]:
 
 
 def gradients(config: BenchmarkConfig) -> list[Row]:
-    """Each mode's gradient of the loss beside that of "store": the norm of the difference over that of the gradient."""
-    params, images = config.case.params(), config.case.images(config.case.batch_size)
-    by_mode = {mode: jax.grad(config.case.model(mode).loss)(params, jax.random.key(1), images) for mode in MEMORY}
-    exact = by_mode["store"]
-    return [
-        {
-            "memory": mode,
-            "relative_difference": float(
-                optax.tree.norm(jax.tree.map(np.subtract, gradient, exact)) / optax.tree.norm(exact)
-            ),
-        }
-        for mode, gradient in by_mode.items()
-    ]
+    """How exact each mode's gradient and the inverse are: random params and noise, trained ones and test images."""
+    case = config.case
+    _, params, about = gj.load_pretrained("fashion-mnist-small")
+    images = gj.data.load("fashion_mnist", "test").images[: case.batch_size]
+    random = exactness(case.model, case.params(), case.images(case.batch_size))
+    learned = exactness(lambda mode: pretrained.build(about["model"] | {"memory": mode}), params, images)
+    return [{"params": "random"} | row for row in random] + [{"params": "trained"} | row for row in learned]
 
 
 def by_convolution(config: BenchmarkConfig) -> list[Row]:
