@@ -161,7 +161,7 @@ def likelihood_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
     params, images = case.params(), case.images(NUM_IMAGES)
     given = case.model(), params, jax.random.key(2), images
     ours = {
-        OURS: functools.partial(log_likelihoods, *given, batch_size=NUM_IMAGES // num_side_by_side()),
+        OURS: functools.partial(log_likelihoods, *given, batch_size=-(-NUM_IMAGES // num_side_by_side())),
         f"{OURS}, one batch": functools.partial(log_likelihoods, *given, batch_size=NUM_IMAGES),
     }
     return ours | peers(case, params, images, config, "likelihood")
@@ -171,7 +171,7 @@ def sampling_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
     """64 samples."""
     params = case.params()
     given = case.model(), params, jax.random.key(2), NUM_IMAGES
-    ours = functools.partial(samples, *given, batch_size=NUM_IMAGES // num_side_by_side())
+    ours = functools.partial(samples, *given, batch_size=-(-NUM_IMAGES // num_side_by_side()))
     one_batch = functools.partial(samples, *given, batch_size=NUM_IMAGES)
     return {OURS: ours, f"{OURS}, one batch": one_batch} | peers(
         case, params, case.images(NUM_IMAGES), config, "sampling"

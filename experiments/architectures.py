@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import glowjax as gj
 from glowjax.conditioners import ACTIVATIONS
+from glowjax.errors import InputError
 from glowjax.layers.coupling import LOG_SCALE_BOUND
 from glowjax.models import VAE, Categorical, Flow, LogisticMixture, PixelCNN, PixelDistribution, conv_vae
 
@@ -46,7 +47,12 @@ class GlowConfig:
     memory: Literal["store", "remat", "invert"] = "remat"
 
     def build(self) -> Flow:
-        """The model."""
+        """The model. Raises InputError for a bound on the scales of a constant-volume Glow, which has none."""
+        if self.kind == "cv" and self.log_scale_bound != LOG_SCALE_BOUND:
+            raise InputError(
+                f"log_scale_bound is {self.log_scale_bound}, but the couplings of a CV-Glow have no scales to bound; "
+                "leave the option out, or take an NVP-Glow."
+            )
         return GLOWS[self.kind](
             self.num_scales,
             self.num_steps,

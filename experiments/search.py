@@ -11,14 +11,11 @@ same command resumes. Writes report.html, report.md and results.json.
 import dataclasses
 import json
 import re
-import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import numpy as np
 import tyro
 
 from experiments import report, train
@@ -27,14 +24,12 @@ from experiments.command_line import command, run, train_command
 from experiments.presets import PRESETS, TrainConfig
 from experiments.report import Section, Table
 from experiments.scoring import Scored, score
+from experiments.step_time import timed_once
 from experiments.trained import load
-from glowjax.data import ImageSet, batch_indices, resolve, training_and_validation
-from glowjax.errors import unknown
-from glowjax.ood.metrics import mean_with_interval
+from glowjax.data import ImageSet, resolve, training_and_validation
+from glowjax.errors import InputError, unknown
 from glowjax.output import writable_directory
-from glowjax.train import compiled_step, make_state, step_devices
 
-STEPS_A_ROUND = 3
 NUM_EVALUATIONS = 4  # along each training
 
 
@@ -81,22 +76,29 @@ def main(config: SearchConfig) -> dict[str, Any]:
     first = next(iter(configs.values()))
     images, validation = training_and_validation(resolve(f"{first.in_dist}:train", data_dir=config.data_dir))
     validation = validation.take(config.num_images)
-    seconds = once(folder / "seconds.json", lambda: seconds_a_step(configs, images.images, config.num_rounds))
+    seconds = timed_once(folder / "seconds.json", configs, images.images, config.num_rounds)
     runs = {name: with_steps(configs[name], config, seconds[name]) for name in configs}
     scored: dict[str, Scored] = {}
+    failed: dict[str, str] = {}
     for name, one in runs.items():
         print(f"{name}: {one.training.num_steps:,} steps of {seconds[name]:.3f} s", flush=True)
-        train.main(one)
-        scored[name] = score(load(one.output_dir), validation, 1, config.seed)
+        try:
+            train.main(one)
+            scored[name] = score(load(one.output_dir), validation, 1, config.seed)
+        except InputError as error:  # a rate or a bound too high: the others go on without it
+            failed[name] = f"'{name}' is not in the table: {error}"
+            print(failed[name], flush=True)
         jax.clear_caches()  # compiled programs hold memory maps, of which a process may have 65,530
-    results = {name: numbers(runs[name], seconds[name], scored[name], next(iter(scored.values()))) for name in runs}
+    if not scored:
+        raise InputError(f"No candidate could be trained. {' '.join(failed.values())}")
+    results = {name: numbers(runs[name], seconds[name], scored[name], next(iter(scored.values()))) for name in scored}
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     best = min(results, key=lambda name: results[name]["bits_per_dim"]["mean"])
     lead = (
         f"After {config.minutes:g} minutes of steps each, '{best}' has the fewest bits per dimension on "
         f"{validation.num_images:,} validation images: {results[best]['bits_per_dim']['mean']:.3f}."
     )
-    section = Section("Candidates", tables=[table(results, validation)])
+    section = Section("Candidates", "\n\n".join(failed.values()), tables=[table(results, validation)])
     page = report.write(
         folder, "A search for architecture and schedule", QUESTION, lead, [section], command("search", config)
     )
@@ -114,48 +116,20 @@ def candidates(config: SearchConfig) -> dict[str, TrainConfig]:
     for name in config.candidates:
         if name not in CANDIDATES:
             raise unknown("candidate", name, CANDIDATES)
-    folders = {name: config.output_dir / re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-") for name in CANDIDATES}
-    return {
-        name: dataclasses.replace(CANDIDATES[name].of(preset), output_dir=folders[name]) for name in config.candidates
-    }
-
-
-def once(path: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """What `path` holds, or else what is measured now, and kept there: a resumed search trains for as long."""
-    if not path.is_file():
-        path.write_text(json.dumps(measure(), indent=1) + "\n")
-    return json.loads(path.read_text())
-
-
-def seconds_a_step(configs: Mapping[str, TrainConfig], images: np.ndarray, num_rounds: int) -> dict[str, float]:
-    """Median seconds of a training step of each configuration, in turn."""
-    steps = {name: _stepper(one, images) for name, one in configs.items()}
-    for step in steps.values():
-        step()
-    rounds = [{name: _seconds(step) / STEPS_A_ROUND for name, step in steps.items()} for _ in range(num_rounds)]
-    return {name: statistics.median(one[name] for one in rounds) for name in steps}
-
-
-def _stepper(config: TrainConfig, images: np.ndarray) -> Callable[[], None]:
-    """A few training steps of a new model, as training takes them."""
-    model, optimizer = config.model.build(), config.training.make_optimizer()
-    batch = images[batch_indices(0, 0, len(images), config.training.batch_size)]
-    state = make_state(model.init(jax.random.key(0), batch), optimizer)
-    step = compiled_step(model, optimizer, step_devices(config.training.batch_size))
-
-    def run_steps() -> None:
-        nonlocal state
-        for _ in range(STEPS_A_ROUND):
-            state, metrics = step(state, jax.random.key(1), batch)
-        jax.block_until_ready((state, metrics))
-
-    return run_steps
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    chosen: dict[str, TrainConfig] = {}
+    for name in config.candidates:
+        one = CANDIDATES[name].of(preset)
+        try:
+            one.model.build()
+        except InputError as error:
+            print(f"{name} is left out: {error}")
+            continue
+        if any((one.model, one.training) == (other.model, other.training) for other in chosen.values()):
+            print(f"{name} is left out: an earlier candidate has these options under {config.preset}.")
+            continue
+        folder = config.output_dir / re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
+        chosen[name] = dataclasses.replace(one, output_dir=folder)
+    return chosen
 
 
 def with_steps(one: TrainConfig, config: SearchConfig, seconds: float) -> TrainConfig:
@@ -169,7 +143,7 @@ def with_steps(one: TrainConfig, config: SearchConfig, seconds: float) -> TrainC
 
 def numbers(one: TrainConfig, seconds: float, scored: Scored, first: Scored) -> dict[str, Any]:
     """A candidate's row, as JSON has it; the difference to the first is over the same images and noise."""
-    difference = mean_with_interval(scored.bits_per_dim - first.bits_per_dim)
+    difference = scored.mean(scored.bits_per_dim - first.bits_per_dim)
     return {
         "seconds_a_step": seconds,
         "num_steps": one.training.num_steps,

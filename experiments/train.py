@@ -25,6 +25,7 @@ def main(config: TrainConfig) -> dict[str, Any]:
     """Trains; returns the number of steps and where the run is."""
     if parse_spec(config.in_dist)[0] != config.in_dist or is_generated(config.in_dist):
         raise InputError(f"--in-dist is '{config.in_dist}', but must name a collected set without a split.")
+    model = config.model.build()
     whole = resolve(f"{config.in_dist}:train", data_dir=config.data_dir)
     images, validation = training_and_validation(whole)
     watched = {name: resolve(name, validation, config.data_dir, NUM_EVALUATED) for name in config.watch}
@@ -53,13 +54,19 @@ def main(config: TrainConfig) -> dict[str, Any]:
             training.batch_size,
             training.seed,
             evaluate_every=training.evaluate_every,
+            defaults={"model": defaults(config.model), "training": defaults(training)},
         ),
-        config.model.build(),
+        model,
         training.make_optimizer(),
         images.images,
         {name: data.images for name, data in evaluation.items()},
     )
     return {"num_steps": int(state.step), "output_dir": str(config.output_dir)}
+
+
+def defaults(config: Any) -> dict[str, Any]:
+    """The options of a configuration's kind, as they are where none is given."""
+    return dataclasses.asdict(type(config)())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ of held-out images and of the sets that each was told to watch.
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,17 @@ def main(config: TrainingTimeConfig) -> dict[str, Any]:
 
 
 def labelled(runs: list[Trained], labels: tuple[str, ...]) -> dict[str, Trained]:
-    """The runs by label. Raises InputError for runs of several data sets, or labels that are not one a run."""
+    """The runs by label. Raises InputError for runs of several data sets, unfinished ones, or labels not one a run."""
     learned = list(dict.fromkeys(trained.name for trained in runs))
     if len(learned) != 1:
         raise InputError(f"The runs learned {learned or 'nothing'}; name one run or more, all of one data set.")
+    for trained in runs:
+        done, planned = trained.history[-1]["step"], trained.description["training"]["num_steps"]
+        if done < planned:
+            raise InputError(
+                f"A run stands at step {done:,} of {planned:,}, before its learning rate has decayed; finish it first, "
+                "with the command that began it, or leave it out."
+            )
     if not labels:
         return name_each(runs)
     if len(set(labels)) != len(runs):
@@ -95,14 +103,20 @@ def bits(trained: Trained) -> tuple[list[float], dict[str, list[float]]]:
     """Seconds since training began, and bits/dim of each evaluated set, along training."""
     history = trained.history
     watched = [name for name in history[-1] if name not in ("step", "seconds", "validation")]
-    curves = {IN_DIST: [record["validation"] for record in history]}
-    curves |= {title(name): [record.get(name, np.nan) for record in history] for name in watched}
+    curves = {IN_DIST: [_number(record["validation"]) for record in history]}
+    curves |= {title(name): [_number(record.get(name)) for record in history] for name in watched}
     return [record["seconds"] for record in history], curves
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value  # a set that was not watched yet, or not finite
 
 
 def compressed(curves: dict[str, list[float]]) -> dict[str, list[float]]:
     """The sets on which a model does better than none does, at some time; the learned set always."""
-    return {name: curve for name, curve in curves.items() if name == IN_DIST or min(curve) < UNIFORM_CODE}
+    return {
+        name: curve for name, curve in curves.items() if name == IN_DIST or np.nanmin([*curve, math.inf]) < UNIFORM_CODE
+    }
 
 
 def numbers(trained: Trained, seconds: list[float], curves: dict[str, list[float]]) -> dict[str, Any]:

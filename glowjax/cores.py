@@ -51,9 +51,17 @@ def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -
 
 
 def num_side_by_side() -> int:
-    """How many batches are evaluated at a time: on a CPU one for each core, 8 at most; on an accelerator one."""
-    return _num_cores() if jax.default_backend() == "cpu" else 1
+    """How many batches are evaluated at a time: on an accelerator one; on a CPU one for each core, 8 at most.
+
+    Where JAX_NUM_CPU_DEVICES says how many cores to use, it says so for batches too.
+    """
+    if jax.default_backend() != "cpu":
+        return 1
+    chosen = jax.config.jax_num_cpu_devices  # type: ignore[attr-defined]
+    return chosen if chosen > 0 else _num_cores()
 
 
 def _num_cores() -> int:
-    return min(os.cpu_count() or 1, MAX_CORES)
+    """Cores that this process may run on, which can be fewer than the machine has."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, MAX_CORES)

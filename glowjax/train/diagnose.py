@@ -17,8 +17,11 @@ Visit = tuple[str, Array, Array]
 """A layer's name, and its output and log-determinant."""
 
 
-def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Images) -> str:
-    """The place at which the first NaN or infinity of a step arises: of the params, the forward pass, the gradient."""
+def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Images) -> str | None:
+    """The place at which the first NaN or infinity of a step arises: of the params, the forward pass, the gradient.
+
+    None where all of the step is finite.
+    """
     leaf = _first_nonfinite_leaf(params)
     if leaf:
         return f"in the parameter {leaf}"
@@ -30,7 +33,7 @@ def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Images)
     if not jnp.isfinite(loss):
         return "in the loss, although the output of every layer is finite"
     leaf = _first_nonfinite_leaf(gradient)
-    return f"in the gradient by {leaf}" if leaf else "nowhere any more: the step is finite when it is repeated"
+    return f"in the gradient by {leaf}" if leaf else None
 
 
 def _first_nonfinite_leaf(tree: Params) -> str | None:

@@ -23,7 +23,7 @@ from glowjax.train.checkpoint import Checkpoints
 from glowjax.train.diagnose import first_nonfinite
 from glowjax.train.evaluate import log_likelihoods
 from glowjax.train.log import MetricLog
-from glowjax.train.parallel import compiled_step, step_devices
+from glowjax.train.parallel import compiled_step, shards, step_devices
 from glowjax.train.state import TrainState, make_state
 from glowjax.typing import Array, Key, Params
 
@@ -38,6 +38,7 @@ class Run:
     Attributes:
         directory: where checkpoints, metrics and TensorBoard events go.
         description: JSON values that rebuild model and optimiser; a run resumes only under the same description.
+        defaults: of the options inside a description's values, for runs that were begun before an option existed.
         num_steps: training steps in all.
         batch_size: images a step, over all devices together.
         seed: of initialisation, data order and noise.
@@ -52,6 +53,7 @@ class Run:
     seed: int = 0
     log_every: int = 20
     evaluate_every: int = 500
+    defaults: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises InputError for a count that is not positive."""
@@ -89,7 +91,8 @@ def train(
     first_images = images[batch_indices(run.seed, 0, len(images), min(INIT_IMAGES, len(images)))]
     with Checkpoints(run.directory / "checkpoints") as checkpoints:
         state, seconds, losses = _start(run, checkpoints, make_state(model.init(init_key, first_images), optimizer))
-        step = compiled_step(model, optimizer, step_devices(run.batch_size))
+        devices = step_devices(run.batch_size)
+        step = compiled_step(model, optimizer, devices)
         first = int(state.step)
         started = time.monotonic() - seconds
         with (
@@ -104,7 +107,7 @@ def train(
                 bar.update()
                 last = index + 1 == run.num_steps
                 if (index + 1) % run.log_every == 0 or last:
-                    _stop_if_nonfinite(model, state, step_key, batch)
+                    _stop_if_nonfinite(model, state, step_key, batch, len(devices))
                     train_loss = float(np.mean([float(loss) for loss in losses]))
                     losses.clear()
                     bar.set_postfix_str(f"{train_loss:.3f} bits/dim")
@@ -170,10 +173,14 @@ def _start(run: Run, checkpoints: Checkpoints, fresh: TrainState) -> tuple[Train
     seconds = saved.pop("seconds")
     losses: list[Array | float] = [float(loss) for loss in saved.pop("losses", [])]
     for name, value in run.description.items():
-        if saved.get(name) != value:
+        before = saved.get(name)
+        if name in run.defaults and isinstance(before, dict):
+            before = {**run.defaults[name], **before}
+        if before != value:
+            same = f"set JAX_NUM_CPU_DEVICES={before} (on a CPU)" if name == "num_devices" else "give the same options"
             raise InputError(
-                f"{run.directory} holds a run with {name} = {saved.get(name)!r}, but this one has {value!r}; "
-                "give the same options to resume it, or another output folder to start anew."
+                f"{run.directory} holds a run with {name} = {before!r}, but this one has {value!r}; "
+                f"{same} to resume it, or another output folder to start anew."
             )
     return checkpoints.restore(newest, fresh), seconds, losses
 
@@ -190,10 +197,13 @@ def _save(
     checkpoints.save(int(state.step), state, {**run.description, **progress}, validation)
 
 
-def _stop_if_nonfinite(model: ImageModel, state: TrainState, key: Key, images: np.ndarray) -> None:
+def _stop_if_nonfinite(model: ImageModel, state: TrainState, key: Key, images: np.ndarray, num_devices: int) -> None:
     count = int(state.opt_state.notfinite_count)
     if count >= MAX_NONFINITE:
-        place = first_nonfinite(model, state.params, jax.random.fold_in(key, state.step - 1), images)
+        params = jax.device_put(state.params, jax.local_devices()[0])
+        parts = shards(key, int(state.step) - 1, images, num_devices)
+        places = (first_nonfinite(model, params, part_key, part) for part_key, part in parts)
+        place = next((place for place in places if place), "nowhere any more: the step is finite when it is repeated")
         raise InputError(
             f"Training stopped at step {int(state.step)}: {count} gradients in a row were not finite, the first such "
             f"value being {place}. Lower the learning rate or lengthen the warm-up; the last checkpoint is kept."

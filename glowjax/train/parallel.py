@@ -1,6 +1,5 @@
 """The compiled step: jit on one device, pmap over several."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -22,8 +21,17 @@ def step_devices(batch_size: int) -> list[jax.Device]:
     """The local devices that take part in a step: every accelerator; of CPU cores, as many as share a batch evenly."""
     devices = jax.local_devices()
     if devices[0].platform == "cpu":
-        return devices[: math.gcd(batch_size, len(devices))]
+        return devices[: max(count for count in range(1, len(devices) + 1) if batch_size % count == 0)]
     return devices
+
+
+def shards(key: Key, step: int, images: Images, num_devices: int) -> list[tuple[Key, Images]]:
+    """What each device's part of a step, counted from 0, was computed from: its key, and its images."""
+    key = jax.random.fold_in(key, step)
+    if num_devices == 1:
+        return [(key, images)]
+    parts = np.split(np.asarray(images), num_devices)
+    return [(jax.random.fold_in(key, index), part) for index, part in enumerate(parts)]
 
 
 def compiled_step(

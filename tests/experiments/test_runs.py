@@ -283,7 +283,20 @@ def test_runs_are_drawn_by_the_time_that_they_took(trained, tmp_path):
     assert results["once"]["minutes"] == pytest.approx(last["seconds"] / 60)
     assert (tmp_path / "time" / "bits-by-time.png").stat().st_size > 10_000
     assert "| once | NVP-Glow" in (tmp_path / "time" / "report.md").read_text()
+    run = load(trained)
+    early = dataclasses.replace(run, history=[{**run.history[-1], "step": 1}])
+    with pytest.raises(InputError, match=r"stands at step 1 of .* finish it first"):
+        training_time.labelled([early], ())
     with pytest.raises(InputError, match="give each run one of its own"):
         training_time.main(dataclasses.replace(config, labels=("once",)))
     with pytest.raises(InputError, match="name one run or more"):
         training_time.main(dataclasses.replace(config, run_dirs=()))
+
+
+def test_a_set_that_was_watched_late_or_was_once_not_finite_is_drawn_where_it_is_known(trained):
+    values = ({}, {"mnist": None}, {"mnist": 7.0}, {"mnist": 9.0})
+    history = [{"step": k, "seconds": k, "validation": 4.0} | value for k, value in enumerate(values)]
+    seconds, curves = training_time.bits(dataclasses.replace(load(trained), history=history))
+    np.testing.assert_array_equal(curves["MNIST"], [np.nan, np.nan, 7, 9])
+    assert list(training_time.compressed(curves)) == [training_time.IN_DIST, "MNIST"]
+    assert seconds == [0, 1, 2, 3]

@@ -6,7 +6,7 @@ import json
 import pytest
 from tiny import TINY, write_ramps
 
-from experiments import search
+from experiments import search, step_time
 from experiments.candidates import CANDIDATES, Candidate
 from experiments.presets import PRESETS
 from experiments.search import SearchConfig
@@ -18,7 +18,7 @@ def config(tmp_path, monkeypatch):
     write_ramps(tmp_path)
     monkeypatch.setitem(PRESETS["nvp"], "tiny", TINY)
     wide = Candidate(model={"width": 8}, training={"batch_size": 8})
-    monkeypatch.setattr(search, "CANDIDATES", {"the preset": Candidate(), "wide": wide})
+    monkeypatch.setitem(search.CANDIDATES, "wide", wide)
     return SearchConfig(
         preset="tiny",
         candidates=("the preset", "wide"),
@@ -30,7 +30,7 @@ def config(tmp_path, monkeypatch):
 
 
 def test_each_candidate_gets_the_steps_that_fit_and_a_resumed_search_the_same(config, monkeypatch):
-    monkeypatch.setattr(search, "seconds_a_step", lambda configs, *_: dict(zip(configs, (1.5, 0.5), strict=True)))
+    monkeypatch.setattr(step_time, "seconds_a_step", lambda configs, *_: dict(zip(configs, (1.5, 0.5), strict=True)))
     results = search.main(config)
     assert [row["num_steps"] for row in results.values()] == [4, 12]
     assert results["the preset"]["difference"] == {"mean": 0, "sem": 0, "low": 0, "high": 0}
@@ -40,15 +40,53 @@ def test_each_candidate_gets_the_steps_that_fit_and_a_resumed_search_the_same(co
     assert "--training.batch-size 8" in results["wide"]["command"]
     page = (config.output_dir / "report.md").read_text()
     assert "| wide | 0.500 | 12 |" in page
-    monkeypatch.setattr(search, "seconds_a_step", lambda *_: pytest.fail("timed twice"))
+    monkeypatch.setattr(step_time, "seconds_a_step", lambda *_: pytest.fail("timed twice"))
     assert search.main(config) == results == json.loads((config.output_dir / "results.json").read_text())
 
 
 def test_a_step_of_each_candidate_is_timed(config):
     images = search.resolve("ramps:train", data_dir=config.data_dir).images
-    seconds = search.seconds_a_step(search.candidates(config), images, 1)
+    seconds = step_time.seconds_a_step(search.candidates(config), images, 1)
     assert list(seconds) == ["the preset", "wide"]
     assert all(0 < value < 60 for value in seconds.values())
+
+
+def test_a_step_is_timed_again_where_options_changed_and_only_there(config, tmp_path, monkeypatch):
+    timed = []
+    monkeypatch.setattr(
+        step_time,
+        "seconds_a_step",
+        lambda configs, *_: timed.append(list(configs)) or dict.fromkeys(configs, len(timed)),
+    )
+    images = search.resolve("ramps:train", data_dir=config.data_dir).images
+    configs = search.candidates(config)
+    path = tmp_path / "seconds.json"
+    assert step_time.timed_once(path, {"the preset": configs["the preset"]}, images, 1) == {"the preset": 1}
+    assert step_time.timed_once(path, configs, images, 1) == {"the preset": 1, "wide": 2}
+    wider = dataclasses.replace(configs["wide"], model=dataclasses.replace(configs["wide"].model, width=12))
+    assert step_time.timed_once(path, {**configs, "wide": wider}, images, 1) == {"the preset": 1, "wide": 3}
+    assert timed == [["the preset"], ["wide"], ["wide"]]
+
+
+def test_a_candidate_that_cannot_be_trained_is_reported_and_the_others_go_on(config, monkeypatch, tmp_path):
+    monkeypatch.setitem(search.CANDIDATES, "hot", Candidate(training={"learning_rate": 1e9, "warmup_steps": 1}))
+    monkeypatch.setattr(step_time, "seconds_a_step", lambda configs, *_: dict.fromkeys(configs, 0.1))
+    results = search.main(dataclasses.replace(config, candidates=("the preset", "hot")))
+    assert list(results) == ["the preset"]
+    assert "'hot' is not in the table: " in (config.output_dir / "report.md").read_text()
+    with pytest.raises(InputError, match=r"No candidate could be trained\. 'hot' is not in the table"):
+        search.main(dataclasses.replace(config, candidates=("hot",), output_dir=tmp_path / "hot"))
+
+
+def test_candidates_that_are_one_model_are_tried_once(config, capsys, monkeypatch):
+    names = ("the preset", "scales in (0.27, 0.993)", "width 32", "wide")
+    tiny = dataclasses.replace(TINY, model=dataclasses.replace(TINY.model, kind="cv", width=32))
+    monkeypatch.setitem(PRESETS["cv"], "tiny", tiny)
+    chosen = search.candidates(dataclasses.replace(config, model="cv", candidates=names))
+    assert list(chosen) == ["the preset", "wide"]
+    said = capsys.readouterr().out
+    assert "scales in (0.27, 0.993) is left out: log_scale_bound is 3.0, but" in said
+    assert "width 32 is left out: an earlier candidate has these options under tiny" in said
 
 
 @pytest.mark.parametrize(("change", "message"), [({"preset": "tiney"}, "tiny"), ({"candidates": ("wise",)}, "wide")])

@@ -87,6 +87,21 @@ def test_another_description_is_refused_by_the_name_of_its_field(tmp_path, image
         trained(run_of(tmp_path, description={**DESCRIPTION, "width": 6}), images)
 
 
+def test_a_run_from_before_an_option_existed_resumes_at_the_options_default(tmp_path, images):
+    before, now = ({**DESCRIPTION, "model": model} for model in ({"width": 4}, {"width": 4, "depth": 1}))
+    trained(run_of(tmp_path, num_steps=1, description=before), images)
+    trained(run_of(tmp_path, num_steps=2, description=now, defaults={"model": {"width": 9, "depth": 1}}), images)
+    other = {**DESCRIPTION, "model": {"width": 4, "depth": 2}}
+    with pytest.raises(InputError, match=r"holds a run with model = .*'depth': 1"):
+        trained(run_of(tmp_path, description=other, defaults={"model": {"width": 9, "depth": 1}}), images)
+
+
+def test_a_run_on_another_number_of_devices_says_how_to_have_as_many_again(tmp_path, images):
+    trained(run_of(tmp_path, num_steps=1, description={**DESCRIPTION, "num_devices": 4}), images)
+    with pytest.raises(InputError, match="num_devices = 4, but this one has 2; set JAX_NUM_CPU_DEVICES=4"):
+        trained(run_of(tmp_path, description={**DESCRIPTION, "num_devices": 2}), images)
+
+
 def test_a_batch_larger_than_the_set_is_refused(tmp_path, images):
     with pytest.raises(InputError, match="batch size is 9 and the training set has 8 images"):
         trained(run_of(tmp_path, batch_size=9), images)

@@ -12,6 +12,7 @@ import pytest
 from glowjax import PixelCNN, conv_vae, nvp_glow
 from glowjax.errors import InputError
 from glowjax.train import compiled_step, make_state, pmapped_step, step_devices, train_step
+from glowjax.train.parallel import shards
 from glowjax.train.step import loss_and_gradient
 
 SGD = optax.apply_if_finite(optax.sgd(0.1), 20)
@@ -63,6 +64,17 @@ def test_a_models_step_is_along_the_mean_gradient_of_the_shards(model, images):
 
 
 @pytest.mark.parametrize("num_devices", [1, 2])
+def test_shards_repeat_what_the_devices_of_a_step_computed(images, num_devices):
+    model = nvp_glow(1, 1, 4)
+    state = make_state(model.init(jax.random.key(0), images), SGD).replace(step=jnp.asarray(3))
+    parts = shards(KEY, 3, images, num_devices)
+    losses = [loss_and_gradient(model, state.params, key, part)[0] for key, part in parts]
+    _, metrics = compiled_step(model, SGD, DEVICES[:num_devices])(state, KEY, images)
+    np.testing.assert_allclose(metrics.bits_per_dim, np.mean(losses), rtol=1e-6)
+    assert sum(len(part) for _, part in parts) == len(images)
+
+
+@pytest.mark.parametrize("num_devices", [1, 2])
 def test_the_state_after_a_compiled_step_goes_into_the_next(images, num_devices):
     model = Quadratic()
     step = compiled_step(model, SGD, DEVICES[:num_devices])
@@ -97,9 +109,11 @@ def test_a_batch_that_devices_cannot_share_is_refused(images):
         pmapped_step(Quadratic(), SGD, DEVICES)(state, KEY, images[:7])
 
 
-@pytest.mark.parametrize(("batch_size", "expected"), [(8, 2), (6, 2), (7, 1)])
-def test_cpu_cores_share_a_batch_only_where_they_can_evenly(batch_size, expected):
-    assert step_devices(batch_size) == DEVICES[:expected]
+@pytest.mark.parametrize(("batch_size", "expected"), [(64, 4), (30, 6), (7, 1), (5, 5), (4, 4)])
+def test_as_many_cpu_cores_as_can_share_a_batch_evenly(monkeypatch, batch_size, expected):
+    cores = [dataclasses.make_dataclass("Device", ["platform"])("cpu")] * 6
+    monkeypatch.setattr(jax, "local_devices", lambda: cores)
+    assert len(step_devices(batch_size)) == expected
 
 
 def test_accelerators_all_take_part_so_that_an_uneven_batch_is_refused(monkeypatch):
