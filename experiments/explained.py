@@ -61,7 +61,8 @@ class Explained:
 def explain(
     trained: Trained[Flow], in_dist: ImageSet, out_dist: ImageSet, num_paths: int, num_nodes: int, seed: int
 ) -> Explained:
-    """All of it: means and measured gaps over all images, ways to the first `num_paths` of each set."""
+    """All of it: means and measured gaps over all images, ways to `num_paths` random ones of each set."""
+    in_dist, out_dist = _in_random_order(in_dist, seed), _in_random_order(out_dist, seed)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
     p_key, q_key = jax.random.split(jax.random.key(seed))
     p, q = dequantize(p_key, in_dist.images), dequantize(q_key, out_dist.images)
@@ -84,6 +85,12 @@ def explain(
             closed_forms[name] = form(trained.model, trained.params, p, q, **groups)
         closed_forms["jacobian"] = forms.jacobian_gap(trained.model, trained.params, p, q, **groups)
     return Explained(location_spread, expansions, published, closed_forms, nodes.t)
+
+
+def _in_random_order(images: ImageSet, seed: int) -> ImageSet:
+    """The set, so that its first images are a random draw: a file can lie in the order of its classes."""
+    order = np.random.default_rng(seed).permutation(images.num_images)
+    return images.select(order, f"in a random order with seed {seed}")
 
 
 def _expand(

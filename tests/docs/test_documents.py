@@ -7,12 +7,14 @@ import runpy
 import shlex
 import sys
 
+import jax
 import pytest
 import tyro
 from docs.documents import PAGES, ROOT, anchors, blocks, commands, links, name
 
 import glowjax as gj
 from experiments import command_line
+from glowjax.pretrained import Pretrained
 
 SMALLER = {"num_steps=8, width=64": "num_steps=1, width=4", "range(3_000)": "range(30)"}
 """The same lines with less to compute; `shrunk` cuts the images too."""
@@ -35,14 +37,20 @@ def test_the_readme_links_to_every_page():
 
 @pytest.fixture
 def shrunk(monkeypatch):
-    """Images come as their 8 x 8 centres."""
-    load = gj.data.load
+    """Images come as their 8 x 8 centres, and a pretrained model is a small new one of these."""
+    load, load_pretrained = gj.data.load, gj.load_pretrained
 
     def centres(*args):
         found = load(*args)
         return dataclasses.replace(found, images=found.images[:, 10:18, 10:18])
 
+    def small(name):
+        model = gj.nvp_glow(1, 1, 4)
+        params = model.init(jax.random.key(0), centres("fashion_mnist", "train").images[:64])
+        return Pretrained(model, params, load_pretrained(name).description)
+
     monkeypatch.setattr(gj.data, "load", centres)
+    monkeypatch.setattr(gj, "load_pretrained", small)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name)
