@@ -31,7 +31,6 @@ import tyro
 from benchmarks.timing import Row, resident_mib, run_parts, seconds, temporary_mib
 from glowjax import nvp_glow
 from glowjax.analysis import LogProb, hessian_diagonal, hessian_trace, second_order_gap
-from glowjax.cores import num_side_by_side, side_by_side
 from glowjax.likelihood import dequantize
 from glowjax.models import FlowParams
 from glowjax.typing import Array
@@ -45,7 +44,6 @@ def trace_by_products(log_prob_fn: LogProb, x: Array, weights: Array | float = 1
 WAYS: dict[str, Callable[..., Array]] = {"hessian_trace": hessian_trace, "by_products": trace_by_products}
 """`laplacian` is the first under another name."""
 
-SIDE_BY_SIDE = "hessian_trace, an image on each core"
 
 Part = Literal["trace", "weighted", "gap", "memory"]
 
@@ -98,19 +96,13 @@ def main(config: BenchmarkConfig) -> dict[str, Any]:
 
 
 def time_traces(config: BenchmarkConfig) -> list[Row]:
-    """Each way to the small flow's trace, in turn, beside the fastest of torch.func's; seconds are those an image."""
+    """Each way to the small flow's trace, in turn, beside the fastest of torch.func's."""
     log_prob, params, x = problem(config.small)
     runs: dict[str, Callable[[], Any]] = {name: functools.partial(way, log_prob, x) for name, way in WAYS.items()}
     first = {name: seconds(run)[0] for name, run in runs.items()}
     rival = torch_trace(params, x, float(log_prob(x)), float(hessian_trace(log_prob, x)))
-    count = num_side_by_side()
     runs |= rival
-    runs[SIDE_BY_SIDE] = lambda: side_by_side(lambda x: float(hessian_trace(log_prob, x)), [x] * count)
-    images = {name: count if name == SIDE_BY_SIDE else 1 for name in runs}
-    samples = [
-        {name: [spent / images[name] for spent in seconds(run)] for name, run in runs.items()}
-        for _ in range(config.repeats)
-    ]
+    samples = [{name: seconds(run) for name, run in runs.items()} for _ in range(config.repeats)]
     rows = []
     for name in runs:
         wall, cpu = zip(*(sample[name] for sample in samples), strict=True)

@@ -22,7 +22,8 @@ def dense_terms(name):
 
 
 def flat_latents(name):
-    return lambda x: ravel_pytree(GLOWS[name].encode(perturbed(name), x))[0]
+    params = perturbed(name)  # here, since a first call inside of a trace would be traced
+    return lambda x: ravel_pytree(GLOWS[name].encode(params, x))[0]
 
 
 @pytest.mark.parametrize("name", ["nvp-relu", "nvp-tanh", "cv-relu", "cv-tanh"])

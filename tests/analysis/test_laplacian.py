@@ -1,6 +1,7 @@
 """The forward Laplacian is the trace of `jax.hessian`, for whatever a density is made of."""
 
 import functools
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from jax import lax
 
 from glowjax.analysis import laplacian
 from glowjax.analysis.laplacian import RULES
+from glowjax.cores import side_by_side
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -217,3 +219,39 @@ def test_points_may_be_mapped_over():
     xs = points(4, (DIM,))
     mapped_over = jax.vmap(functools.partial(laplacian, bilinear))(xs)
     np.testing.assert_allclose(mapped_over, [second_derivatives(bilinear, x).sum() for x in xs], rtol=1e-10)
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """Cores share the directions also of small problems, as they do of an image's."""
+    module = sys.modules["glowjax.analysis.laplacian"]
+    monkeypatch.setattr(module, "DIRECTIONS_A_CORE", 2)
+    shares = []
+    monkeypatch.setattr(
+        module, "side_by_side", lambda work, items: shares.append(len(items)) or side_by_side(work, items)
+    )
+    return shares
+
+
+@pytest.mark.parametrize("chunk_size", [None, 1, 2, 4])
+def test_cores_share_the_directions(shared, chunk_size):
+    x, weights = points(2, (5,))
+    expected = second_derivatives(bilinear, x) @ weights
+    np.testing.assert_allclose(laplacian(bilinear, x, weights, chunk_size=chunk_size), expected, rtol=1e-10)
+    assert shared == [2]
+
+
+def test_nothing_is_shared_where_the_point_or_what_the_function_closes_over_is_traced(shared):
+    xs = points(3, (5,))
+
+    def scaled(scale, x=xs[0]):
+        return laplacian(lambda y: scale * bilinear(y), x)
+
+    expected = np.asarray([second_derivatives(bilinear, x).sum() for x in xs])
+    np.testing.assert_allclose(jax.vmap(functools.partial(laplacian, bilinear))(xs), expected, rtol=1e-10)
+    np.testing.assert_allclose(jax.jit(functools.partial(laplacian, bilinear))(xs[0]), expected[0], rtol=1e-10)
+    np.testing.assert_allclose(jax.vmap(scaled)(jnp.arange(1.0, 3)), expected[0] * np.arange(1, 3), rtol=1e-10)
+    np.testing.assert_allclose(jax.grad(scaled)(2.0), expected[0], rtol=1e-10)
+    np.testing.assert_allclose(jax.jit(jax.grad(scaled))(2.0), expected[0], rtol=1e-10)
+    np.testing.assert_allclose(jax.jit(jax.vmap(jax.jit(scaled)))(jnp.ones(2)), expected[:1].repeat(2), rtol=1e-10)
+    assert shared == []
