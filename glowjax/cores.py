@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 
@@ -24,7 +24,7 @@ def cores_as_devices() -> None:
     Does nothing where the number of CPU devices is chosen already, as by the environment's JAX_NUM_CPU_DEVICES, and
     nothing to accelerators.
     """
-    chosen = jax.config.jax_num_cpu_devices != -1  # type: ignore[attr-defined]
+    chosen = _option("jax_num_cpu_devices") != -1
     if not chosen and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", _num_cores())
 
@@ -35,9 +35,9 @@ def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -
     The threads take over x64, matmul precision and default device where a context has set these. `work` must return
     when its result is there (as NumPy, say), and close over no tracers: this is not for use under a transformation.
     """
-    enable_x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
-    precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
-    device = jax.config.jax_default_device  # type: ignore[attr-defined]
+    enable_x64 = _option("jax_enable_x64")
+    precision = _option("jax_default_matmul_precision")
+    device = _option("jax_default_device")
 
     def in_context(batch: BatchT) -> ResultT:
         with contextlib.ExitStack() as stack:
@@ -57,8 +57,13 @@ def num_side_by_side() -> int:
     """
     if jax.default_backend() != "cpu":
         return 1
-    chosen = jax.config.jax_num_cpu_devices  # type: ignore[attr-defined]
+    chosen = _option("jax_num_cpu_devices")
     return chosen if chosen > 0 else _num_cores()
+
+
+def _option(name: str) -> Any:
+    """Of `jax.config`, whose attributes not every version of JAX declares."""
+    return getattr(jax.config, name)
 
 
 def _num_cores() -> int:
