@@ -5,7 +5,6 @@ from glowjax.analysis.curvature import (
     hessian,
     hessian_diagonal,
     hessian_trace,
-    hessian_trace_estimate,
     hvp,
     quadratic_forms,
 )
@@ -19,6 +18,7 @@ from glowjax.analysis.remainder import Remainder, remainder, remainder_along
 from glowjax.analysis.scales import ScaleTerms, scale_terms
 from glowjax.analysis.spectrum import Eigenpairs, extreme_eigenpairs
 from glowjax.analysis.taylor import SecondOrderGap, likelihood_gap, second_order_gap
+from glowjax.analysis.trace_estimate import hessian_trace_estimate
 from glowjax.estimate import Estimate
 
 __all__ = [
