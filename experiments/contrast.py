@@ -2,16 +2,17 @@
 
     python -m experiments.contrast --run-dir runs/fashion --out-dists mnist
 
-Each image is shrunk towards its own mean, channel by channel, by factors from 1 (unchanged) to 0 (flat), rounded to 8
-bits and dequantised. The prediction expands log p around the mean of the model's own test set. Writes report.html,
-report.md, results.json and the figure below the run's folder.
+Each image is shrunk by factors from 1 (unchanged) to 0 (flat), rounded to 8 bits and dequantised: towards its own mean,
+channel by channel, towards middle grey and towards black. Which it is matters where a background is black, as that of
+clothes and digits, which stays black in the last case only. The prediction expands log p around the mean of the model's
+own test set. Writes report.html, report.md, results.json and the figure below the run's folder.
 """
 
 import dataclasses
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import jax
 import numpy as np
@@ -48,6 +49,7 @@ class ContrastConfig:
         out_dists: data sets to shrink beside the model's own test set.
         num_images: at most how many images of each set.
         factors: contrasts, 1 for the images as they are.
+        towards: what the images shrink towards: "mean" (of each one), "grey", "black".
         data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
         output_dir: default: "contrast" below run_dir.
         seed: chooses images and noise.
@@ -57,13 +59,20 @@ class ContrastConfig:
     out_dists: tuple[str, ...] = ()
     num_images: int = 500
     factors: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
+    towards: tuple[Literal["mean", "grey", "black"], ...] = ("mean", "grey", "black")
     data_dir: Path | None = None
     output_dir: Path | None = None
     seed: int = 0
 
 
-def main(config: ContrastConfig) -> dict[str, Any]:
-    """Shrinks, evaluates and reports; returns the curves by data set."""
+Curve = list[dict[str, float]]
+"""At each factor: "factor", the "mean" of log p with its "sem", and the mean that the expansion has "predicted"."""
+
+IN_WORDS = {"mean": "towards each image's mean", "grey": "towards middle grey", "black": "towards black"}
+
+
+def main(config: ContrastConfig) -> dict[str, dict[str, Curve]]:
+    """Shrinks, evaluates and reports; returns the curves by what the images shrink towards, and by data set."""
     trained = load_flow(config.run_dir)
     folder = writable_directory(config.output_dir or config.run_dir / "contrast")
     test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
@@ -72,32 +81,25 @@ def main(config: ContrastConfig) -> dict[str, Any]:
     center = dequantize(key, test.images).mean(axis=0)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
     results = {
-        images.name: [_at_factor(log_prob, center, images, factor, key) for factor in config.factors]
-        for images in (test, *others)
+        towards: {
+            images.name: [_at_factor(log_prob, center, images, factor, towards, key) for factor in config.factors]
+            for images in (test, *others)
+        }
+        for towards in dict.fromkeys(config.towards)
     }
-    measured = {title(name): ([r["mean"] for r in rows], [r["sem"] for r in rows]) for name, rows in results.items()}
-    predicted = {title(name): [r["predicted"] for r in rows] for name, rows in results.items()}
-    figure = plots.contrast_curves(config.factors, measured, predicted, trained.kind_and_data)
-    picture = Picture(
-        plots.save(
-            figure, folder / "contrast", {"factors": config.factors, "measured": measured, "predicted": predicted}
-        ),
-        "Mean log p against contrast: measured, and by the second-order expansion around the mean test image, where "
-        "that is not off the panel.",
-        "Curves of log p against contrast",
-    )
     lead = _in_words(test.name, results)
     text = (
         "If images that lose contrast become likelier, the model pays for variance rather than for content: nothing in "
         "the training set looks like them. The dashed curves are what the gradient and the Hessian at the mean test "
-        "image predict."
+        "image predict; most of their height is log p at that image, so compare what changes along them."
     )
+    tables = [_table(IN_WORDS[towards], sets) for towards, sets in results.items()]
     page = report.write(
         folder,
         f"Likelihood and contrast after training on {title(trained.name)}",
         QUESTION,
         lead,
-        [Section("Contrast", text, [_table(config.factors, results)], [picture])],
+        [Section("Contrast", text, tables, [_picture(config.factors, results, trained.kind_and_data, folder)])],
         command("contrast", config),
     )
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
@@ -105,9 +107,12 @@ def main(config: ContrastConfig) -> dict[str, Any]:
     return results
 
 
-def _at_factor(log_prob: an.LogProb, center: Array, images: ImageSet, factor: float, key: Array) -> dict[str, float]:
+def _at_factor(
+    log_prob: an.LogProb, center: Array, images: ImageSet, factor: float, towards: str, key: Array
+) -> dict[str, float]:
     """Mean log p of the images at one contrast, its standard error, and the expansion's mean."""
-    x = dequantize(key, generate(f"contrast-{factor}", images).images)
+    name = f"contrast-{factor}" + ("" if towards == "mean" else f"-to-{towards}")
+    x = dequantize(key, generate(name, images).images)
     values = from_values(log_probs(log_prob, x, images.name, None), images.groups)
     along = an.profile(log_prob, center, x, np.zeros(0))
     predicted = along.center + along.slope_at_center + along.curvature_at_center / 2
@@ -119,28 +124,49 @@ def _at_factor(log_prob: an.LogProb, center: Array, images: ImageSet, factor: fl
     }
 
 
-def _in_words(test: str, results: dict[str, list[dict[str, float]]]) -> str:
-    rows = results[test]
-    best = max(rows, key=lambda row: row["mean"])
-    return (
-        f"The mean log p of {title(test)} images is {rows[0]['mean']:,.0f} nats at full contrast and highest, "
-        f"{best['mean']:,.0f}, at contrast {best['factor']:g}. The second-order expansion gives "
-        f"{rows[0]['predicted']:,.0f} and {best['predicted']:,.0f} there."
+def _in_words(test: str, results: dict[str, dict[str, Curve]]) -> str:
+    sentences = []
+    for towards, sets in results.items():
+        first, last = sets[test][0], sets[test][-1]
+        sentences.append(
+            f"{IN_WORDS[towards].capitalize()}, the mean log p of {title(test)} images goes from {first['mean']:,.0f} "
+            f"nats at contrast {first['factor']:g} to {last['mean']:,.0f} at {last['factor']:g}, a change of "
+            f"{last['mean'] - first['mean']:+,.0f}; to second order of {last['predicted'] - first['predicted']:+,.0f}."
+        )
+    return " ".join(sentences)
+
+
+def _picture(
+    factors: tuple[float, ...], results: dict[str, dict[str, Curve]], trained_on: str, folder: Path
+) -> Picture:
+    measured = {
+        IN_WORDS[towards]: {
+            title(name): ([row["mean"] for row in rows], [row["sem"] for row in rows]) for name, rows in sets.items()
+        }
+        for towards, sets in results.items()
+    }
+    predicted = {
+        IN_WORDS[towards]: {title(name): [row["predicted"] for row in rows] for name, rows in sets.items()}
+        for towards, sets in results.items()
+    }
+    figure = plots.contrast_curves(factors, measured, predicted, trained_on)
+    data = {"factors": factors, "measured": measured, "predicted": predicted}
+    return Picture(
+        plots.save(figure, folder / "contrast", data),
+        "Mean log p against contrast: measured, with two standard errors, and by the second-order expansion around the "
+        "mean test image (dashed).",
+        "Curves of log p against contrast",
     )
 
 
-def _table(factors: tuple[float, ...], results: dict[str, list[dict[str, float]]]) -> Table:
-    header = ["contrast"] + [f"{title(name)}, {what}" for name in results for what in ("measured", "second order")]
+def _table(towards: str, sets: dict[str, Curve]) -> Table:
+    header = ["contrast"] + [f"{title(name)}, {what}" for name in sets for what in ("measured", "second order")]
     rows = [
-        [f"{factor:g}"]
-        + [
-            text
-            for rows in results.values()
-            for text in (f"{rows[n]['mean']:,.0f} ± {rows[n]['sem']:,.0f}", f"{rows[n]['predicted']:,.0f}")
-        ]
-        for n, factor in enumerate(factors)
+        [f"{curves[0]['factor']:g}"]
+        + [text for row in curves for text in (f"{row['mean']:,.0f} ± {row['sem']:,.0f}", f"{row['predicted']:,.0f}")]
+        for curves in zip(*sets.values(), strict=True)
     ]
-    return Table("Mean log p in nats, with its standard error", header, rows)
+    return Table(f"Contrast lost {towards}: mean log p in nats, with its standard error", header, rows)
 
 
 if __name__ == "__main__":

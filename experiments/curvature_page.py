@@ -17,6 +17,7 @@ NO_BREAK = "\u00a0"  # an estimate stays on one line
 CENTERS = {"midpoint": "midpoint of the means", "in_dist": "mean of the test images", "classes": "mean of the class"}
 CLOSED = {
     "published": "published closed form (1x1 weights, variances)",
+    "diagonal": "the same with exact weights",
     "linear": "exact for the chain without couplings",
     "jacobian": "the flow's own Jacobian at the mean",
 }

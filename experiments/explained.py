@@ -47,7 +47,8 @@ class Explained:
         location_spread: the exact form, around each set's own mean, with the gap itself.
         expansions: by centre: "midpoint", "in_dist", and "classes" where in_dist has labels.
         published: the paper's version: training mean, diagonal covariances, equal means.
-        closed_forms: for flows of constant volume: "published", "linear" and "jacobian", else empty.
+        closed_forms: for flows of constant volume: "published", "diagonal" (exact weights, variances only),
+            "linear" and "jacobian", else empty.
         t: [T] where the curves were taken.
     """
 
@@ -81,9 +82,10 @@ def explain(
     closed_forms = {}
     if trained.description["model"]["kind"] == "cv":
         forms = an.constant_volume
-        for name, form in (("published", forms.published_gap), ("linear", forms.linear_gap)):
+        exact_weights = functools.partial(forms.linear_gap, covariance="diagonal")
+        named = {"published": forms.published_gap, "diagonal": exact_weights, "linear": forms.linear_gap}
+        for name, form in (named | {"jacobian": forms.jacobian_gap}).items():
             closed_forms[name] = form(trained.model, trained.params, p, q, **groups)
-        closed_forms["jacobian"] = forms.jacobian_gap(trained.model, trained.params, p, q, **groups)
     return Explained(location_spread, expansions, published, closed_forms, nodes.t)
 
 

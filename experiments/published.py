@@ -28,6 +28,8 @@ TITLES = {
     "noise": "uniform noise",
     "constant": "constant images",
     "contrast-0.5": "test images at half contrast",
+    "contrast-0.5-to-black": "test images at half contrast, towards black",
+    "contrast-0.5-to-grey": "test images at half contrast, towards grey",
 }
 
 

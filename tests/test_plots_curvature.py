@@ -33,10 +33,13 @@ def test_the_remainder_is_the_distance_between_the_curves():
     assert left.get_ylim()[0] > -100  # the expansion leaves the panel; the measured curve fills it
 
 
-def test_an_expansion_off_the_panel_is_told_in_the_legend():
-    figure = plots.contrast_curves([1.0, 0.0], {"a": ([0.0, 1.0], [0.1, 0.1])}, {"a": [-500.0, -400.0]})
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "a, second order: off the panel, -500 to -400" in texts
+def test_an_expansion_off_the_panel_is_told_in_its_corner():
+    measured = {panel: {"a": ([0.0, 1.0], [0.1, 0.1])} for panel in ("to black", "to grey")}
+    predicted = {"to black": {"a": [-500.0, -400.0]}, "to grey": {"a": [0.2, 0.4]}}
+    black, grey = plots.contrast_curves([1.0, 0.0], measured, predicted).axes
+    assert [text.get_text() for text in black.texts] == ["second order, off the panel:\na: -500 to -400"]
+    assert not grey.texts
+    assert [axes.get_title(loc="left") for axes in (black, grey)] == ["to black", "to grey"]
 
 
 def test_the_spectrum_shows_every_direction():

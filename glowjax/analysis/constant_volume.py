@@ -8,9 +8,12 @@ flows; ReLU couplings, almost everywhere)
 `jacobian_gap` computes that with the flow's own J. `linear_gap` leaves the couplings out, so that J is the chain of
 scalings, squeezes, ActNorms and 1x1 convolutions, W, the same at every x. `published_gap` is the paper's closed form
 (Nalisnick et al. 2019, section 5): with u_kcj the weight from channel c to channel j of the k-th 1x1 convolution, it
-puts (prod_k sum_j u_kcj)^2 in the place of the squared length of W e_c, and leaves out covariances between channels.
-It is not the exact weight: with orthogonal 1x1 weights, as Glow starts with, the exact weights are equal for all
-channels and the published ones are not.
+puts (prod_k sum_j u_kcj)^2 in the place of the squared length of W e_c, and leaves out all covariances: between
+channels, and between the pixels that squeezes make channels of. It is not the exact weight: with orthogonal 1x1
+weights, as Glow starts with, the exact weights are equal for all channels and the published ones are not.
+`linear_gap(covariance="diagonal")` has the exact weights and no covariances: between it and the published form lies the
+error of the weights, between it and `linear_gap` that of the covariances. The paper states its form for 1x1
+convolutions; to carry it through scalings, ActNorms, squeezes and splits is ours.
 
 All are in nats, with standard errors over images; means are taken as equal, as in the paper.
 """
@@ -27,8 +30,8 @@ from jax.flatten_util import ravel_pytree
 
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.density import check_pair
-from glowjax.analysis.taylor import Center, resolve_center
-from glowjax.errors import InputError
+from glowjax.analysis.taylor import Center, Covariance, resolve_center
+from glowjax.errors import InputError, unknown
 from glowjax.estimate import Estimate, difference, from_values
 from glowjax.layers import AdditiveCoupling, AffineCoupling, Conv1x1, FullConv1x1, SplitPrior
 from glowjax.layers.base import per_image
@@ -66,7 +69,7 @@ def published_gap(
     scales = _replace_layers(
         flow.layer, {AdditiveCoupling: _identity, Conv1x1: _SumsOverOutputs, FullConv1x1: _SumsOverOutputs}
     )
-    return _linear_gap(Flow(scales), flow, params, in_dist, out_dist, groups_in, groups_out, chunk_size)
+    return _linear_gap(Flow(scales), flow, params, in_dist, out_dist, "full", groups_in, groups_out, chunk_size)
 
 
 def linear_gap(
@@ -75,16 +78,19 @@ def linear_gap(
     in_dist: Array,
     out_dist: Array,
     *,
+    covariance: Covariance = "full",
     groups_in: Any = None,
     groups_out: Any = None,
     chunk_size: int | None = None,
 ) -> Estimate:
-    """-1/2 Tr(W (S_q - S_p) W') for the flow without its couplings, covariances between channels included.
+    """-1/2 Tr(W (S_q - S_p) W') for the flow without its couplings.
 
-    Exact for a flow whose couplings add nothing. Arguments and errors as for `published_gap`.
+    Exact for a flow whose couplings add nothing. With the "diagonal" of S_q - S_p the sum over pixels and channels of
+    -1/2 |W e_i|^2 (var_q - var_p): what the published form would be with exact weights. Arguments and errors as for
+    `published_gap` and `second_order_gap`.
     """
     linear = _replace_layers(flow.layer, {AdditiveCoupling: _identity})
-    return _linear_gap(Flow(linear), flow, params, in_dist, out_dist, groups_in, groups_out, chunk_size)
+    return _linear_gap(Flow(linear), flow, params, in_dist, out_dist, covariance, groups_in, groups_out, chunk_size)
 
 
 def jacobian_gap(
@@ -94,20 +100,23 @@ def jacobian_gap(
     out_dist: Array,
     center: Center = "in_dist",
     *,
+    covariance: Covariance = "full",
     groups_in: Any = None,
     groups_out: Any = None,
     chunk_size: int | None = None,
 ) -> Estimate:
     """-1/2 Tr(J (S_q - S_p) J') with the flow's Jacobian at `center`: one Jacobian-vector product an image.
 
-    No second derivative is taken. Equals the covariance term of `second_order_gap(covariance="full")` where the
-    conditioners are linear or ReLU. Arguments and errors as for `published_gap`, with the centre as there.
+    No second derivative is taken. Equals the covariance term of `second_order_gap` with the same `covariance` where the
+    conditioners are linear or ReLU; smooth ones add - sum_i z_i grad^2 z_i to the Hessian, which is missing here.
+    Arguments and errors as for `published_gap` and `second_order_gap`. The diagonal costs a product a dimension.
     """
+    if covariance not in ("full", "diagonal"):
+        raise unknown("covariance", str(covariance), ("full", "diagonal"))
     in_dist, out_dist = _checked(flow, params, in_dist, out_dist)
     x0 = resolve_center(center, in_dist, out_dist)
-    p = from_values(_half_squares(flow, params, x0, in_dist - in_dist.mean(axis=0), chunk_size), groups_in)
-    q = from_values(_half_squares(flow, params, x0, out_dist - out_dist.mean(axis=0), chunk_size), groups_out)
-    return difference(q, p)
+    costs = functools.partial(_costs, flow, params, x0, covariance, chunk_size)
+    return difference(from_values(costs(out_dist), groups_out), from_values(costs(in_dist), groups_in))
 
 
 def _linear_gap(
@@ -116,6 +125,7 @@ def _linear_gap(
     params: FlowParams,
     in_dist: Array,
     out_dist: Array,
+    covariance: Covariance,
     groups_in: Any,
     groups_out: Any,
     chunk_size: int | None,
@@ -124,13 +134,33 @@ def _linear_gap(
     _checked(flow, params, in_dist, out_dist)
     center = jnp.zeros(in_dist.shape[1:], in_dist.dtype)
     return jacobian_gap(
-        linear, params, in_dist, out_dist, center, groups_in=groups_in, groups_out=groups_out, chunk_size=chunk_size
+        linear,
+        params,
+        in_dist,
+        out_dist,
+        center,
+        covariance=covariance,
+        groups_in=groups_in,
+        groups_out=groups_out,
+        chunk_size=chunk_size,
     )
 
 
 def _checked(flow: Flow, params: FlowParams, in_dist: Array, out_dist: Array) -> tuple[Array, Array]:
     _replace_layers(flow.layer, {AffineCoupling: _refuse, SplitPrior: _refuse})
     return check_pair(functools.partial(flow.log_prob, params), in_dist, out_dist)
+
+
+def _costs(
+    flow: Flow, params: FlowParams, x0: Array, covariance: Covariance, chunk_size: int | None, points: Array
+) -> Array:
+    """[N] what each of the points [N, *shape] has of -1/2 Tr(J S J'), S around their mean."""
+    deviations = points - points.mean(axis=0)
+    if covariance == "full":
+        return _half_squares(flow, params, x0, deviations, chunk_size)
+    basis = jnp.eye(x0.size, dtype=x0.dtype).reshape(-1, *x0.shape)
+    weights = _half_squares(flow, params, x0, basis, chunk_size)
+    return jnp.tensordot(deviations**2, weights.reshape(x0.shape), x0.ndim)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 4))

@@ -1,8 +1,9 @@
 """Image sets made here rather than collected, in the shape of a reference set.
 
 "noise" is uniform on {0, ..., 255}; "constant" gives each image one random level a channel; "contrast-0.5"
-shrinks each image of the reference by that factor towards its own mean, channel by channel; "rotated-90" turns each by
-that angle in degrees, filling the corners with the nearest pixels.
+shrinks each image of the reference by that factor towards its own mean, channel by channel, and
+"contrast-0.5-to-black" or "-to-grey" towards the level 0 or 127.5; "rotated-90" turns each by that angle in degrees,
+filling the corners with the nearest pixels.
 """
 
 import numpy as np
@@ -15,6 +16,9 @@ NAMES = ("noise", "constant", "contrast-0.5", "rotated-90")
 
 _CONTRAST, _ROTATED = "contrast-", "rotated-"
 
+LEVELS = {"black": 0.0, "grey": 127.5}
+"""What images may lose their contrast towards, beside their own means."""
+
 
 def is_generated(name: str) -> bool:
     """Whether `name` is that of a generated set."""
@@ -25,8 +29,8 @@ def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int
     """A generated set in the shape of `like`.
 
     Args:
-        name: "noise", "constant", "contrast-F" with a factor F from 0 (flat) to 1 (unchanged), or "rotated-A" with an
-            angle A in degrees, counter-clockwise.
+        name: "noise", "constant", "contrast-F", "contrast-F-to-black" or "contrast-F-to-grey" with a factor F from 0
+            (flat) to 1 (unchanged), or "rotated-A" with an angle A in degrees, counter-clockwise.
         like: the reference set.
         num_images: how many; as many as `like` by default. The latter two have at most as many.
         seed: chooses the images.
@@ -56,18 +60,21 @@ def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int
 
 
 def _contrast(name: str, reference: ImageSet) -> ImageSet:
-    """The images of `reference` shrunk towards their own means, with their labels and groups."""
-    factor = _factor(name)
+    """The images of `reference` shrunk towards their own means or one level, with their labels and groups."""
+    factor, towards = _factor_and_level(name)
     images = reference.images.astype(np.float64)
-    means = images.mean(axis=(1, 2), keepdims=True)
-    shrunk = np.rint(means + factor * (images - means)).astype(np.uint8)
-    source = f"{reference.source}, shrunk by {factor:g} towards each image's mean"
+    levels = LEVELS[towards] if towards else images.mean(axis=(1, 2), keepdims=True)
+    shrunk = np.rint(levels + factor * (images - levels)).astype(np.uint8)
+    where = towards or "each image's mean"
+    source = f"{reference.source}, shrunk by {factor:g} towards {where}"
     return ImageSet(name, shrunk, reference.labels, reference.groups, source)
 
 
-def _factor(name: str) -> float:
-    """The factor in "contrast-F"."""
-    text = name.removeprefix(_CONTRAST)
+def _factor_and_level(name: str) -> tuple[float, str]:
+    """The factor and, if any, the level in "contrast-F" and "contrast-F-to-LEVEL"."""
+    text, to, towards = name.removeprefix(_CONTRAST).partition("-to-")
+    if to and towards not in LEVELS:
+        raise unknown("level to lose contrast towards", towards, LEVELS)
     try:
         factor = float(text)
     except ValueError:
@@ -76,7 +83,7 @@ def _factor(name: str) -> float:
         raise InputError(
             f"The contrast factor '{text}' in '{name}' is not a number from 0 to 1; write for example 'contrast-0.5'."
         )
-    return factor
+    return factor, towards
 
 
 def _rotated(name: str, reference: ImageSet) -> ImageSet:

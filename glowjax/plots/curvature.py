@@ -85,36 +85,45 @@ def along_paths(t: Any, measured: Mapping[str, Any], second_order: Mapping[str, 
 
 @styled
 def contrast_curves(
-    factors: Any, measured: Mapping[str, tuple[Any, Any]], predicted: Mapping[str, Any], title: str = ""
+    factors: Any,
+    measured: Mapping[str, Mapping[str, tuple[Any, Any]]],
+    predicted: Mapping[str, Mapping[str, Any]],
+    title: str = "",
 ) -> Figure:
-    """Mean log p of image sets whose contrast is reduced, beside what the second-order expansion predicts.
+    """Mean log p of image sets that lose contrast, beside what the second-order expansion predicts.
 
     Args:
         factors: [F] contrast, 1 for the images as they are.
-        measured: {set: ([F] means, [F] standard errors) in nats}.
-        predicted: {set: [F] means in nats}.
+        measured: {panel: {set: ([F] means, [F] standard errors) in nats}}, the same sets in each panel.
+        predicted: {panel: {set: [F] means in nats}}; where they leave the panel, its corner says how far.
         title: above the figure.
     """
-    figure, (axes,) = new_figure(3.4)
-    means = np.concatenate([np.asarray(mean, np.float64) for mean, _ in measured.values()])
+    figure, panels = new_figure(3.4, num_columns=len(measured))
+    means = np.concatenate([np.asarray(mean, np.float64) for sets in measured.values() for mean, _ in sets.values()])
     reach = 0.6 * np.ptp(means)
     low, high = means.min() - reach, means.max() + reach
-    for name, style in line_styles(measured).items():
-        mean, error = (np.asarray(values, np.float64) for values in measured[name])
-        expansion = np.asarray(predicted[name], np.float64)
-        label = f"{name}, second order"
-        if not np.any((expansion > low) & (expansion < high)):
-            label += f": off the panel, {expansion.min():,.0f} to {expansion.max():,.0f}"
-        axes.errorbar(
-            factors, mean, yerr=2 * error, color=style["color"], marker="o", capsize=2, label=f"{name}, measured"
-        )
-        axes.plot(factors, expansion, color=style["color"], linestyle=(0, (3, 2)), label=label)
-    axes.set_ylim(low, high)
-    axes.invert_xaxis()
-    axes.set_xlabel("contrast (1: the images as they are, 0: flat)")
-    axes.set_ylabel("mean log p [nats]")
-    axes.set_title(title)
-    legend_below(figure, axes)
+    for axes, (panel, sets) in zip(panels, measured.items(), strict=True):
+        off_panel = []
+        for name, style in line_styles(sets).items():
+            mean, error = (np.asarray(values, np.float64) for values in sets[name])
+            expansion = np.asarray(predicted[panel][name], np.float64)
+            if not np.any((expansion > low) & (expansion < high)):
+                off_panel.append(f"{name}: {expansion.min():,.0f} to {expansion.max():,.0f}")
+            axes.errorbar(
+                factors, mean, yerr=2 * error, color=style["color"], marker="o", markersize=4, capsize=2, label=name
+            )
+            axes.plot(factors, expansion, color=style["color"], linestyle=(0, (3, 2)), label=f"{name}, second order")
+        if off_panel:
+            told = "\n".join(["second order, off the panel:", *off_panel])
+            axes.text(0.03, 0.02, told, transform=axes.transAxes, fontsize="x-small", color="0.35", va="bottom")
+        axes.set_ylim(low, high)
+        axes.invert_xaxis()
+        axes.set_title(panel)
+        axes.set_xlabel("contrast (1: as they are, 0: flat)")
+        axes.label_outer()
+    panels[0].set_ylabel("mean log p [nats]")
+    figure.suptitle(title, x=0.01, ha="left", fontsize="large")
+    legend_below(figure, panels[0])
     return figure
 
 

@@ -54,14 +54,21 @@ def test_couplings_that_add_nothing_make_all_exact_forms_equal():
     np.testing.assert_allclose(jacobian_gap(flow, params, in_dist, out_dist), expected, rtol=1e-9)
 
 
-def test_the_jacobian_form_is_exact_for_relu_couplings():
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
+def test_the_jacobian_form_is_exact_for_relu_couplings(covariance):
     in_dist, out_dist = two_sets()
     flow, params = GLOWS["cv-relu"], perturbed("cv-relu")
-    center = grey_levels(1, seed=7)[0]
-    found = jacobian_gap(flow, params, in_dist, out_dist, center, chunk_size=4)
-    expected = second_order_gap(glow_density("cv-relu"), in_dist, out_dist, center=center).covariance
+    center, how = grey_levels(1, seed=7)[0], {"covariance": covariance, "chunk_size": 4}
+    found = jacobian_gap(flow, params, in_dist, out_dist, center, **how)
+    expected = second_order_gap(glow_density("cv-relu"), in_dist, out_dist, center=center, **how).covariance
     np.testing.assert_allclose(found, expected, rtol=1e-9)
-    assert abs(linear_gap(flow, params, in_dist, out_dist).mean / found.mean - 1) > 0.01
+    assert abs(linear_gap(flow, params, in_dist, out_dist, **how).mean / found.mean - 1) > 0.01
+
+
+def test_an_unknown_covariance_is_refused():
+    flow, params = two_convolutions()
+    with pytest.raises(InputError, match="'diagnoal'; did you mean 'diagonal'"):
+        linear_gap(flow, params, *two_sets(COLOUR), covariance="diagnoal")
 
 
 def test_the_jacobian_form_takes_the_jacobian_of_smooth_couplings_at_the_center():
@@ -98,6 +105,9 @@ def test_the_linear_form_is_written_out_by_channels():
     expected += 2 * sum((w.T @ w)[c, d] * between[c, d] for c in range(3) for d in range(c + 1, 3))
     found = linear_gap(flow, params, in_dist, out_dist)
     np.testing.assert_allclose(found.mean, -0.5 * expected, rtol=1e-9)
+    variances = sum(np.sum(w[:, c] ** 2) * between[c, c] for c in range(3))
+    diagonal = linear_gap(flow, params, in_dist, out_dist, covariance="diagonal")
+    np.testing.assert_allclose(diagonal.mean, -0.5 * variances, rtol=1e-9)
     assert abs(published_gap(flow, params, in_dist, out_dist).mean / found.mean - 1) > 0.01
 
 

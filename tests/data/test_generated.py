@@ -4,7 +4,7 @@ import pytest
 from glowjax.data import ImageSet, generate
 from glowjax.errors import InputError
 
-NAMES = ["noise", "constant", "contrast-0.5", "rotated-30"]
+NAMES = ["noise", "constant", "contrast-0.5", "contrast-0.5-to-black", "rotated-30"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,6 +40,20 @@ def test_contrast_shrinks_the_spread_and_keeps_the_mean(small):
     for before, after in zip(small.images, shrunk.images, strict=True):
         np.testing.assert_allclose(after.mean((0, 1)), before.mean((0, 1)), atol=0.5)
         np.testing.assert_allclose(after.std((0, 1)), 0.5 * before.std((0, 1)), atol=0.6)
+
+
+@pytest.mark.parametrize(("level", "halves"), [("black", [0, 5, 128]), ("grey", [64, 69, 191])])
+def test_contrast_shrinks_towards_a_level(level, halves):
+    images = np.zeros((1, 1, 3, 1), np.uint8)
+    images[0, 0, :, 0] = [0, 10, 255]
+    shrunk = generate(f"contrast-0.5-to-{level}", ImageSet("x", images))
+    assert shrunk.images.ravel().tolist() == halves
+    assert shrunk.source.endswith(f"shrunk by 0.5 towards {level}")
+
+
+def test_an_unknown_level_suggests_the_nearest(small):
+    with pytest.raises(InputError, match="'blck'; did you mean 'black'"):
+        generate("contrast-0.5-to-blck", small)
 
 
 def test_contrast_keeps_labels_and_groups(small):

@@ -60,14 +60,18 @@ def test_every_explanation_stands_beside_the_measured_gap(trained, folder):
             assert expansion["terms"]["total"]["mean"] == pytest.approx(
                 expansion["predicted"]["mean"], rel=1e-3, abs=0.05
             )
-    assert set(numbers["closed_forms"]) == ({"published", "linear", "jacobian"} if trained.name == "cv" else set())
+    forms = {"published", "diagonal", "linear", "jacobian"}
+    assert set(numbers["closed_forms"]) == (forms if trained.name == "cv" else set())
     output = trained / "curvature"
     assert json.loads((output / "results.json").read_text())
     assert (output / "report.html").read_text().count("data:image/png;base64,") == 4
 
 
 def test_full_contrast_is_the_images_themselves(trained, folder):
-    rows = contrast.main(ContrastConfig(trained, ("others",), factors=(1.0, 0.5, 0.0), data_dir=folder))
+    every = contrast.main(ContrastConfig(trained, ("others",), factors=(1.0, 0.5, 0.0), data_dir=folder))
+    rows = every["mean"]
+    assert rows["ramps:test"][0] == every["black"]["ramps:test"][0] == every["grey"]["ramps:test"][0]
+    assert len({curves["ramps:test"][2]["mean"] for curves in every.values()}) == 3
     numbers = curvature.main(CurvatureConfig(trained, ("others",), num_paths=8, num_nodes=2, data_dir=folder))
     gap = numbers["others:test"]["location_spread"]["gap"]["mean"]
     # Other dequantisation draws: within a few nats.
