@@ -80,7 +80,7 @@ def main(config: ContrastConfig) -> dict[str, dict[str, Curve]]:
     key = jax.random.key(config.seed)
     center = dequantize(key, test.images).mean(axis=0)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
-    results = {
+    results: dict[str, dict[str, Curve]] = {
         towards: {
             images.name: [_at_factor(log_prob, center, images, factor, towards, key) for factor in config.factors]
             for images in (test, *others)

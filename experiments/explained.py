@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -83,8 +84,13 @@ def explain(
     if trained.description["model"]["kind"] == "cv":
         forms = an.constant_volume
         exact_weights = functools.partial(forms.linear_gap, covariance="diagonal")
-        named = {"published": forms.published_gap, "diagonal": exact_weights, "linear": forms.linear_gap}
-        for name, form in (named | {"jacobian": forms.jacobian_gap}).items():
+        named: dict[str, Callable[..., an.Estimate]] = {
+            "published": forms.published_gap,
+            "diagonal": exact_weights,
+            "linear": forms.linear_gap,
+            "jacobian": forms.jacobian_gap,
+        }
+        for name, form in named.items():
             closed_forms[name] = form(trained.model, trained.params, p, q, **groups)
     return Explained(location_spread, expansions, published, closed_forms, nodes.t)
 

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from glowjax.convolution import convolve, feature_axis, pixel_axes
-from glowjax.errors import InputError
+from glowjax.errors import check_count
 from glowjax.layers.actnorm import normalizer
 from glowjax.typing import Array
 
@@ -85,12 +85,6 @@ def feature_major(network: Callable[[Array], Array], x: Array, compute_dtype: Co
     return jnp.moveaxis(y, 0, -1).reshape(*x.shape[:-1], y.shape[0])
 
 
-def check_positive(name: str, value: int) -> None:
-    """Raises InputError unless `value` is a positive whole number."""
-    if not isinstance(value, int) or value < 1:
-        raise InputError(f"{name} must be a positive whole number, but is {value!r}.")
-
-
 class ConvConditioner(nn.Module):
     """The reference Glow's network: 3x3, 1x1 and zero-initialised 3x3 convolutions, the first two with ActNorms.
 
@@ -106,7 +100,7 @@ class ConvConditioner(nn.Module):
 
     def __post_init__(self) -> None:
         """Raises InputError for a width that is not positive."""
-        check_positive("width", self.width)
+        check_count("width", self.width)
         super().__post_init__()
 
     @nn.compact
@@ -143,8 +137,8 @@ class HighwayConditioner(nn.Module):
 
     def __post_init__(self) -> None:
         """Raises InputError for a width or number of layers that is not positive."""
-        check_positive("width", self.width)
-        check_positive("num_layers", self.num_layers)
+        check_count("width", self.width)
+        check_count("num_layers", self.num_layers)
         super().__post_init__()
 
     @nn.compact

@@ -86,7 +86,7 @@ def _times(x: Array, matrix: Array) -> Array:
     """
     if feature_axis(x) == -1:
         return x @ matrix
-    return (matrix.T @ x.reshape(x.shape[0], -1)).reshape(-1, *x.shape[1:])
+    return (matrix.T @ x.reshape(x.shape[0], -1)).reshape(matrix.shape[1], *x.shape[1:])
 
 
 def _product(x: Array, kernel: Array, origin: Origin) -> Array:

@@ -5,6 +5,7 @@ cores busy, and take 0.5 to 0.8 times as long as the whole.
 """
 
 import contextlib
+import contextvars
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,14 @@ from typing import Any, TypeVar
 import jax
 
 MAX_CORES = 8
+
+SETTINGS: dict[str, Callable[[Any], contextlib.AbstractContextManager]] = {
+    "jax_enable_x64": jax.enable_x64,
+    "jax_default_matmul_precision": jax.default_matmul_precision,
+    "jax_default_device": jax.default_device,
+    "jax_debug_nans": jax.debug_nans,
+}
+"""What a thread does not take over from the one that starts it."""
 
 BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
@@ -32,19 +41,18 @@ def cores_as_devices() -> None:
 def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -> list[ResultT]:
     """`work` on each of the batches, in order, as many at a time as `num_side_by_side` says.
 
-    The threads take over x64, matmul precision and default device where a context has set these. `work` must return
-    when its result is there (as NumPy, say), and close over no tracers: this is not for use under a transformation.
+    The threads take over context variables, and of JAX's settings x64, matmul precision, default device and whether
+    NaN is looked for, where a context has set these. `work` must return when its result is there (as NumPy, say), and
+    close over no tracers: this is not for use under a transformation.
     """
-    enable_x64 = _option("jax_enable_x64")
-    precision = _option("jax_default_matmul_precision")
-    device = _option("jax_default_device")
+    settings = [(setting, _option(name)) for name, setting in SETTINGS.items()]
+    variables = contextvars.copy_context()
 
     def in_context(batch: BatchT) -> ResultT:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(jax.enable_x64(enable_x64))
-            stack.enter_context(jax.default_matmul_precision(precision))
-            stack.enter_context(jax.default_device(device))
-            return work(batch)
+            for setting, value in settings:
+                stack.enter_context(setting(value))
+            return variables.copy().run(work, batch)
 
     with ThreadPoolExecutor(num_side_by_side()) as pool:
         return list(pool.map(in_context, batches))

@@ -29,8 +29,11 @@ def from_values(values: Array, groups: Any = None) -> Estimate:
     """The mean of `values` [N] and its standard error, over values or over groups of them.
 
     With `groups` [N], labels of what was drawn independently (the photo from which an image was cut), deviations are
-    summed within a group first: the cluster-robust standard error.
+    summed within a group first: the cluster-robust standard error. Raises InputError for fewer than two values or
+    groups.
     """
+    if len(values) < 2:
+        raise InputError(f"A standard error needs two values or more, but got {len(values)}.")
     mean = jnp.mean(values)
     deviations = values - mean
     if groups is not None:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from glowjax.convolution import forced, method
 from glowjax.cores import num_side_by_side, side_by_side
 
 
@@ -50,3 +51,12 @@ def test_the_threads_work_in_double_precision_where_the_caller_does():
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         assert side_by_side(precision, range(2)) == [(jnp.float64, "highest")] * 2
     assert side_by_side(precision, [0]) == [(jnp.float32, None)]
+
+
+def test_the_threads_look_for_nan_and_convolve_as_the_caller_does():
+    def seen(_):
+        return jax.config.jax_debug_nans, method()
+
+    with jax.debug_nans(True), forced("xla"):
+        assert side_by_side(seen, range(2)) == [(True, "xla")] * 2
+    assert side_by_side(seen, [0]) == [(False, "product")]

@@ -1,7 +1,6 @@
 """Work on many directions or points, a chunk at a time, so that memory is set by the chunk and not by their number."""
 
 import math
-import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, Literal, jaxprs_in_params
 
-from glowjax.errors import InputError
+from glowjax.errors import InputError, is_count
 from glowjax.typing import Array
 
 MEMORY_BUDGET = 2**29
@@ -46,11 +45,6 @@ def checked(chunk_size: int, count: int) -> int:
             f"{MEMORY_BUDGET // 2**20} MiB."
         )
     return min(int(chunk_size), count)
-
-
-def is_count(value: Any) -> bool:
-    """Whether `value` is a positive whole number, of Python or NumPy."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def chunk_size_for(fun: Callable[..., Any], item: Array, count: int, copies: int = 1) -> int:

@@ -29,7 +29,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from glowjax.analysis.chunking import map_chunks
-from glowjax.analysis.density import check_pair
+from glowjax.analysis.density import check_forward_mode, check_pair
 from glowjax.analysis.taylor import Center, Covariance, resolve_center
 from glowjax.errors import InputError, unknown
 from glowjax.estimate import Estimate, difference, from_values
@@ -37,6 +37,12 @@ from glowjax.layers import AdditiveCoupling, AffineCoupling, Conv1x1, FullConv1x
 from glowjax.layers.base import per_image
 from glowjax.models import Flow, FlowParams
 from glowjax.typing import Array, LogDet, Params
+
+VOLUME_RTOL = 1e-5
+"""How far the volumes of a flow of constant volume may differ by rounding, relative to their size."""
+
+MAX_CHECKED = 100
+"""Images of each set on which that is looked at."""
 
 
 def published_gap(
@@ -148,7 +154,13 @@ def _linear_gap(
 
 def _checked(flow: Flow, params: FlowParams, in_dist: Array, out_dist: Array) -> tuple[Array, Array]:
     _replace_layers(flow.layer, {AffineCoupling: _refuse, SplitPrior: _refuse})
-    return check_pair(functools.partial(flow.log_prob, params), in_dist, out_dist)
+    log_prob = functools.partial(flow.log_prob, params)
+    in_dist, out_dist = check_pair(log_prob, in_dist, out_dist)
+    check_forward_mode(log_prob, in_dist[0])
+    log_dets = jnp.concatenate([flow.terms(params, images[:MAX_CHECKED]).log_det for images in (in_dist, out_dist)])
+    if not isinstance(log_dets, jax.core.Tracer) and jnp.ptp(log_dets) > VOLUME_RTOL * jnp.abs(log_dets).max():
+        raise _not_constant(f"log |det dz/dx| is {log_dets.min():.6g} to {log_dets.max():.6g} nats on these images")
+    return in_dist, out_dist
 
 
 def _costs(
@@ -185,9 +197,12 @@ def _replace_layers(layer: Any, replacements: dict[type, Callable[[Any], Any]]) 
 
 
 def _refuse(layer: Any) -> Any:
-    raise InputError(
-        f"This flow has a {type(layer).__name__}, whose volume depends on the image; the closed forms are for flows of "
-        "constant volume, as cv_glow: use second_order_gap for this one."
+    raise _not_constant(f"This flow has a {type(layer).__name__}, whose volume depends on the image")
+
+
+def _not_constant(what: str) -> InputError:
+    return InputError(
+        f"{what}; the closed forms are for flows of constant volume, as cv_glow: use second_order_gap for this one."
     )
 
 

@@ -1,6 +1,6 @@
 """What every function of this package asks of a density and of the points at which it looks at it."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import TypeAlias
 
 import jax
@@ -28,11 +28,13 @@ def check_point(log_prob_fn: LogProb, x: Array, name: str = "x") -> Array:
     Raises:
         InputError: where `x` is not floating-point or not finite, or `log_prob_fn(x)` is not a real scalar.
     """
-    if not isinstance(log_prob_fn, Hashable):
+    try:
+        hash(log_prob_fn)
+    except TypeError as error:
         raise InputError(
             f"log_prob_fn is a {type(log_prob_fn).__name__} that cannot be hashed, as the methods of some modules; "
             "pass `lambda x: log_prob_fn(x)` and keep it: results are compiled once per function object."
-        )
+        ) from error
     x = jnp.asarray(x)
     if not x.size:
         raise InputError(f"{name} has shape {list(x.shape)}: no values to differentiate with respect to.")
@@ -71,18 +73,17 @@ def _contains(jaxpr: Jaxpr, name: str) -> bool:
     )
 
 
-def check_points(log_prob_fn: LogProb, points: Array, name: str) -> Array:
-    """`points` [N, *shape] as an array, once known to be at least two points as `check_point` wants them.
+def check_points(log_prob_fn: LogProb, points: Array, name: str, least: int = 2) -> Array:
+    """`points` [N, *shape] as an array, once known to be at least so many points as `check_point` wants them.
 
     Raises:
-        InputError: where there are fewer than two points, or as `check_point` does.
+        InputError: where there are fewer points (by default two, for a standard error over them), or as `check_point`
+            does.
     """
     points = jnp.asarray(points)
-    if points.ndim == 0 or points.shape[0] < 2:
-        raise InputError(
-            f"{name} has shape {list(points.shape)}; expected [N, ...] with two points or more, since a standard "
-            "error is over points."
-        )
+    if points.ndim == 0 or points.shape[0] < least:
+        wanted = "one point or more" if least == 1 else "two points or more, since a standard error is over points"
+        raise InputError(f"{name} has shape {list(points.shape)}; expected [N, ...] with {wanted}.")
     check_finite(name, points)
     check_point(log_prob_fn, jnp.zeros_like(points[0]) if _is_traced(points) else points[0], f"a point of {name}")
     return points

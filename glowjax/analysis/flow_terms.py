@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from glowjax.analysis.curvature import HESSIAN_LIMIT, hessian
+from glowjax.analysis.density import check_forward_mode, check_point
 from glowjax.typing import Array, Latents, Params
 
 
@@ -47,7 +48,8 @@ def curvature_terms(
     Each part is computed on its own, none as the rest of the others.
 
     Raises:
-        InputError: where one part would take more than `limit` bytes, or as `check_point` does.
+        InputError: where one part would take more than `limit` bytes, for a flow with memory="invert" (the same params
+            serve one that stores), or as `check_point` does.
     """
 
     def latents(x: Array) -> Array:
@@ -56,6 +58,8 @@ def curvature_terms(
     def log_det(x: Array) -> Array:
         return flow.terms(params, x).log_det
 
+    x = check_point(log_det, x)
+    check_forward_mode(log_det, x)
     z = latents(x)
 
     def linearised_prior(y: Array) -> Array:

@@ -32,6 +32,8 @@ class Moments(NamedTuple):
 def moments(images: Array | Iterable[Any], rank: int = 0) -> Moments:
     """The moments of `images` [N, *shape], or of an iterator over batches [n, *shape], of whatever dtype.
 
+    They are counted in float32 or better. Empty batches are passed over.
+
     Batches are merged as Chan, Golub and LeVeque do (variance) and Ross et al. 2008 (factor); a factor that was cut to
     `rank` after every batch is close to the best one where the covariance's spectrum decays.
 
@@ -62,7 +64,8 @@ def _batches(images: Any) -> Iterator[Array]:
     whole = hasattr(images, "shape")
     for batch in (images[n : n + BATCH] for n in range(0, images.shape[0], BATCH)) if whole else images:
         batch = jnp.asarray(batch)
-        yield batch if jnp.issubdtype(batch.dtype, jnp.floating) else batch.astype(jnp.float32)
+        if len(batch):
+            yield batch.astype(jnp.promote_types(batch.dtype, jnp.float32))
 
 
 def _of_batch(batch: Array, rank: int) -> Moments:

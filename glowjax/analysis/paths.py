@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.analysis.chunking import is_count, map_chunks
-from glowjax.analysis.density import LogProb, check_finite, check_forward_mode
-from glowjax.errors import InputError
+from glowjax.analysis.chunking import map_chunks
+from glowjax.analysis.density import LogProb, check_finite, check_forward_mode, check_like, check_points
+from glowjax.errors import InputError, is_count
 from glowjax.typing import Array
 
 
@@ -94,8 +94,11 @@ def profile(
 
     The centre is one for all, [*shape], or one for each point, [N, *shape].
 
-    Raises InputError naming the first place where log p or a derivative is not finite, as of `points_name`.
+    Raises InputError naming the first place where log p or a derivative is not finite, as of `points_name`; for a
+    centre of another shape; or as `check_point` does.
     """
+    points = check_points(log_prob_fn, points, points_name, least=1)
+    center = check_like("center", center, points if jnp.ndim(center) == points.ndim else points[0])
     check_forward_mode(log_prob_fn, points[0])
     ways = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
     result = _profile(log_prob_fn, ways, tuple(map(float, t)), chunk_size)

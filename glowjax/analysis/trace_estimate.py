@@ -12,7 +12,7 @@ from matfree import stochtrace
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.curvature import hessian_diagonal, product_at
 from glowjax.analysis.density import LogProb, check_finite, check_like, check_point
-from glowjax.errors import InputError, unknown
+from glowjax.errors import InputError, is_count, unknown
 from glowjax.estimate import Estimate
 from glowjax.typing import Array, Key
 
@@ -51,14 +51,14 @@ def hessian_trace_estimate(
         chunk_size: products at a time; None for as many as fit `chunking.MEMORY_BUDGET`.
 
     Raises:
-        InputError: for fewer than two probes, XTrace with more than D, an unknown method, or as `hessian_trace` does.
+        InputError: for fewer than two probes, an unknown method, or as `hessian_trace` does.
     """
     x = check_point(log_prob_fn, x)
     weights = jnp.ones_like(x) if weights is None else check_like("weights", weights, x)
     if method not in ESTIMATORS:
         raise unknown("method", str(method), ESTIMATORS)
-    if num_probes < 2 or (method == "xtrace" and num_probes > x.size):
-        raise InputError(f"num_probes is {num_probes}; expected 2 or more, and at most {x.size} for xtrace.")
+    if not is_count(num_probes) or num_probes < 2:
+        raise InputError(f"num_probes must be a whole number and at least 2, but is {num_probes!r}.")
     estimate = _estimate(log_prob_fn, x, key, num_probes, method, weights, chunk_size)
     check_finite("The estimate (mean, sem)", jnp.stack(estimate))
     return estimate

@@ -4,15 +4,17 @@ import dataclasses
 
 import jax.numpy as jnp
 
+from glowjax.errors import InputError
 from glowjax.layers.base import per_image
 from glowjax.typing import Array, Key, LogDet, Params
 
-SMALLEST_STD = 1e-4  # a channel that the first batch leaves constant would otherwise get an infinite scale
+SMALLEST_STD = 1e-4  # a channel that varies less has no scale to learn from the first batch, and keeps its own
 
 
 def normalizer(x: Array, axes: tuple[int, ...]) -> Params:
     """`log_scale` and `shift` with which `x * exp(log_scale) + shift` has mean 0 and variance 1 over `axes`."""
-    scale = 1 / jnp.maximum(jnp.std(x, axis=axes), SMALLEST_STD)
+    std = jnp.std(x, axis=axes)
+    scale = 1 / jnp.where(std > SMALLEST_STD, std, 1)
     return {"log_scale": jnp.log(scale), "shift": -jnp.mean(x, axis=axes) * scale}
 
 
@@ -21,20 +23,27 @@ class ActNorm:
     """y = x * exp(log_scale) + shift, channel by channel; after `init` the first batch has mean 0, variance 1."""
 
     def init(self, key: Key, x: Array) -> Params:
-        """`log_scale` [C] and `shift` [C] from the statistics of `x` [..., H, W, C]."""
+        """`log_scale` [C] and `shift` [C] from the statistics of `x` [..., H, W, C]. Raises InputError for no images."""
         del key
+        if not x.size:
+            raise InputError(f"An ActNorm is set by a first batch, but got an empty one of shape {list(x.shape)}.")
         return normalizer(x, tuple(range(x.ndim - 1)))
 
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
         """Scaled and shifted channels, and H W sum(log_scale)."""
-        y = x * jnp.exp(params["log_scale"]) + params["shift"]
-        return y, self._log_det(params, x)
+        log_det = self._log_det(params, x)
+        return x * jnp.exp(params["log_scale"]) + params["shift"], log_det
 
     def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
         """The channels before scaling and shifting, and -H W sum(log_scale)."""
-        x = (y - params["shift"]) * jnp.exp(-params["log_scale"])
-        return x, -self._log_det(params, y)
+        log_det = self._log_det(params, y)
+        return (y - params["shift"]) * jnp.exp(-params["log_scale"]), -log_det
 
     def _log_det(self, params: Params, x: Array) -> LogDet:
-        height, width = x.shape[-3:-1]
+        height, width, channels = x.shape[-3:]
+        if params["log_scale"].shape != (channels,):
+            raise InputError(
+                f"This ActNorm has scales of shape {list(params['log_scale'].shape)}, but got {channels} channels; "
+                "initialise it with images like these."
+            )
         return per_image(height * width * jnp.sum(params["log_scale"]), x)

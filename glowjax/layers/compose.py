@@ -19,7 +19,8 @@ class Chain:
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        """Raises InputError for a chain without layers."""
+        """Raises InputError for a chain without layers; a list of them becomes a tuple."""
+        object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
             raise InputError("A chain needs at least one layer, but got none.")
 
@@ -55,7 +56,16 @@ class Inverse:
     layer: Layer
 
     def init(self, key: Key, x: Array) -> Params:
-        """The wrapped layer's arrays. A data-dependent layer is set as if `x` were its input, not its output."""
+        """The wrapped layer's arrays. A data-dependent layer is set as if `x` were its input, not its output.
+
+        Raises InputError where the wrapped layer changes the shape of `x`, so that `x` could not be its output.
+        """
+        y = jax.eval_shape(lambda: self.layer.forward(self.layer.init(key, x), x)[0])
+        if jax.tree.map(jnp.shape, y) != x.shape:
+            raise InputError(
+                f"An inverse is initialised with its own input, but the wrapped {type(self.layer).__name__} makes "
+                f"{jax.tree.map(jnp.shape, y)} of {x.shape}: initialise the layer itself, whose params serve both ways."
+            )
         return self.layer.init(key, x)
 
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
@@ -96,6 +106,12 @@ class MultiScale:
 
     scales: tuple[Layer, ...]
     split: SplitLayer
+
+    def __post_init__(self) -> None:
+        """Raises InputError for no scales; a list of them becomes a tuple."""
+        object.__setattr__(self, "scales", tuple(self.scales))
+        if not self.scales:
+            raise InputError("A multi-scale architecture needs at least one scale, but got none.")
 
     def init(self, key: Key, x: Array) -> Params:
         """Every scale's and split's arrays, each initialised with what comes before it makes of `x`."""

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import lu
 
-from glowjax.layers.base import per_image
+from glowjax.layers.base import log_det_dtype, per_image
 from glowjax.layers.triangular import unit_lower_inverse, upper_inverse
 from glowjax.typing import Array, Key, LogDet, Params
 
@@ -25,6 +25,16 @@ def refined_inverse(weight: Array, inverse: Array) -> Array:
     return inverse + inverse @ (jnp.eye(len(weight), dtype=weight.dtype) - weight @ inverse)
 
 
+def nearest_permutation(matrix: Array) -> Array:
+    """The largest entry of each row of `matrix` [C, C] as 1 or -1, and zeros.
+
+    P is no learned array, yet optimisers see it: an average over steps blurs it and weight decay shrinks it. Neither
+    moves the largest entries or their signs.
+    """
+    largest = jax.nn.one_hot(jnp.argmax(jnp.abs(matrix), axis=-1), matrix.shape[-1], dtype=matrix.dtype)
+    return jnp.sign(matrix) * largest
+
+
 @dataclasses.dataclass(frozen=True)
 class Conv1x1:
     """y = W x for the channels of each pixel, with W = P L (U + diag(exp(log_diagonal))).
@@ -36,7 +46,7 @@ class Conv1x1:
 
     def init(self, key: Key, x: Array) -> Params:
         """The triangular factors of a random rotation of the C channels of `x` [..., H, W, C]."""
-        permutation, lower, upper = lu(random_rotation(key, x.shape[-1], x.dtype))
+        permutation, lower, upper = lu(random_rotation(key, x.shape[-1], log_det_dtype(x)))
         diagonal = jnp.diag(upper)
         signs = jnp.sign(diagonal)
         return {
@@ -64,8 +74,7 @@ class Conv1x1:
 
     def _factors(self, params: Params) -> tuple[Array, Array, Array]:
         identity = jnp.eye(params["lower"].shape[-1], dtype=params["lower"].dtype)
-        # P is no learned array: no gradient reaches it, and rounding keeps an average over steps exact.
-        permutation = jnp.round(jax.lax.stop_gradient(params["signed_permutation"]))
+        permutation = nearest_permutation(jax.lax.stop_gradient(params["signed_permutation"]))
         lower = jnp.tril(params["lower"], -1) + identity
         upper = jnp.triu(params["upper"], 1) + jnp.exp(params["log_diagonal"]) * identity
         return permutation, lower, upper
@@ -84,7 +93,7 @@ class FullConv1x1:
 
     def init(self, key: Key, x: Array) -> Params:
         """A random rotation of the C channels of `x` [..., H, W, C]."""
-        return {"weight": random_rotation(key, x.shape[-1], x.dtype)}
+        return {"weight": random_rotation(key, x.shape[-1], log_det_dtype(x))}
 
     def weight(self, params: Params) -> Array:
         """The matrix W [C, C]: row c_out, column c_in."""

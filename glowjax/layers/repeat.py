@@ -5,32 +5,20 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 
 from glowjax.errors import InputError, unknown
 from glowjax.layers.base import Layer
 from glowjax.layers.coupling import CONDITIONED
 from glowjax.layers.reversal import reversible_scan
+from glowjax.layers.scanning import init_steps, scan_steps
 from glowjax.typing import Array, Key, LogDet, Params
 
 Memory = Literal["store", "remat", "invert"]
-Step = Callable[[Params, Array], tuple[Array, LogDet]]
-
-
-def _scan(step: Step, params: Params, x: Array, *, reverse: bool = False) -> tuple[Array, LogDet]:
-    """`step` after `step`, with the sum of the log-determinants; its backward pass keeps what a step's own asks for."""
-
-    def body(carry: tuple[Array, LogDet], step_params: Params) -> tuple[tuple[Array, LogDet], None]:
-        x, log_det = carry
-        y, step_log_det = step(step_params, x)
-        return (y, log_det + step_log_det), None
-
-    return jax.lax.scan(body, (x, jnp.zeros(x.shape[:-3], x.dtype)), params, reverse=reverse)[0]
 
 
 def _stored(layer: Layer, params: Params, x: Array) -> tuple[Array, LogDet]:
     # Shifts, activations and masks cost less to compute again than to keep: a scan's stack is written three times.
-    return _scan(jax.checkpoint(layer.forward, policy=PRODUCTS, prevent_cse=False), params, x)
+    return scan_steps(jax.checkpoint(layer.forward, policy=PRODUCTS, prevent_cse=False), params, x)
 
 
 PRODUCTS = jax.checkpoint_policies.save_from_both_policies(
@@ -41,7 +29,7 @@ nine times as large, what the coupling reads."""
 
 
 def _rematerialised(layer: Layer, params: Params, x: Array) -> tuple[Array, LogDet]:
-    return _scan(jax.checkpoint(layer.forward), params, x)
+    return scan_steps(jax.checkpoint(layer.forward), params, x)
 
 
 MEMORY: dict[Memory, Callable[[Layer, Params, Array], tuple[Array, LogDet]]] = {
@@ -80,13 +68,11 @@ class Repeat:
             raise unknown("memory mode", self.memory, MEMORY)
 
     def init(self, key: Key, x: Array) -> Params:
-        """Each step's arrays, stacked; step k is initialised with what the steps before it make of `x`."""
+        """Each step's arrays, stacked; step k is initialised with what the steps before it make of `x`.
 
-        def body(x: Array, step_key: Key) -> tuple[Array, Params]:
-            step_params = self.layer.init(step_key, x)
-            return self.layer.forward(step_params, x)[0], step_params
-
-        return jax.lax.scan(body, x, jax.random.split(key, self.num_steps))[1]
+        Raises InputError where the layer changes the shape or dtype of its input.
+        """
+        return init_steps(self.layer.init, self.layer.forward, jax.random.split(key, self.num_steps), x)
 
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
         """The last step's output and the sum of the log-determinants."""
@@ -94,4 +80,4 @@ class Repeat:
 
     def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
         """The first step's input and the sum of the inverses' log-determinants."""
-        return _scan(self.layer.inverse, params, y, reverse=True)
+        return scan_steps(self.layer.inverse, params, y, reverse=True)

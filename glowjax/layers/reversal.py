@@ -9,6 +9,8 @@ Hessian-vector product): for analysis, give the same params to a flow that store
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +18,7 @@ import jax.numpy as jnp
 from glowjax.layers.base import Layer
 from glowjax.layers.compose import Chain
 from glowjax.layers.coupling import AdditiveCoupling, AffineCoupling, split_channels
+from glowjax.layers.scanning import scan_steps
 from glowjax.typing import Array, LogDet, Params
 
 Gradient = tuple[Params, Array]
@@ -32,12 +35,7 @@ def reversible_scan(layer: Layer, params: Params, x: Array) -> tuple[Array, LogD
 
 
 def _forward(layer: Layer, params: Params, x: Array) -> tuple[tuple[Array, LogDet], tuple[Params, Array]]:
-    def body(carry: tuple[Array, LogDet], step_params: Params) -> tuple[tuple[Array, LogDet], None]:
-        x, log_det = carry
-        y, step_log_det = layer.forward(step_params, x)
-        return (y, log_det + step_log_det), None
-
-    y, log_det = jax.lax.scan(body, (x, jnp.zeros(x.shape[:-3], x.dtype)), params)[0]
+    y, log_det = scan_steps(layer.forward, params, x)
     return (y, log_det), (params, y)
 
 
@@ -57,16 +55,18 @@ def _backward(layer: Layer, kept: tuple[Params, Array], cotangents: tuple[Array,
 reversible_scan.defvjp(_forward, _backward)
 
 
-@functools.singledispatch
 def pull_back(layer: Layer, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
     """A layer's input x, reconstructed from its output, and the gradient by its params and by x."""
+    return RULES.get(type(layer), _by_inverse)(layer, params, y, y_bar, log_det_bar)
+
+
+def _by_inverse(layer: Layer, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
     x = layer.inverse(params, y)[0]
     params_bar, x_bar = jax.vjp(layer.forward, params, x)[1]((y_bar, log_det_bar))
     return x, params_bar, x_bar
 
 
-@pull_back.register
-def _(layer: Chain, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
+def _of_chain(layer: Chain, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
     gradients = []
     for part, part_params in zip(reversed(layer.layers), reversed(params), strict=True):
         y, part_bar, y_bar = pull_back(part, part_params, y, y_bar, log_det_bar)
@@ -77,19 +77,17 @@ def _(layer: Chain, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet)
 # A coupling's network is evaluated once for both: its input is the half that the coupling keeps.
 
 
-@pull_back.register
-def _(layer: AffineCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
+def _of_affine(layer: AffineCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
     (y_a, y_b), (a_bar, b_bar) = split_channels(y), split_channels(y_bar)
     (shift, log_scale), pull = jax.vjp(layer.shift_and_log_scale, params, y_a)
     x_b_bar = b_bar * jnp.exp(log_scale)  # of y_b = (x_b + shift) exp(log_scale)
-    log_scale_bar = b_bar * y_b + log_det_bar[..., None, None, None]
+    log_scale_bar = b_bar * y_b + log_det_bar[..., None, None, None].astype(y_b.dtype)
     params_bar, from_network = pull((x_b_bar, log_scale_bar))
     x = jnp.concatenate([y_a, y_b * jnp.exp(-log_scale) - shift], axis=-1)
     return x, params_bar, jnp.concatenate([a_bar + from_network, x_b_bar], axis=-1)
 
 
-@pull_back.register
-def _(layer: AdditiveCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
+def _of_additive(layer: AdditiveCoupling, params: Params, y: Array, y_bar: Array, log_det_bar: LogDet) -> Pulled:
     del log_det_bar
     (y_a, y_b), (a_bar, b_bar) = split_channels(y), split_channels(y_bar)
     shift, pull = jax.vjp(layer.shift, params, y_a)
@@ -99,3 +97,11 @@ def _(layer: AdditiveCoupling, params: Params, y: Array, y_bar: Array, log_det_b
         params_bar,
         jnp.concatenate([a_bar + from_network, b_bar], axis=-1),
     )
+
+
+RULES: dict[type, Callable[[Any, Params, Array, Array, LogDet], Pulled]] = {
+    Chain: _of_chain,
+    AffineCoupling: _of_affine,
+    AdditiveCoupling: _of_additive,
+}
+"""By exact type: a subclass may map differently, and goes by its own inverse."""

@@ -44,10 +44,10 @@ class NetworkParams:
 
 
 def check_batch(images: Images) -> None:
-    """Raises InputError unless `images` is uint8 [N, H, W, C], as a model is initialised with."""
+    """Raises InputError unless `images` is uint8 [N, H, W, C]."""
     check_images(images)
     if images.ndim != 4:
-        raise InputError(f"A model is initialised with images [N, H, W, C], but the shape is {list(images.shape)}.")
+        raise InputError(f"Expected a batch of images [N, H, W, C], but the shape is {list(images.shape)}.")
 
 
 def check_shape(image_shape: tuple[int, int, int], shape: tuple[int, ...]) -> None:
@@ -57,12 +57,6 @@ def check_shape(image_shape: tuple[int, int, int], shape: tuple[int, ...]) -> No
             f"This model was initialised for images of shape {list(image_shape)}, but got {list(shape)}; "
             "images are never resized, so train a model for that shape or choose other images."
         )
-
-
-def check_count(name: str, count: int) -> None:
-    """Raises InputError unless `count` is at least 1."""
-    if count < 1:
-        raise InputError(f"{name} must be at least 1, but is {count}.")
 
 
 def check_temperature(temperature: float) -> None:

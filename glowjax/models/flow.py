@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.errors import InputError
+from glowjax.errors import InputError, check_count
 from glowjax.layers.base import sum_per_image
 from glowjax.layers.compose import MultiScale
 from glowjax.likelihood import bits_per_dim, check_images, dequantize, log_mean_exp, quantize
-from glowjax.models.base import check_batch, check_count, check_shape
+from glowjax.models.base import check_batch, check_shape
 from glowjax.typing import Array, Continuous, Images, Key, Latents, Params
 
 LOG_2PI = math.log(2 * math.pi)
@@ -61,6 +61,14 @@ class Flow:
 
     layer: MultiScale
 
+    def __post_init__(self) -> None:
+        """Raises InputError for a layer that has no scales."""
+        if not hasattr(self.layer, "forward_by_scale"):
+            raise InputError(
+                f"A flow takes a MultiScale, but got a {type(self.layer).__name__}; for a single scale, "
+                "MultiScale((layer,), Split())."
+            )
+
     def init(self, key: Key, images: Images) -> FlowParams:
         """Learned arrays for images like `images`, uint8 [N, H, W, C]; ActNorms are set by these N images.
 
@@ -76,7 +84,8 @@ class Flow:
     def log_prob(self, params: FlowParams, x: Continuous) -> Array:
         """The log density of `x` [..., H, W, C], in nats over grey levels, [...].
 
-        Raises InputError for NaN, a dtype that is not floating, or a shape other than that of `init`'s images.
+        It is computed in the dtype of `x` or in that of the params, whichever is the more precise. Raises InputError
+        for NaN, a dtype that is not floating, or a shape other than that of `init`'s images.
         """
         terms = self.terms(params, x)
         return terms.log_pz + terms.log_det
@@ -123,16 +132,18 @@ class Flow:
     def sample(self, params: FlowParams, key: Key, num_images: int, temperature: float = 1.0) -> Images:
         """uint8 images [num_images, H, W, C], decoded from normal latents of standard deviation `temperature`.
 
-        Raises InputError for fewer than one image.
+        Raises InputError for fewer than one image, or a temperature that is negative or no number.
         """
         return quantize(self.sample_continuous(params, key, num_images, temperature))
 
     def sample_continuous(self, params: FlowParams, key: Key, num_images: int, temperature: float = 1.0) -> Continuous:
         """What `sample` rounds down and clips: [num_images, H, W, C] in grey levels, some outside [0, 256).
 
-        Raises InputError for fewer than one image.
+        Raises as `sample` does.
         """
         check_count("num_images", num_images)
+        if not temperature >= 0:
+            raise InputError(f"temperature must not be negative, but is {temperature}; 1 draws from the flow as it is.")
         return _sample(self, params, key, num_images, temperature)
 
 
@@ -159,7 +170,7 @@ def _init(flow: Flow, key: Key, images: Images) -> FlowParams:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _terms(flow: Flow, params: FlowParams, x: Continuous) -> FlowTerms:
-    latents, log_dets = flow.layer.forward_by_scale(params.layer, x)
+    latents, log_dets = flow.layer.forward_by_scale(params.layer, _as_precise(params, x))
     log_pz_by_scale = jnp.stack([sum_per_image(-0.5 * (z**2 + LOG_2PI)) for z in latents], axis=-1)
     log_det_by_scale = jnp.stack(log_dets, axis=-1)
     return FlowTerms(log_pz_by_scale.sum(-1), log_det_by_scale.sum(-1), log_pz_by_scale, log_det_by_scale)
@@ -167,7 +178,7 @@ def _terms(flow: Flow, params: FlowParams, x: Continuous) -> FlowTerms:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _encode(flow: Flow, params: FlowParams, x: Continuous) -> Latents:
-    return flow.layer.forward(params.layer, x)[0]
+    return flow.layer.forward(params.layer, _as_precise(params, x))[0]
 
 
 def _latent_shapes(flow: Flow, params: FlowParams) -> tuple[jax.ShapeDtypeStruct, ...]:
@@ -178,7 +189,13 @@ def _latent_shapes(flow: Flow, params: FlowParams) -> tuple[jax.ShapeDtypeStruct
 
 @functools.partial(jax.jit, static_argnums=0)
 def _decode(flow: Flow, params: FlowParams, latents: Latents) -> Continuous:
-    return flow.layer.inverse(params.layer, latents)[0]
+    return flow.layer.inverse(params.layer, tuple(_as_precise(params, z) for z in latents))[0]
+
+
+def _as_precise(params: FlowParams, x: Array) -> Array:
+    """`x` in the params' dtype, where that is the more precise."""
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(params.layer) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    return x.astype(jnp.result_type(x.dtype, *dtypes))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 4))

@@ -49,7 +49,7 @@ def _kernel(key: Key, *shape: int) -> Array:
 def dense(matrix: Array, x: Array) -> Array:
     """`matrix` [C, F] applied to `x` [C, ...]: [F, ...]."""
     product = matrix.T @ x.reshape(x.shape[0], -1)
-    return product.reshape(-1, *x.shape[1:])
+    return product.reshape(product.shape[0], *x.shape[1:])
 
 
 def plus(x: Array, bias: Array) -> Array:

@@ -8,9 +8,8 @@ from glowjax.conditioners import (
     ConvConditioner,
     HighwayConditioner,
     LinearConditioner,
-    check_positive,
 )
-from glowjax.errors import InputError, unknown
+from glowjax.errors import InputError, check_count, unknown
 from glowjax.layers import (
     ActNorm,
     AdditiveCoupling,
@@ -95,8 +94,8 @@ def _conditioner(name: str, width: int, activation: Activation, compute_dtype: C
 
 
 def _glow(num_scales: int, num_steps: int, coupling: Layer, split: Split | SplitPrior, memory: Memory) -> Flow:
-    check_positive("num_scales", num_scales)
-    check_positive("num_steps", num_steps)
+    check_count("num_scales", num_scales)
+    check_count("num_steps", num_steps)
     steps = Repeat(Chain((ActNorm(), Conv1x1(), coupling)), num_steps, memory)
     first = Chain((PixelScaling(), Squeeze(), steps))
     return Flow(MultiScale((first, *[Chain((Squeeze(), steps))] * (num_scales - 1)), split))

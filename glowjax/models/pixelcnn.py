@@ -14,10 +14,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from glowjax.conditioners import check_positive
-from glowjax.likelihood import bits_per_dim, check_images
+from glowjax.errors import check_count
+from glowjax.likelihood import bits_per_dim
 from glowjax.models import gated
-from glowjax.models.base import NetworkParams, check_batch, check_count, check_shape, check_temperature
+from glowjax.models.base import NetworkParams, check_batch, check_shape, check_temperature
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
 from glowjax.typing import Array, Images, Key, Params
 
@@ -45,8 +45,8 @@ class PixelCNN:
     def __post_init__(self) -> None:
         """Raises InputError for a size that is not positive."""
         for name in ("num_layers", "width", "entry_size", "kernel_size"):
-            check_positive(name, getattr(self, name))
-        check_positive("head_width", self.width if self.head_width is None else self.head_width)
+            check_count(name, getattr(self, name))
+        check_count("head_width", self.width if self.head_width is None else self.head_width)
 
     def init(self, key: Key, images: Images) -> NetworkParams:
         """Learned arrays for images like `images`, uint8 [N, H, W, C]; their values are not used.
@@ -75,7 +75,7 @@ class PixelCNN:
         does not have.
         """
         del key
-        check_images(images)
+        check_batch(images)
         check_shape(params.image_shape, images.shape)
         check_levels(images, self.pixels.num_levels)
         check_count("num_draws", num_draws)

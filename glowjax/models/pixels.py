@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.conditioners import check_positive
-from glowjax.errors import InputError
+from glowjax.errors import InputError, check_count
 from glowjax.likelihood import NUM_LEVELS
 from glowjax.typing import Array, Images, Key
 
@@ -85,7 +84,7 @@ class LogisticMixture:
 
     def __post_init__(self) -> None:
         """Raises InputError for counts that are not positive, or more than 256 levels."""
-        check_positive("num_components", self.num_components)
+        check_count("num_components", self.num_components)
         _check_levels(self.num_levels)
 
     @property
@@ -144,7 +143,7 @@ def check_levels(images: Images, num_levels: int) -> None:
 
 
 def _check_levels(num_levels: int) -> None:
-    check_positive("num_levels", num_levels)
+    check_count("num_levels", num_levels)
     if num_levels > NUM_LEVELS:
         raise InputError(f"num_levels is {num_levels}, but 8-bit images have at most {NUM_LEVELS} levels.")
 

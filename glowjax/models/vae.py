@@ -17,12 +17,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from glowjax.conditioners import check_positive
-from glowjax.errors import InputError
+from glowjax.errors import InputError, check_count
 from glowjax.estimate import Estimate
-from glowjax.likelihood import bits_per_dim, check_images, log_mean_exp
+from glowjax.likelihood import bits_per_dim, log_mean_exp
 from glowjax.models.autoencoder import HALVINGS, Decoder, Encoder
-from glowjax.models.base import NetworkParams, check_batch, check_count, check_shape, check_temperature
+from glowjax.models.base import NetworkParams, check_batch, check_shape, check_temperature
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
 from glowjax.typing import Array, Images, Key
 
@@ -47,7 +46,7 @@ class VAE:
 
     def __post_init__(self) -> None:
         """Raises InputError for a number of latents that is not positive."""
-        check_positive("num_latents", self.num_latents)
+        check_count("num_latents", self.num_latents)
 
     def init(self, key: Key, images: Images) -> NetworkParams:
         """Learned arrays for images like `images`, uint8 [N, H, W, C]; their values are not used.
@@ -71,7 +70,7 @@ class VAE:
         One draw at a time is in memory. Raises InputError for images that are not uint8, of another shape than
         `init`'s, or with a level that the model does not have, and for fewer than one draw.
         """
-        check_images(images)
+        check_batch(images)
         check_shape(params.image_shape, images.shape)
         check_levels(images, self.pixels.num_levels)
         check_count("num_draws", num_draws)
@@ -130,7 +129,7 @@ def conv_vae(num_latents: int, width: int, *, pixels: PixelDistribution = SOFTMA
     Raises:
         InputError: for a size that is not positive.
     """
-    check_positive("width", width)
+    check_count("width", width)
     return VAE(num_latents, Encoder(width), Decoder(width), pixels)
 
 

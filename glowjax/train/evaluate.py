@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from glowjax.cores import side_by_side
+from glowjax.errors import InputError
 from glowjax.models.base import ImageModel
 from glowjax.typing import Images, Key, Params
 
@@ -16,8 +17,10 @@ def in_batches(fun: Callable[[Key, Images], Any], key: Key, images: np.ndarray, 
     """`fun(key, batch)` over all of `images` [N, H, W, C]: its pytree of results, each leaf [N, ...] in NumPy.
 
     Batch i gets `key` folded with i. The last batch is filled up with black images, whose results are dropped, so
-    that `fun` is compiled for one shape.
+    that `fun` is compiled for one shape. Raises InputError for no images.
     """
+    if not len(images):
+        raise InputError(f"There is nothing to evaluate: images has shape {list(np.shape(images))}.")
 
     def results(index: int) -> Any:
         batch = images[index * batch_size : (index + 1) * batch_size]

@@ -16,7 +16,7 @@ import optax
 from tqdm import tqdm
 
 from glowjax.data import batch_indices
-from glowjax.errors import InputError
+from glowjax.errors import InputError, check_count
 from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ImageModel
 from glowjax.train.checkpoint import Checkpoints
@@ -58,8 +58,7 @@ class Run:
     def __post_init__(self) -> None:
         """Raises InputError for a count that is not positive."""
         for name in ("num_steps", "batch_size", "log_every", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, but is {getattr(self, name)}.")
+            check_count(name, getattr(self, name))
 
 
 def train(

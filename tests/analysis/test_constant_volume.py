@@ -7,7 +7,7 @@ import pytest
 from analysis.densities import GLOWS, glow_density, grey_levels, init, perturbed, points
 from jax.flatten_util import ravel_pytree
 
-from glowjax import Flow
+from glowjax import Flow, cv_glow
 from glowjax.analysis import second_order_gap
 from glowjax.analysis.constant_volume import jacobian_gap, linear_gap, published_gap
 from glowjax.errors import InputError
@@ -156,6 +156,25 @@ def test_params_may_be_traced():
 def test_a_flow_whose_volume_depends_on_the_image_is_refused(gap):
     with pytest.raises(InputError, match="AffineCoupling, whose volume depends on the image"):
         gap(GLOWS["nvp-relu"], perturbed("nvp-relu"), *two_sets())
+
+
+@pytest.mark.parametrize("gap", GAPS.values(), ids=GAPS)
+def test_a_volume_that_differs_between_images_is_refused_whatever_the_layer(gap):
+    class Own(ActNorm):
+        def forward(self, params, x):
+            y, log_det = super().forward(params, x)
+            return y, log_det + 1e-3 * x.sum(axis=(-3, -2, -1))
+
+    flow = Flow(MultiScale((Own(),), Split()))
+    with pytest.raises(InputError, match=r"log \|det dz/dx\| is .* nats on these images; the closed forms"):
+        gap(flow, init(flow, COLOUR), *two_sets(COLOUR))
+
+
+def test_a_flow_that_inverts_in_its_backward_pass_is_told_how_to_serve():
+    flow = cv_glow(1, 1, 4, memory="invert")
+    in_dist, out_dist = two_sets()
+    with pytest.raises(InputError, match="build it with memory='store'"):
+        jacobian_gap(flow, init(flow), in_dist, out_dist)
 
 
 @pytest.mark.parametrize("gap", GAPS.values(), ids=GAPS)

@@ -7,6 +7,7 @@ import pytest
 from analysis.densities import GLOW_POINT, GLOWS, dense_glow_hessian, glow_density, perturbed
 from jax.flatten_util import ravel_pytree
 
+from glowjax import nvp_glow
 from glowjax.analysis import curvature_terms, laplacian
 from glowjax.errors import InputError
 
@@ -83,3 +84,15 @@ def test_bad_points_are_refused_in_a_sentence():
         curvature_terms(flow, params, X, limit=100)
     with pytest.raises(InputError, match=r"index \[0, 1, 0\]"):
         curvature_terms(flow, params, jnp.asarray(X).at[0, 1, 0].set(jnp.nan))
+
+
+def test_a_flow_that_inverts_in_its_backward_pass_is_told_how_to_serve():
+    flow = nvp_glow(1, 1, 4, memory="invert")
+    params = flow.init(jax.random.key(0), np.zeros((2, *X.shape), np.uint8))
+    with pytest.raises(InputError, match="build it with memory='store'"):
+        curvature_terms(flow, params, X)
+
+
+def test_a_batch_of_one_is_refused_before_anything_is_computed():
+    with pytest.raises(InputError, match="a point without batch axes"):
+        curvature_terms(GLOWS["cv-relu"], perturbed("cv-relu"), X[None])

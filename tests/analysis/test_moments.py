@@ -122,3 +122,17 @@ def test_a_used_up_iterator_is_refused():
     moments(iterator)
     with pytest.raises(InputError, match="an iterator that is not used up"):
         moments(iterator)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_is_counted_in_float32(dtype):
+    batch = np.arange(3000.0).reshape(1000, 3) % 7
+    found = moments([jnp.asarray(batch, dtype)] * 400)
+    assert found.num_points == 400_000
+    np.testing.assert_allclose(found.mean, batch.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(found.variance, batch.var(axis=0), rtol=1e-4)
+
+
+def test_empty_batches_are_passed_over():
+    images = points(6, SHAPE)
+    assert_moments_of(images, moments([images[:4], images[:0], images[4:]]), rtol=1e-4)

@@ -7,6 +7,7 @@ import pytest
 from analysis.densities import dense_hessian, points
 
 from glowjax.analysis import hessian, laplacian, location_spread_gap, second_order_gap
+from glowjax.errors import InputError
 
 pytestmark = [
     pytest.mark.usefixtures("float64"),
@@ -51,3 +52,10 @@ def test_a_flow_of_flowjax_serves_as_a_density():
     parts = split.location.mean + split.spread_out.value.mean - split.spread_in.value.mean
     gap = flow.log_prob(out_dist).mean() - flow.log_prob(in_dist).mean()
     np.testing.assert_allclose([split.gap.mean, parts], gap, rtol=1e-10)
+
+
+def test_a_method_that_cannot_be_hashed_is_told_how_to_serve():
+    distributions = pytest.importorskip("flowjax.distributions")
+    normal = distributions.Normal(jnp.zeros(3))
+    with pytest.raises(InputError, match=r"pass `lambda x: log_prob_fn\(x\)`"):
+        laplacian(normal.log_prob, points(1, (3,))[0])

@@ -4,6 +4,8 @@ import pytest
 from analysis.densities import EDGE, dense_hessian, kinked, nonlinear, points
 
 from glowjax.analysis import gauss_legendre, profile, second_order_parts
+from glowjax.analysis.remainder import remainder_along
+from glowjax.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -68,3 +70,17 @@ def test_the_kink_is_what_the_jump_of_the_gradient_adds():
     np.testing.assert_allclose(parts.kink, kink, atol=error)
     np.testing.assert_allclose(parts.gradient, parts.value, atol=error)
     np.testing.assert_allclose(parts.at_center, parts.smooth, rtol=1e-12)
+
+
+def test_what_a_profile_cannot_follow_is_refused_in_a_sentence():
+    center, ends, t = points(1, (4,))[0], points(3, (4,), seed=1), np.array([0.5])
+    with pytest.raises(InputError, match="must give one real number for one point"):
+        profile(lambda x: jnp.sum(x, keepdims=True), center, ends, t)
+    with pytest.raises(InputError, match=r"center has shape \[1\]"):
+        profile(nonlinear, center[:1], ends, t)
+    with pytest.raises(InputError, match="a point of points is uint8"):
+        profile(nonlinear, center, ends.astype(np.uint8), t)
+    nodes = gauss_legendre(2)
+    lone = profile(nonlinear, center, ends[:1], nodes.t)
+    with pytest.raises(InputError, match="two values or more, but got 1"):
+        remainder_along(lone, lone, nodes)

@@ -252,7 +252,7 @@ def test_help_says_what_an_experiment_makes(name):
         (["--in-dist", "noise"], "must name a collected set without a split"),
         (["--preset", "smal-28"], "did you mean 'small-28'"),
         (["--model.width", "0"], "width must be a positive whole number, but is 0"),
-        (["--training.batch-size", "-1"], "batch_size must be at least 1, but is -1"),
+        (["--training.batch-size", "-1"], "batch_size must be a positive whole number, but is -1"),
         (["--output-dir", "setup.cfg/below-a-file"], "Cannot write below"),
     ],
 )

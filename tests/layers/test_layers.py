@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from layers_under_test import CONV, IMAGE, STEP
 
-from glowjax import nvp_glow
+from glowjax import Flow, nvp_glow
 from glowjax.analysis import hessian_trace, hvp, location_spread_gap
 from glowjax.conditioners import ConvConditioner, HighwayConditioner
 from glowjax.errors import InputError
@@ -20,6 +20,7 @@ from glowjax.layers import (
     Chain,
     Conv1x1,
     FullConv1x1,
+    Inverse,
     MultiScale,
     PixelScaling,
     Repeat,
@@ -144,6 +145,73 @@ def test_repeat_equals_the_unrolled_chain(memory):
     )
 
 
+def test_a_permutation_survives_weight_decay_and_averages():
+    layer, x = Conv1x1(), batch()
+    params = layer.init(jax.random.key(0), x)
+    noise = 0.1 * jax.random.normal(jax.random.key(1), params["signed_permutation"].shape)
+    shrunk = params | {"signed_permutation": 1e-3 * (params["signed_permutation"] + noise)}
+    np.testing.assert_array_equal(layer.weight(shrunk), layer.weight(params))
+    assert_invertible(layer, shrunk, x)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_keeps_its_log_dets_in_float32(dtype):
+    x = batch(shape=(2, 64, 64, 4)).astype(dtype)
+    coupling = AffineCoupling(CONV)
+    params = coupling.init(jax.random.key(0), x)
+    for layer, layer_params in ((PixelScaling(), {}), (coupling, params)):
+        expected = layer.forward(layer_params, x.astype(jnp.float32))[1]
+        _, log_det = layer.forward(layer_params, x)
+        assert log_det.dtype == jnp.float32
+        np.testing.assert_allclose(log_det, expected, rtol=3e-3)
+    np.testing.assert_allclose(PixelScaling().forward({}, x)[1], -64 * 64 * 4 * np.log(256), rtol=1e-6)
+
+
+@pytest.mark.parametrize("bound", [100.0, float("inf")])
+def test_a_coupling_without_a_bound_stays_finite(bound):
+    layer = AffineCoupling(CONV, bound)
+    params = randomized(layer.init(jax.random.key(0), batch()), scale=1.0)
+    (_, log_scale), raw = layer.shift_and_log_scale(params, 30 * batch()[..., :2]), 60.0
+    assert np.isfinite(log_scale).all()
+    assert log_scale.min() < -raw  # far below what the default bound allows
+
+
+def test_a_subclass_with_a_map_of_its_own_is_reversed_by_its_own_inverse():
+    class Free(AffineCoupling):
+        def forward(self, params, x):
+            x_a, x_b = jnp.split(x, 2, axis=-1)
+            shift, log_scale = self.shift_and_log_scale(params, x_a)
+            return jnp.concatenate([x_a, x_b * jnp.exp(log_scale) + shift], axis=-1), log_scale.sum((-3, -2, -1))
+
+        def inverse(self, params, y):
+            y_a, y_b = jnp.split(y, 2, axis=-1)
+            shift, log_scale = self.shift_and_log_scale(params, y_a)
+            return jnp.concatenate([y_a, (y_b - shift) * jnp.exp(-log_scale)], axis=-1), -log_scale.sum((-3, -2, -1))
+
+    x = batch(shape=(4, *IMAGE))
+    layers = [Repeat(Free(CONV), 2, memory) for memory in ("store", "invert")]
+    params = randomized(layers[0].init(jax.random.key(0), x), scale=0.1)
+
+    def loss(layer, params):
+        y, log_det = layer.forward(params, x)
+        return jnp.sum(jnp.sin(y)) + jnp.sum(log_det**2)
+
+    stored, inverted = (jax.grad(functools.partial(loss, layer))(params) for layer in layers)
+    chex.assert_trees_all_close(stored, inverted, rtol=1e-3, atol=1e-2)
+
+
+def test_a_lone_pixel_keeps_its_scale():
+    x = batch(shape=(1, 1, 1, 4))
+    params = ActNorm().init(jax.random.key(0), x)
+    np.testing.assert_array_equal(params["log_scale"], 0)
+    np.testing.assert_array_equal(ActNorm().forward(params, x)[0], 0)
+
+
+def test_lists_of_layers_become_tuples():
+    assert Chain([ActNorm(), Conv1x1()]) == Chain((ActNorm(), Conv1x1()))
+    assert hash(MultiScale([ActNorm()], Split())) == hash(MultiScale((ActNorm(),), Split()))
+
+
 def test_repeat_initialises_each_step_with_what_comes_before_it():
     x = batch()
     layer = Chain((ActNorm(), Conv1x1(), AffineCoupling(CONV), ActNorm()))
@@ -236,8 +304,48 @@ def test_the_public_assertions_catch_a_wrong_layer():
         def inverse(self, params, y):
             return y, super().inverse(params, y)[1]
 
+    class Undefined(ActNorm):
+        def forward(self, params, x):
+            y, log_det = super().forward(params, x)
+            return y, log_det * jnp.nan
+
+        def inverse(self, params, y):
+            x, log_det = super().inverse(params, y)
+            return x, log_det * jnp.nan
+
+    class Mixing(ActNorm):
+        def forward(self, params, x):
+            return x - x.mean(axis=0) if x.ndim > 3 else x, jnp.zeros(x.shape[:-3])
+
+    class Singular(ActNorm):
+        def forward(self, params, x):
+            return x.at[..., 0].set(0.0), jnp.full(x.shape[:-3], -1e6)
+
+    class OneForAll(PixelScaling):
+        def forward(self, params, x):
+            y, log_det = super().forward(params, x)
+            return y, log_det[0]
+
+    class Careless(PixelScaling):
+        def inverse(self, params, y):
+            x, log_det = super().inverse(params, y)
+            return x, log_det + 0.1
+
     x = batch(shape=(4, 2, 2, 3))
     params = ActNorm().init(jax.random.key(0), x)
+    for assertion in (assert_invertible, assert_log_det_matches_jacobian):
+        with pytest.raises(AssertionError, match="log-det of forward is not finite at index"):
+            assertion(Undefined(), params, x)
+        with pytest.raises(AssertionError, match="shape"):
+            assertion(OneForAll(), {}, x)
+        with pytest.raises(InputError, match="floating-point images, but got uint8"):
+            assertion(ActNorm(), params, x.astype(jnp.uint8))
+    with pytest.raises(AssertionError, match="mixes the images of a batch"):
+        assert_log_det_matches_jacobian(Mixing(), params, x)
+    with pytest.raises(AssertionError, match="it is singular"):
+        assert_log_det_matches_jacobian(Singular(), params, x)
+    with pytest.raises(AssertionError, match="do not cancel"):
+        assert_invertible(Careless(), {}, batch(shape=(2, 32, 32, 3)))
     with pytest.raises(AssertionError, match="log_det is not that of the Jacobian"):
         assert_log_det_matches_jacobian(Wrong(), params, x)
     with pytest.raises(AssertionError, match="do not cancel"):
@@ -247,6 +355,21 @@ def test_the_public_assertions_catch_a_wrong_layer():
 
 
 def test_bad_input_is_told_in_a_sentence():
+    key, x = jax.random.key(0), batch(shape=(2, 4, 4, 4))
+    with pytest.raises(InputError, match=r"scales of shape \[1\], but got 4 channels"):
+        ActNorm().forward(ActNorm().init(key, x[..., :1]), x)
+    with pytest.raises(InputError, match="first batch, but got an empty one"):
+        ActNorm().init(key, x[:0])
+    with pytest.raises(InputError, match="keeps the shape and dtype of its input"):
+        Repeat(Squeeze(), 2).init(key, x)
+    with pytest.raises(InputError, match="initialise the layer itself"):
+        Inverse(Chain((Squeeze(), ActNorm()))).init(key, x)
+    with pytest.raises(InputError, match="floating-point images, but got uint8"):
+        PixelScaling().forward({}, x.astype(jnp.uint8))
+    with pytest.raises(InputError, match="at least one scale"):
+        MultiScale((), Split())
+    with pytest.raises(InputError, match=r"takes a MultiScale, but got a Chain; .* MultiScale\(\(layer,\), Split"):
+        Flow(Chain((ActNorm(),)))
     with pytest.raises(InputError, match=r"divisible by 2\^num_scales"):
         Squeeze().forward({}, batch(shape=(2, 3, 4, 1)))
     with pytest.raises(InputError, match="4 channels, but got 3"):

@@ -252,7 +252,7 @@ def test_bad_images_are_told_in_a_sentence():
     model, params, x, key = MODELS["nvp"], initial("nvp"), continuous(), jax.random.key(0)
     with pytest.raises(InputError, match=r"must be uint8 .* these are float32 between"):
         model.init(key, x)
-    with pytest.raises(InputError, match=r"initialised with images \[N, H, W, C\], but the shape is \[8, 8, 1\]"):
+    with pytest.raises(InputError, match=r"a batch of images \[N, H, W, C\], but the shape is \[8, 8, 1\]"):
         model.init(key, structured()[0])
     with pytest.raises(InputError, match=r"got 3 x 3: .* divisible by 2\^num_scales"):
         MODELS["nvp-3-scales"].init(key, structured(4, (12, 12, 1)))
@@ -265,8 +265,11 @@ def test_bad_images_are_told_in_a_sentence():
             method(params, jnp.asarray(structured()))
         with pytest.raises(InputError, match=r"NaN or infinity, first at index \[2, 1, 0, 0\]"):
             method(params, x.at[2, 1, 0, 0].set(jnp.nan))
-    with pytest.raises(InputError, match="num_draws must be at least 1, but is 0"):
+    with pytest.raises(InputError, match="num_draws must be a positive whole number, but is 0"):
         model.log_likelihood(params, key, structured(), num_draws=0)
+    for temperature in (-1.0, float("nan")):
+        with pytest.raises(InputError, match=f"temperature must not be negative, but is {temperature}"):
+            model.sample(params, key, 2, temperature)
     with pytest.raises(InputError, match="take them from encode"):
         model.decode(params, model.encode(params, x)[:1])
 
@@ -325,6 +328,29 @@ def test_bfloat16_is_inside_the_conditioners_alone(conditioner):
     assert rounded.log_prob(params, x).dtype == jnp.float32
     assert 0 < difference.max() < 0.05 * NUM_DIMS
     np.testing.assert_allclose(rounded.decode(params, rounded.encode(params, x)), x, atol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_images_in_half_precision_get_densities_in_that_of_the_params(dtype):
+    model, params, x = MODELS["nvp"], initial("nvp"), continuous().astype(dtype)
+    log_prob = model.log_prob(params, x)
+    assert log_prob.dtype == jnp.float32
+    np.testing.assert_array_equal(log_prob, model.log_prob(params, x.astype(jnp.float32)))
+
+
+def test_params_in_double_precision_take_images_and_draws_in_single_precision():
+    model, params, images = MODELS["nvp"], initial("nvp"), structured()
+    with jax.enable_x64(True):
+        exact = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), params)
+        assert model.log_prob(exact, continuous()).dtype == jnp.float64
+        np.testing.assert_allclose(model.log_prob(exact, continuous()), model.log_prob(params, continuous()), rtol=1e-4)
+        assert np.isfinite(model.loss(exact, jax.random.key(0), images))
+        assert model.sample(exact, jax.random.key(0), 2).shape == (2, 8, 8, 1)
+
+
+def test_an_empty_batch_has_no_densities():
+    model, params = MODELS["nvp"], initial("nvp")
+    assert model.log_prob(params, continuous()[:0]).shape == (0,)
 
 
 def test_an_unknown_compute_dtype_is_refused():

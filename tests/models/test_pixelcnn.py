@@ -147,7 +147,7 @@ def test_the_analysis_of_a_discrete_likelihood_is_refused():
         (lambda m, p: m.init(KEY, few_levels(num_levels=9)), "hold level 8"),
         (lambda m, p: m.init(KEY, few_levels()[0]), r"initialised with images \[N, H, W, C\]"),
         (lambda m, p: m.outputs(p, jnp.zeros((1, 4, 4, 3))), "initialised for images of shape"),
-        (lambda m, p: m.sample(p, KEY, 0), "num_images must be at least 1"),
+        (lambda m, p: m.sample(p, KEY, 0), "num_images must be a positive whole number"),
         (lambda m, p: m.sample(p, KEY, 1, 0.0), "temperature must be positive, but is 0"),
         (lambda m, p: PixelCNN(0, 4), "num_layers must be a positive whole number"),
         (lambda m, p: PixelCNN(1, 4, head_width=-1), "head_width must be a positive"),

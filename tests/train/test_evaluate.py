@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from glowjax import nvp_glow
+from glowjax.errors import InputError
 from glowjax.train import log_likelihoods, samples
 
 MODEL = nvp_glow(1, 1, 4)
@@ -41,3 +42,8 @@ def test_samples_come_in_batches_and_as_many_as_asked_for(params):
     batches = [MODEL.sample(params, jax.random.fold_in(KEY, i), 4, 0.8) for i in range(2)]
     assert drawn.dtype == np.uint8
     np.testing.assert_array_equal(drawn, np.concatenate(batches)[:7])
+
+
+def test_no_images_are_refused(params, images):
+    with pytest.raises(InputError, match="nothing to evaluate"):
+        log_likelihoods(MODEL, params, KEY, images[:0])
