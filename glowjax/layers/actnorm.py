@@ -23,7 +23,10 @@ class ActNorm:
     """y = x * exp(log_scale) + shift, channel by channel; after `init` the first batch has mean 0, variance 1."""
 
     def init(self, key: Key, x: Array) -> Params:
-        """`log_scale` [C] and `shift` [C] from the statistics of `x` [..., H, W, C]. Raises InputError for no images."""
+        """`log_scale` [C] and `shift` [C] from the statistics of `x` [..., H, W, C].
+
+        Raises InputError for no images.
+        """
         del key
         if not x.size:
             raise InputError(f"An ActNorm is set by a first batch, but got an empty one of shape {list(x.shape)}.")
