@@ -161,13 +161,18 @@ def averaged(members: list[Sets], average: Any) -> Sets:
 
 
 def spread(members: dict[str, Sets]) -> dict[str, dict[str, float]]:
-    """By set: the mean over images of the standard deviation over members of log P(image), in nats."""
-    named = list(members.values())
-    result = {}
-    for name, scored in named[0].items():
-        deviations = np.std([sets[name].log_likelihood for sets in named], axis=0, ddof=1)
-        result[name] = scored.mean(deviations)._asdict()
-    return result
+    """How far the members disagree, in nats: {"of means": {set: its value}, "about images": {set: its value}}.
+
+    Standard deviations over members: of a set's mean log P, and of an image's log P less that mean (averaged over
+    images as variances). The first says how differently well they learned, the second how differently they see images.
+    """
+    of_means, about_images = {}, {}
+    for name in next(iter(members.values())):
+        values = np.stack([sets[name].log_likelihood for sets in members.values()])
+        means = values.mean(axis=1, keepdims=True)
+        of_means[name] = float(means.std(ddof=1))
+        about_images[name] = float(np.sqrt((values - means).var(axis=0, ddof=1).mean()))
+    return {"of means": of_means, "about images": about_images}
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ def sections(
 ) -> list[Section]:
     """Tables and figures, the latter saved below `folder`."""
     names = list(every[MIXTURE])
+    members = {model: sets for model, sets in every.items() if model not in (MIXTURE, MEAN)}
     first, *others = names
     header = [
         "model",
@@ -54,22 +55,21 @@ def sections(
         rows,
     )
     disagreement = Table(
-        "How far the members disagree: standard deviation over members of an image's log P, mean over images with its "
-        "95 % interval",
-        ["set", "nats"],
-        [[title(n), f"{v['mean']:,.1f} [{v['low']:,.1f}, {v['high']:,.1f}]"] for n, v in of_spread.items()],
+        f"How far the {len(members)} members disagree, in nats: standard deviations over them of a set's mean log P, "
+        "and of an image's log P less that mean; five values tell their own standard deviation to a third",
+        ["set", "of the means", "about images"],
+        [[title(n), *(f"{values[n]:,.1f}" for values in of_spread.values())] for n in names],
     )
     text = (
         f"The members are like this one: {trained.in_words()}. {trained.architecture.likelihood(num_draws)}\n\n"
         "For every image a mixture of K models is between its best member's log P and that less log K: it cannot make "
         "unlikely what one of them finds likely."
     )
-    alone = {model: sets for model, sets in every.items() if model not in (MIXTURE, MEAN)}
     return [
         Section("Members and ensemble", text, [table, disagreement]),
         Section(
             "The ensemble's log-likelihoods",
             figures=[histograms.picture(every[MIXTURE], trained.num_dims, MIXTURE, folder / "ensemble")],
         ),
-        Section("Each member's", figures=[histograms.panels(alone, trained.num_dims, folder / "members")]),
+        Section("Each member's", figures=[histograms.panels(members, trained.num_dims, folder / "members")]),
     ]

@@ -25,13 +25,14 @@ from experiments.trained import Trained, load_flow
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.data import ImageSet
+from glowjax.data.generated import is_changed
 from glowjax.errors import InputError
 from glowjax.estimate import Estimate, difference, from_values
 from glowjax.likelihood import dequantize
 from glowjax.models import Flow
 from glowjax.output import writable_directory
 from glowjax.train import in_batches
-from glowjax.typing import Images, Key, Params
+from glowjax.typing import Array, Images, Key, Params
 
 QUESTION = "At which scale of the flow, and in which of its terms, do other images gain their likelihood?"
 
@@ -71,11 +72,15 @@ def main(config: ScalesConfig) -> dict[str, Any]:
     images = image_sets(trained, specs, config.data_dir, config.num_images, config.seed)
     if len(images) < 2:
         raise InputError("Neither out_dists nor references names a data set; name one, as: --out-dists mnist")
-    means = {one.name: by_scale(trained, one, config.seed) for one in images}
-    (test, own), *others = means.items()
-    gaps = {name: {part: difference(parts[part], own[part]) for part in own} for name, parts in others}
+    values = {one.name: by_scale(trained, one, config.seed) for one in images}
+    means = {one.name: {part: from_values(v, one.groups) for part, v in values[one.name].items()} for one in images}
+    test, *others = images
+    gaps = {
+        one.name: {part: gap(one, values[one.name][part], test, values[test.name][part]) for part in means[test.name]}
+        for one in others
+    }
     results = {"means": _plain(means), "gaps": _plain(gaps)}
-    lead = in_words(test, gaps)
+    lead = in_words(test.name, gaps)
     figure = plots.gap_by_part(
         {
             title(name): {part: (float(e.mean), float(e.sem)) for part, e in parts.items()}
@@ -85,7 +90,8 @@ def main(config: ScalesConfig) -> dict[str, Any]:
     )
     picture = Picture(
         plots.save(figure, folder / "scales", results),
-        f"How much more each part gives to each set than to {title(test)} images, on average; bars: 2 standard errors. "
+        f"How much more each part gives to each set than to {title(test.name)} images, on average; bars: 2 standard "
+        "errors. "
         "Every panel has its own axis.",
         "Bars of nats by scale, a panel for each set",
     )
@@ -105,7 +111,10 @@ def main(config: ScalesConfig) -> dict[str, Any]:
         lead,
         [
             Section(
-                f"{trained.kind}: log p(x) by scale", text, [_table(means, "log p(x)"), _gaps(test, gaps)], [picture]
+                f"{trained.kind}: log p(x) by scale",
+                text,
+                [_table(means, "log p(x)"), _gaps(test.name, gaps)],
+                [picture],
             )
         ],
         command("scales", config),
@@ -115,15 +124,22 @@ def main(config: ScalesConfig) -> dict[str, Any]:
     return results
 
 
-def by_scale(trained: Trained[Flow], images: ImageSet, seed: int) -> Parts:
-    """The mean of each part of log p over `images`, at one dequantisation draw."""
+def by_scale(trained: Trained[Flow], images: ImageSet, seed: int) -> dict[str, Array]:
+    """Each part of log p of `images`, [N] in nats, at one dequantisation draw, and the "total" last."""
     terms_of = functools.partial(_terms, trained.model, trained.params)
     terms = in_batches(terms_of, jax.random.key(seed), images.images)
     parts = {}
     for index in range(terms.steps.shape[-1]):
-        parts[f"scale {index + 1}, prior"] = from_values(terms.prior[:, index], images.groups)
-        parts[f"scale {index + 1}, volume"] = from_values(terms.steps[:, index], images.groups)
-    return parts | {"total": from_values(terms.total.sum(-1), images.groups)}
+        parts[f"scale {index + 1}, prior"] = terms.prior[:, index]
+        parts[f"scale {index + 1}, volume"] = terms.steps[:, index]
+    return parts | {"total": terms.total.sum(-1)}
+
+
+def gap(images: ImageSet, values: Array, test: ImageSet, own: Array) -> Estimate:
+    """The mean of a set's values less that of the test set's, image by image where the set is made of these images."""
+    if is_changed(images.name):
+        return from_values(values - own, test.groups)
+    return difference(from_values(values, images.groups), from_values(own, test.groups))
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -157,7 +173,10 @@ def _gaps(test: str, gaps: dict[str, Parts]) -> Table:
     header = ["set", *next(iter(gaps.values()))]
     rows = [[title(name), *map(_brief, parts.values())] for name, parts in gaps.items()]
     return Table(
-        f"The same less that of {title(test)}, in nats, with standard errors of independent sets", header, rows
+        f"The same less that of {title(test)}, in nats, with standard errors: of independent sets, but paired by image "
+        "where a set is made of these images",
+        header,
+        rows,
     )
 
 

@@ -25,6 +25,11 @@ def is_generated(name: str) -> bool:
     return name in NAMES or name.startswith((_CONTRAST, _ROTATED))
 
 
+def is_changed(name: str) -> bool:
+    """Whether a generated set is made of the images of the reference, one by one and in their order."""
+    return name.startswith((_CONTRAST, _ROTATED))
+
+
 def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int = 0) -> ImageSet:
     """A generated set in the shape of `like`.
 

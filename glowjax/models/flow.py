@@ -142,7 +142,7 @@ class Flow:
         Raises as `sample` does.
         """
         check_count("num_images", num_images)
-        if not temperature >= 0:
+        if not isinstance(temperature, jax.core.Tracer) and not temperature >= 0:
             raise InputError(f"temperature must not be negative, but is {temperature}; 1 draws from the flow as it is.")
         return _sample(self, params, key, num_images, temperature)
 

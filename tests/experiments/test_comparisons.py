@@ -43,8 +43,9 @@ def pictures(folder):
 
 
 def test_the_parts_by_scale_sum_to_the_gap(runs, folder):
-    results = scales.main(ScalesConfig(runs / "ramps-0", ("others",), ("noise",), 40, folder))
-    assert list(results["gaps"]) == ["others:test", "noise"]
+    results = scales.main(ScalesConfig(runs / "ramps-0", ("others",), ("noise", "contrast-1"), 40, folder))
+    assert list(results["gaps"]) == ["others:test", "noise", "contrast-1"]
+    assert set(results["gaps"]["contrast-1"]["total"].values()) == {0.0}  # the same images, compared one by one
     for parts in (*results["means"].values(), *results["gaps"].values()):
         assert list(parts) == ["scale 1, prior", "scale 1, volume", "total"]
         assert parts["total"]["mean"] == pytest.approx(sum(parts[n]["mean"] for n in list(parts)[:2]), abs=1e-2)
@@ -139,8 +140,10 @@ def test_an_ensemble_is_the_mean_of_likelihoods_beside_each_member(runs, folder,
     np.testing.assert_allclose(mixture, logsumexp(members, axis=0) - np.log(2), rtol=1e-5)
     bits = {name: results[name]["others:test"]["bits_per_dim"]["mean"] for name in list(results)[:4]}
     assert bits[MIXTURE] <= bits[MEAN] == pytest.approx((bits["seed 0"] + bits["seed 1"]) / 2)
-    spread = np.std(members, axis=0, ddof=1).mean()
-    assert results["spread_nats"]["others:test"]["mean"] == pytest.approx(spread, rel=1e-4)
+    means, spread = members.mean(axis=1), results["spread_nats"]
+    assert spread["of means"]["others:test"] == pytest.approx(abs(means[0] - means[1]) / np.sqrt(2), rel=1e-4)
+    about = np.subtract(*(members - means[:, None])) / np.sqrt(2)
+    assert spread["about images"]["others:test"] == pytest.approx(np.sqrt((about**2).mean()), rel=1e-4)
     assert pictures(tmp_path) == 2
 
 
