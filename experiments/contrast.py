@@ -68,7 +68,7 @@ class ContrastConfig:
 Curve = list[dict[str, float]]
 """At each factor: "factor", the "mean" of log p with its "sem", and the mean that the expansion has "predicted"."""
 
-IN_WORDS = {"mean": "towards each image's mean", "grey": "towards middle grey", "black": "towards black"}
+IN_WORDS = {"mean": "towards its own mean", "grey": "towards middle grey", "black": "towards black"}
 
 
 def main(config: ContrastConfig) -> dict[str, dict[str, Curve]]:
@@ -129,9 +129,10 @@ def _in_words(test: str, results: dict[str, dict[str, Curve]]) -> str:
     for towards, sets in results.items():
         first, last = sets[test][0], sets[test][-1]
         sentences.append(
-            f"{IN_WORDS[towards].capitalize()}, the mean log p of {title(test)} images goes from {first['mean']:,.0f} "
-            f"nats at contrast {first['factor']:g} to {last['mean']:,.0f} at {last['factor']:g}, a change of "
-            f"{last['mean'] - first['mean']:+,.0f}; to second order of {last['predicted'] - first['predicted']:+,.0f}."
+            f"When each of the {title(test)} images is shrunk {IN_WORDS[towards]}, the mean log p goes from "
+            f"{first['mean']:,.0f} nats at contrast {first['factor']:g} to {last['mean']:,.0f} at {last['factor']:g}, "
+            f"a change of {last['mean'] - first['mean']:+,.0f}; to second order it would be one of "
+            f"{last['predicted'] - first['predicted']:+,.0f}."
         )
     return " ".join(sentences)
 

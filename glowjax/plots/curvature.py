@@ -119,7 +119,7 @@ def contrast_curves(
         axes.set_ylim(low, high)
         axes.invert_xaxis()
         axes.set_title(panel)
-        axes.set_xlabel("contrast (1: as they are, 0: flat)")
+        axes.set_xlabel("contrast (0: flat)")
         axes.label_outer()
     panels[0].set_ylabel("mean log p [nats]")
     figure.suptitle(title, x=0.01, ha="left", fontsize="large")
