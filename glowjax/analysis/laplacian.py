@@ -35,7 +35,7 @@ def laplacian(log_prob_fn: LogProb, x: Array, weights: Array | None = None, *, c
     On a CPU, outside of transformations, each core takes a part of the directions.
 
     Args:
-        log_prob_fn: the log density of one point, in nats.
+        log_prob_fn: the log density of one point, in nats; compiled once per function object, see `LogProb`.
         x: the point.
         weights: [*shape], of any sign; ones by default.
         chunk_size: directions at a time (on each core); None for as many as fit `chunking.MEMORY_BUDGET`.
