@@ -144,7 +144,7 @@ def images_of(shape):
     ("call", "message"),
     [
         (lambda m, p: m.init(KEY, images_of((6, 8, 1))), "halves height and width twice, but the images are 6 x 8"),
-        (lambda m, p: m.init(KEY, images_of((8, 8, 1))[0]), r"initialised with images \[N, H, W, C\]"),
+        (lambda m, p: m.init(KEY, images_of((8, 8, 1))[0]), r"a batch of images \[N, H, W, C\]"),
         (lambda m, p: m.log_likelihood(p, KEY, images_of((4, 8, 1))), r"shape \[8, 8, 1\], but got \[2, 4, 8, 1\]"),
         (lambda m, p: m.log_likelihood(p, KEY, images_of((8, 8, 1)) * 0.5), "must be uint8"),
         (
