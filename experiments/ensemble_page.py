@@ -1,5 +1,6 @@
 """What a report says of an ensemble: its members and their averages side by side."""
 
+import math
 from pathlib import Path
 
 from experiments import histograms
@@ -56,7 +57,7 @@ def sections(
     )
     disagreement = Table(
         f"How far the {len(members)} members disagree, in nats: standard deviations over them of a set's mean log P, "
-        "and of an image's log P less that mean; five values tell their own standard deviation to a third",
+        f"and of an image's log P less that mean; each has an error of about {1 / math.sqrt(2 * len(members) - 2):.0%}",
         ["set", "of the means", "about images"],
         [[title(n), *(f"{values[n]:,.1f}" for values in of_spread.values())] for n in names],
     )

@@ -78,7 +78,8 @@ def _assert_one_finite_number_an_image(log_det: Array, x: Array, of: str) -> Non
 
 def _assert_finite(values: Array, what: str) -> None:
     bad = np.argwhere(~np.isfinite(np.asarray(values)))
-    assert not len(bad), f"{what} is not finite at index {bad[0].tolist()} ({len(bad)} of {values.size} values)"
+    if len(bad):  # no assert statement, which `python -O` would drop
+        raise AssertionError(f"{what} is not finite at index {bad[0].tolist()} ({len(bad)} of {values.size} values)")
 
 
 def _assert_close(found: Array, expected: Array, atol: float, rtol: float, message: str) -> None:

@@ -30,8 +30,8 @@ from jax.flatten_util import ravel_pytree
 
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.density import check_forward_mode, check_pair
-from glowjax.analysis.taylor import Center, Covariance, resolve_center
-from glowjax.errors import InputError, unknown
+from glowjax.analysis.taylor import Center, Covariance, check_covariance, resolve_center
+from glowjax.errors import InputError
 from glowjax.estimate import Estimate, difference, from_values
 from glowjax.layers import AdditiveCoupling, AffineCoupling, Conv1x1, FullConv1x1, SplitPrior
 from glowjax.layers.base import per_image
@@ -117,8 +117,7 @@ def jacobian_gap(
     conditioners are linear or ReLU; smooth ones add - sum_i z_i grad^2 z_i to the Hessian, which is missing here.
     Arguments and errors as for `published_gap` and `second_order_gap`. The diagonal costs a product a dimension.
     """
-    if covariance not in ("full", "diagonal"):
-        raise unknown("covariance", str(covariance), ("full", "diagonal"))
+    check_covariance(covariance)
     in_dist, out_dist = _checked(flow, params, in_dist, out_dist)
     x0 = resolve_center(center, in_dist, out_dist)
     costs = functools.partial(_costs, flow, params, x0, covariance, chunk_size)

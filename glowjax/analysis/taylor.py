@@ -9,7 +9,7 @@ Standard errors are over images, with the centre and the model held fixed.
 """
 
 import functools
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -119,8 +119,7 @@ def second_order_gap(
             suit the density or each other.
     """
     in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
-    if covariance not in ("full", "diagonal"):
-        raise unknown("covariance", str(covariance), ("full", "diagonal"))
+    check_covariance(covariance)
     x0 = resolve_center(center, in_dist, out_dist)
     diagonal = hessian_diagonal(log_prob_fn, x0, chunk_size=chunk_size) if covariance == "diagonal" else None
 
@@ -133,6 +132,12 @@ def second_order_gap(
         "The second-order gap (total, first order, mean curvature, covariance)", jnp.stack([t.mean for t in gap])
     )
     return gap
+
+
+def check_covariance(covariance: Covariance) -> None:
+    """Raises InputError for a covariance that is neither "full" nor "diagonal"."""
+    if covariance not in get_args(Covariance):
+        raise unknown("covariance", str(covariance), get_args(Covariance))
 
 
 def resolve_center(center: Center, in_dist: Array, out_dist: Array) -> Array:
