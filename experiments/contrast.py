@@ -22,11 +22,12 @@ from experiments import report
 from experiments.command_line import command, run
 from experiments.published import title
 from experiments.report import Picture, Section, Table
+from experiments.scoring import image_sets
 from experiments.trained import load_flow
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.analysis.taylor import log_probs
-from glowjax.data import ImageSet, resolve
+from glowjax.data import ImageSet
 from glowjax.data.generated import generate
 from glowjax.estimate import from_values
 from glowjax.likelihood import dequantize
@@ -75,23 +76,23 @@ def main(config: ContrastConfig) -> dict[str, dict[str, Curve]]:
     """Shrinks, evaluates and reports; returns the curves by what the images shrink towards, and by data set."""
     trained = load_flow(config.run_dir)
     folder = writable_directory(config.output_dir or config.run_dir / "contrast")
-    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
-    others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
+    sets = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
+    test = sets[0]
     key = jax.random.key(config.seed)
     center = dequantize(key, test.images).mean(axis=0)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
     results: dict[str, dict[str, Curve]] = {
         towards: {
             images.name: [_at_factor(log_prob, center, images, factor, towards, key) for factor in config.factors]
-            for images in (test, *others)
+            for images in sets
         }
         for towards in dict.fromkeys(config.towards)
     }
     lead = _in_words(test.name, results)
     text = (
-        "If images that lose contrast become likelier, the model pays for variance rather than for content: nothing in "
-        "the training set looks like them. The dashed curves are what the gradient and the Hessian at the mean test "
-        "image predict; most of their height is log p at that image, so compare what changes along them."
+        "If images that lose contrast become likelier, it is variance that the model makes them pay for rather than "
+        "content, of which less is left. The dashed curves are what the gradient and the Hessian at the mean test "
+        "image predict; log p at that image is a constant in them, so compare what changes."
     )
     tables = [_table(IN_WORDS[towards], sets) for towards, sets in results.items()]
     page = report.write(

@@ -3,10 +3,10 @@
     python -m experiments.curvature --run-dir runs/fashion --out-dists mnist
 
 For a trained Glow and each pair of image sets: the measured likelihood gap; the second-order prediction around the
-training mean, the midpoint of the means and the class means, with its remainder split into smooth and kink parts; the
-paper's version; for a CV-Glow the closed forms; and the exact split into location and spread. Writes report.html,
-report.md, results.json and figures below the run's folder. Expect the second-order totals to be tens of times too
-large, and of either sign, for NVP-Glows: that is the result.
+mean of the test images, the midpoint of the means and the class means, with its remainder split into smooth and kink
+parts; the paper's version; for a CV-Glow the closed forms; and the exact split into location and spread. Writes
+report.html, report.md, results.json and figures below the run's folder. Expect the second-order totals to be tens of
+times too large, and of either sign, for NVP-Glows: that is the result.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ from experiments.command_line import command, run
 from experiments.curvature_page import in_words, numbers, sections
 from experiments.explained import Explained, explain
 from experiments.published import title
+from experiments.scoring import image_sets
 from experiments.trained import Trained, load_flow
-from glowjax.data import resolve
 from glowjax.errors import InputError
 from glowjax.models import Flow
 from glowjax.output import writable_directory
@@ -42,8 +42,8 @@ class CurvatureConfig:
         run_dir: the folder of a run of experiments.train.
         out_dists: data sets to compare with the model's own test set, as "mnist", "mnist:train".
         num_images: at most how many images of each set, for means and measured gaps.
-        num_paths: how many of them are followed from the centres, with second derivatives on the way.
-        num_nodes: Gauss-Legendre nodes on each way.
+        num_paths: to how many of them straight paths lead from the centres, with second derivatives along each.
+        num_nodes: Gauss-Legendre nodes on each path.
         data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
         output_dir: default: "curvature" below run_dir.
         seed: chooses images and noise.
@@ -61,8 +61,6 @@ class CurvatureConfig:
 
 def main(config: CurvatureConfig) -> dict[str, Any]:
     """Computes, draws and reports; returns the numbers of the tables by out-of-distribution set."""
-    if not config.out_dists:
-        raise InputError("--out-dists names no data set; name at least one, as: --out-dists mnist")
     trained = load_flow(config.run_dir)
     folder = writable_directory(config.output_dir or config.run_dir / "curvature")
     pairs = explain_pairs(config, trained)
@@ -83,8 +81,9 @@ def main(config: CurvatureConfig) -> dict[str, Any]:
 
 def explain_pairs(config: CurvatureConfig, trained: Trained[Flow]) -> dict[str, Explained]:
     """The test set of what the model was trained on against each other set."""
-    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
-    others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
+    test, *others = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
+    if not others:
+        raise InputError(f"--out-dists names no data set beside {test.name}; name at least one, as: --out-dists mnist")
     return {
         other.name: explain(trained, test, other, config.num_paths, config.num_nodes, config.seed) for other in others
     }

@@ -14,7 +14,7 @@ from glowjax.models import Flow
 Pairs = dict[str, Explained]
 
 NO_BREAK = "\u00a0"  # an estimate stays on one line
-CENTERS = {"midpoint": "midpoint of the means", "in_dist": "mean of the test images", "classes": "mean of the class"}
+CENTERS = {"midpoint": "midpoint of the means", "in_dist": "mean of the test images", "classes": "means of classes"}
 CLOSED = {
     "published": "published closed form (1x1 weights, variances)",
     "diagonal": "the same with exact weights",
@@ -24,14 +24,20 @@ CLOSED = {
 EXACT_TEXT = (
     "Around its own mean the first order of each set vanishes on average, so that the gap is exactly the location, "
     "log p at one mean minus log p at the other, plus the spread of the foreign images around their mean, minus the "
-    "spread of the test images around theirs. A spread is what log p gains on the way from the mean to the images. "
-    "Its value comes from log p itself; the smooth part integrates the Hessian along the way, as autodiff gives it; "
-    "the rest is jumps of the gradient at the kinks of ReLU conditioners, which no Hessian sees."
+    "spread of the test images around theirs. A spread is what log p gains on the path from the mean to the images. "
+    "Its value comes from log p itself; the smooth part integrates the Hessian along the path, as autodiff gives it; "
+    "the rest is jumps of the gradient where conditioners have kinks, as ReLU has, which no Hessian sees; without "
+    "kinks it is the error of integrating over so many nodes."
 )
 SECOND_TEXT = (
     "The second-order picture expands log p around one centre. Its prediction of the gap is the sum of its terms; the "
-    "remainder is what it misses, measured on the same images along straight ways from the centre. A remainder much "
+    "remainder is what it misses, measured on the same images along straight paths from the centre. A remainder much "
     "larger than the gap says that the images lie outside the region in which log p is quadratic."
+)
+
+CAPTION = (
+    "Second-order terms and remainder by centre, in nats, on the images that paths lead to. The mean of n images "
+    "carries 1/n of their covariance term, as noise: it is counted among the means, and cancels in the prediction."
 )
 
 
@@ -90,7 +96,7 @@ def sections(trained: Trained[Flow], pairs: Pairs, folder: Path) -> list[Section
 
 
 def _overview(trained: Trained[Flow], name: str, explained: Explained, folder: Path) -> Section:
-    exact = explained.location_spread
+    exact, test = explained.location_spread, f"{trained.name}:test"
     predicted = {f"second order, {CENTERS[c]}": e.predicted for c, e in explained.expansions.items()}
     predicted["the paper's version"] = explained.published.total
     predicted |= {CLOSED[form]: estimate for form, estimate in explained.closed_forms.items()}
@@ -99,9 +105,7 @@ def _overview(trained: Trained[Flow], name: str, explained: Explained, folder: P
         "exact parts": {
             "location": exact.location,
             f"spread of {title(name)}": exact.spread_out.value,
-            f"minus the spread of {title(trained.name)}": an.Estimate(
-                -exact.spread_in.value.mean, exact.spread_in.value.sem
-            ),
+            f"minus the spread of {title(test)}": an.Estimate(-exact.spread_in.value.mean, exact.spread_in.value.sem),
         },
         "predicted": predicted,
     }
@@ -167,15 +171,15 @@ def _second_order(trained: Trained[Flow], name: str, explained: Explained, folde
         pictures.append(
             Picture(
                 plots.save(figure, folder / f"along-{center}-{_slug(name)}", data),
-                f"Left: mean log p on the ways from the {CENTERS[center]} to the images, and its second-order "
-                "expansion (dashed), which soon leaves the panel. Right: the distance between the two.",
-                "Curves of log p along straight ways, and of the remainder",
+                f"Left: mean log p on the paths from the {CENTERS[center]} to the images, and its second-order "
+                "expansion (dashed), cut off where it leaves the panel. Right: the distance between the two.",
+                "Curves of log p along straight paths, and of the remainder",
             )
         )
     return Section(
         f"{title(name)}: the second-order picture and its remainder",
         SECOND_TEXT,
-        [Table("Second-order terms and remainder by centre, in nats, on the images that ways lead to", header, rows)],
+        [Table(CAPTION, header, rows)],
         pictures,
     )
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from experiments.drawn import Continuous, Drawn
 from experiments.published import title
 from experiments.report import Section, Table
@@ -49,7 +51,7 @@ def explanation(kind: str, test_name: str, test: Scored, samples: Samples) -> li
     """Where the difference between samples and real images lies; nothing for a model that is no flow."""
     if test.flow is None:
         return []
-    rows, gaps, words = [[title(test_name), "", *_means(test.flow.terms)]], [], []
+    rows, gaps, words = [[title(test_name), "", *_means(test.flow.terms, test.images.groups)]], [], []
     for drawn, scored in samples:
         assert drawn.continuous is not None
         assert scored.flow is not None
@@ -86,9 +88,9 @@ def _one_in_words(drawn: Drawn, against: tuple[Estimate, ...], rounding: Estimat
     larger = "volume" if abs(float(volume.mean)) > abs(float(prior.mean)) else "latents"
     return (
         f"At temperature {drawn.temperature:g}, as measured: as they are drawn, samples differ from real images by "
-        f"{_brief(total)} nats, {_brief(prior)} in log p(z) and {_brief(volume)} in the volume: the larger part "
-        f"lies in the {larger}. {drawn.continuous.outside:.1%} of their values lie outside a pixel's range; rounding "
-        f"and clipping change the mean of log p by {_brief(rounding)}."
+        f"{_brief(total)} nats, {_brief(prior)} in log p(z) and {_brief(volume)} in the volume: the larger of "
+        f"the two is that of the {larger}. {drawn.continuous.outside:.1%} of their values lie outside a pixel's range; "
+        f"rounding and clipping change the mean of log p by {_brief(rounding)}."
     )
 
 
@@ -107,9 +109,9 @@ def _rounding(drawn: Continuous, rounded: FlowTerms) -> tuple[Estimate, Estimate
     return from_values(prior), from_values(volume), from_values(prior + volume)
 
 
-def _means(terms: FlowTerms) -> list[str]:
+def _means(terms: FlowTerms, groups: np.ndarray | None = None) -> list[str]:
     values = (terms.log_pz, terms.log_det, terms.log_pz + terms.log_det)
-    return [mean_with_interval(one).brief(0) for one in values]
+    return [mean_with_interval(one, groups).brief(0) for one in values]
 
 
 def _brief(estimate: Estimate) -> str:

@@ -28,6 +28,9 @@ from glowjax.errors import InputError, unknown
 from glowjax.likelihood import log_mean_exp
 from glowjax.output import writable_directory
 
+NOT_LEARNED_BY = ("seed", "evaluate_every")
+"""Options of training in which members may differ."""
+
 QUESTION = "Does the mean of several models' likelihoods repair what one model gets wrong?"
 
 
@@ -132,14 +135,19 @@ def load_members(run_dirs: tuple[Path, ...]) -> list[Trained]:
     """The members of an ensemble. Raises InputError unless there are two or more that differ in their seed alone."""
     members = [load(run_dir) for run_dir in run_dirs]
     seeds = [one.description["training"]["seed"] for one in members]
-    learned = {(one.name, one.architecture) for one in members}
-    if len(members) < 2 or len(set(seeds)) < len(seeds) or len(learned) > 1:
-        names = ", ".join(f"{one.kind_and_data}, {one.architecture.in_words()}" for one in members)
+    if len(members) < 2 or len(set(seeds)) < len(seeds) or len(set(map(_but_for_the_seed, members))) > 1:
+        names = "; ".join(f"{one.kind_and_data}: {one.in_words()}" for one in members)
         raise InputError(
             f"The runs have the seeds {seeds} and are: {names or 'none'}; expected two or more of one architecture, "
-            "trained on one data set with different seeds."
+            "trained alike on the same images, with different seeds."
         )
     return members
+
+
+def _but_for_the_seed(one: Trained) -> tuple[Any, ...]:
+    """What the members of an ensemble have in common."""
+    training = {name: value for name, value in one.description["training"].items() if name not in NOT_LEARNED_BY}
+    return one.name, one.architecture, one.description.get("images"), json.dumps(training, sort_keys=True)
 
 
 def mixture(log_likelihoods: np.ndarray) -> np.ndarray:

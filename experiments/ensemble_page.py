@@ -57,7 +57,8 @@ def sections(
     )
     disagreement = Table(
         f"How far the {len(members)} members disagree, in nats: standard deviations over them of a set's mean log P, "
-        f"and of an image's log P less that mean; each has an error of about {1 / math.sqrt(2 * len(members) - 2):.0%}",
+        f"with an error of about {1 / math.sqrt(2 * len(members) - 2):.0%}, and of an image's log P less that mean, "
+        "which is known better the more independently images deviate",
         ["set", "of the means", "about images"],
         [[title(n), *(f"{values[n]:,.1f}" for values in of_spread.values())] for n in names],
     )

@@ -23,14 +23,14 @@ CENTERS = ("midpoint", "in_dist")
 
 @dataclasses.dataclass(frozen=True)
 class Expansion:
-    """The expansion around one centre (or a centre for each image) on the images that ways lead to.
+    """The expansion around one centre (or a centre for each image) on the images that paths lead to.
 
     Attributes:
         gap: measured on these images.
         predicted: to second order.
         remainder: gap - predicted, by parts.
         terms: of `predicted`, where there is one centre for all.
-        curves: {set: {"measured" | "second order": [T]}}, means of log p - log p(centre) along the ways.
+        curves: {set: {"measured" | "second order": [T]}}, means of log p - log p(centre) along the paths.
     """
 
     gap: an.Estimate
@@ -47,7 +47,7 @@ class Explained:
     Attributes:
         location_spread: the exact form, around each set's own mean, with the gap itself.
         expansions: by centre: "midpoint", "in_dist", and "classes" where in_dist has labels.
-        published: the paper's version: training mean, diagonal covariances, equal means.
+        published: the paper's version: the mean of in_dist, diagonal covariances, equal means.
         closed_forms: for flows of constant volume: "published", "diagonal" (exact weights, variances only),
             "linear" and "jacobian", else empty.
         t: [T] where the curves were taken.
@@ -63,8 +63,7 @@ class Explained:
 def explain(
     trained: Trained[Flow], in_dist: ImageSet, out_dist: ImageSet, num_paths: int, num_nodes: int, seed: int
 ) -> Explained:
-    """All of it: means and measured gaps over all images, ways to `num_paths` random ones of each set."""
-    in_dist, out_dist = _in_random_order(in_dist, seed), _in_random_order(out_dist, seed)
+    """All of it: means and measured gaps over all images, paths to the first `num_paths` of each set."""
     log_prob = functools.partial(trained.model.log_prob, trained.params)
     p_key, q_key = jax.random.split(jax.random.key(seed))
     p, q = dequantize(p_key, in_dist.images), dequantize(q_key, out_dist.images)
@@ -95,12 +94,6 @@ def explain(
     return Explained(location_spread, expansions, published, closed_forms, nodes.t)
 
 
-def _in_random_order(images: ImageSet, seed: int) -> ImageSet:
-    """The set, so that its first images are a random draw: a file can lie in the order of its classes."""
-    order = np.random.default_rng(seed).permutation(images.num_images)
-    return images.select(order, f"in a random order with seed {seed}")
-
-
 def _expand(
     log_prob: LogProb,
     p: Array,
@@ -124,7 +117,7 @@ def _expand(
 
 
 def _second_order(along: an.Profile, t: float) -> Array:
-    """[N] log p to second order around the centre, at `t` of the way."""
+    """[N] log p to second order around the centre, at `t` of the path."""
     return along.center + t * along.slope_at_center + t**2 / 2 * along.curvature_at_center
 
 

@@ -23,7 +23,7 @@ from experiments.filter_page import in_words, sections
 from experiments.gates import Answered, numbers
 from experiments.model_classes import load_alike
 from experiments.published import title
-from experiments.scoring import draws_for
+from experiments.scoring import draws_for, image_sets
 from experiments.trained import Trained
 from glowjax.data import ImageSet, resolve, training_and_validation
 from glowjax.errors import InputError
@@ -84,9 +84,8 @@ def main(config: FilterConfig) -> dict[str, Any]:
     classifier = train_classifier(training, config.classifier_steps, config.seed)
     held_out = answer(config, models, classifier, validation.take(config.num_images, config.seed), True)
 
-    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
+    test, *foreign = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
     clean = {0.0: test} | {angle: resolve(f"rotated-{angle:g}", test) for angle in config.angles}
-    foreign = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
     rotated = {angle: answer(config, models, classifier, images, True) for angle, images in clean.items()}
     others = {images.name: answer(config, models, classifier, images, False) for images in foreign}
 

@@ -141,8 +141,8 @@ def _by_angle(rotated: dict[float, Answered], validation: Answered, kept: float,
     }
     picture = Picture(
         plots.save(figure, folder / "rotated", data),
-        "Left: rotation ruins accuracy faster than confidence, which is Louizos and Welling's observation. Right: the "
-        f"share of rotated images that each gate lets through, if it keeps {kept:.0%} of validation images.",
+        "Left: accuracy and confidence by angle; Louizos and Welling saw the former fall faster than the latter. "
+        f"Right: the share of rotated images that each gate lets through, if it keeps {kept:.0%} of validation images.",
         "Accuracy and confidence by angle, and the share that passes each gate",
     )
     return Section("Rotated images", figures=[picture])
@@ -152,15 +152,18 @@ def _risk_coverage(clean: Answered, foreign: dict[str, Answered], validation: An
     coverage, risk, best, rows = {}, {}, {}, []
     for name, images in foreign.items():
         count = min(len(clean.right), len(images.right))
-        wrong = np.concatenate([~clean.right[:count], ~images.right[:count]])
+        halves = [(~one.right[:count], None if one.groups is None else one.groups[:count]) for one in (clean, images)]
+        wrong = np.concatenate([half[0] for half in halves])
         inside, outside = scores(clean, validation), scores(images, validation)
         curves, areas = {}, {}
         grid = np.linspace(1 / NUM_POINTS, 1, NUM_POINTS)
         for gate in inside:
-            score = np.concatenate([inside[gate][:count], outside[gate][:count]])
-            covered, risks = risk_coverage(score, wrong)
+            of_halves = (inside[gate][:count], outside[gate][:count])
+            covered, risks = risk_coverage(np.concatenate(of_halves), wrong)
             curves[gate] = np.interp(grid, covered, risks)
-            areas[", ".join(gate)] = area_under_risk(score, wrong)
+            areas[", ".join(gate)] = area_under_risk(
+                [(score, *half) for score, half in zip(of_halves, halves, strict=True)]
+            )
         covered, risks = risk_coverage(wrong.astype(float) + np.arange(2 * count) / (4 * count), wrong)
         key = title(name)
         coverage[key], risk[key], best[key] = grid, curves, np.interp(grid, covered, risks)

@@ -5,14 +5,15 @@ validation images. Nothing of a foreign set is used.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import stats
 
 from experiments.classifier import Predicted
-from glowjax.ood.metrics import CONFIDENCE, Interval, mean_with_interval
+from glowjax.estimate import group_codes
+from glowjax.ood.metrics import CONFIDENCE, Interval, mean_with_interval, resample
 
 Gate: TypeAlias = tuple[str, str]
 """(model, rule)."""
@@ -63,13 +64,20 @@ def thresholds(validation: Answered, kept: float) -> dict[Gate, float]:
 
 
 def share(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:
-    """The share of [N] booleans with its 95 % interval: Wilson's, or over groups where there are some."""
-    if groups is not None:
-        mean = mean_with_interval(values.astype(float), groups)
-        return Interval(mean.mean, max(0.0, mean.low), min(1.0, mean.high))
-    count = int(values.sum())
-    interval = stats.binomtest(count, len(values)).proportion_ci(CONFIDENCE, method="wilson")
-    return Interval(count / len(values), interval.low, interval.high)
+    """The share of [N] booleans with Wilson's 95 % interval, of as many independent images as the groups are worth."""
+    value = float(values.mean())
+    count = len(values) if groups is None else _effective_count(values, groups)
+    z2 = stats.norm.ppf((1 + CONFIDENCE) / 2) ** 2
+    middle = (value + z2 / (2 * count)) / (1 + z2 / count)
+    reach = np.sqrt(z2 * value * (1 - value) / count + (z2 / (2 * count)) ** 2) / (1 + z2 / count)
+    return Interval(value, float(middle - reach), float(middle + reach))
+
+
+def _effective_count(values: np.ndarray, groups: np.ndarray) -> float:
+    """How many independent images would know the share of [N] booleans as well; where all agree, one a group."""
+    share_of = mean_with_interval(values.astype(float), groups)
+    variance = share_of.mean * (1 - share_of.mean)
+    return variance / share_of.sem**2 if share_of.sem else len(np.unique(groups))
 
 
 def risk_coverage(score: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,16 +92,26 @@ def risk_coverage(score: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.
     return accepted / len(score), mistakes[last_of_equals] / accepted
 
 
-def area_under_risk(score: np.ndarray, wrong: np.ndarray, num_resamples: int = 200, seed: int = 0) -> Interval:
-    """Mean risk over all coverages, with a 95 % bootstrap interval over images; a blind gate's is the overall risk."""
+Part: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""Of what comes to a gate: scores [N], whether the answers are wrong [N], groups [N] or None."""
 
-    def area(indices: np.ndarray) -> float:
+
+def area_under_risk(parts: Sequence[Part], num_resamples: int = 200, seed: int = 0) -> Interval:
+    """Mean risk over all coverages of the parts together, with a 95 % bootstrap interval.
+
+    Each part is resampled apart, by whole groups where it has some. A blind gate's area is the overall risk.
+    """
+    score, wrong = (np.concatenate([part[n] for part in parts]) for n in (0, 1))
+
+    def area(counts: np.ndarray) -> float:
+        indices = np.repeat(np.arange(len(score)), counts)
         return float(risk_coverage(score[indices], wrong[indices])[1].mean())
 
     rng = np.random.default_rng(seed)
-    resampled = [area(rng.integers(len(score), size=len(score))) for _ in range(num_resamples)]
+    codes = [group_codes(groups, len(scores)) for scores, _, groups in parts]
+    resampled = [area(np.concatenate([resample(rng, of_part) for of_part in codes])) for _ in range(num_resamples)]
     low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(area(np.arange(len(score))), float(low), float(high))
+    return Interval(area(np.ones(len(score), int)), float(low), float(high))
 
 
 def numbers(images: Answered, validation: Answered, kept: tuple[float, ...], level: float) -> dict[str, Any]:

@@ -11,9 +11,7 @@ from experiments.scoring import Sets, collected, references
 from glowjax import plots
 
 REACH = 1.5  # a set further away than so many widths of the test images would squash the histograms
-BENEATH = (
-    "Beneath, the generated references: the middle 95 % of each set with its median, or an arrow to where it lies."
-)
+BENEATH = "Beneath, the generated references: the middle 95 % of each set with its mean, or an arrow to where it lies."
 
 
 def by_title(sets: Sets) -> dict[str, np.ndarray]:

@@ -104,7 +104,10 @@ def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any], num_draws: in
 
 
 def _histograms(trained: Trained, sets: Sets, folder: Path) -> Section:
-    text = "A set that lies to the right of the test images is more likely under the model, which never saw it."
+    text = (
+        "A foreign set that lies to the right of the test images is more likely, though the model never saw it; the "
+        "training set is the control."
+    )
     picture = histograms.picture(sets, trained.num_dims, trained.kind_and_data, folder / "log-likelihoods")
     return Section(f"{trained.kind}: log-likelihoods", text, figures=[picture])
 
@@ -115,7 +118,7 @@ def _along_training(trained: Trained, folder: Path) -> Section:
     recorded = dict.fromkeys(name for record in trained.history for name in record)
     sets = ["validation", *(name for name in recorded if name not in ("step", "seconds", "validation"))]
     named = {"validation": f"{title(trained.name)} validation"} | {name: title(name) for name in sets[1:]}
-    curves = {named[name]: [record.get(name, np.nan) for record in trained.history] for name in sets}
+    curves = {named[name]: trained.curve(name) for name in sets}
     shown = {name: curve for name, curve in curves.items() if curve[-1] < UNIFORM_CODE or name == named["validation"]}
     figure = plots.training_curve(steps, shown, [named["validation"]], seconds=seconds, title=trained.kind_and_data)
     picture = Picture(

@@ -83,11 +83,12 @@ def main(config: ModelClassesConfig) -> dict[str, Any]:
 def load_alike(run_dirs: tuple[Path, ...]) -> dict[str, Trained]:
     """The models of the runs by name. Raises InputError where there is none, or they were trained on several sets."""
     models = name_each([load(run_dir) for run_dir in run_dirs])
-    learned = {(trained.name, tuple(trained.description["image_shape"])) for trained in models.values()}
+    learned = {(trained.name, trained.description.get("images")) for trained in models.values()}
     if len(learned) != 1:
+        given = [f"{trained.description['num_images']:,} images of {trained.name}" for trained in models.values()]
         raise InputError(
-            f"The runs were trained on {sorted(name for name, _ in learned) or 'nothing'}; expected one or more runs, "
-            "all on one data set: compare the others apart."
+            f"The runs were trained on {', '.join(given) or 'nothing'}; expected one or more runs, all on the same "
+            "images: compare the others apart."
         )
     return models
 

@@ -21,6 +21,7 @@ from experiments.report import Picture, Section, Table
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.data import resolve
+from glowjax.errors import InputError
 from glowjax.output import writable_directory
 
 LEVELS = 256.0
@@ -58,6 +59,8 @@ def main(config: MomentsConfig) -> dict[str, Any]:
     folder = writable_directory(config.output_dir)
     first = resolve(config.in_dist, None, config.data_dir, config.num_images, config.seed)
     second = resolve(config.out_dist, first, config.data_dir, config.num_images, config.seed)
+    if first.name == second.name:
+        raise InputError(f"Both sets are called '{first.name}'; name two, or rename the file or the folder of one.")
     shown, results = {}, {}
     for images in (first, second):
         moments = an.moments(images.images)

@@ -1,6 +1,7 @@
 """The plan for one pair of data sets: what is trained on the first, and every experiment that asks about the second."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from experiments import (
 )
 from experiments.architectures import GLOWS
 from experiments.command_line import command, train_command
-from experiments.presets import PRESETS, adapted
+from experiments.presets import PRESETS, TrainConfig, adapted
 from experiments.stages import Stage
 from glowjax.data import load
 from glowjax.data.loading import splits
@@ -132,34 +133,53 @@ def find(in_dist: str, out_dist: str, config: PaperConfig) -> Pair:
     return Pair(in_dist, f"{out_dist}:{split}", preset)
 
 
-def stages(pair: Pair, watch: tuple[str, ...], config: PaperConfig) -> dict[str, Stage]:
-    """Every stage by name; training follows the sets in `watch`, for other pairs may share the runs."""
+Watched = Mapping[str, tuple[str, ...]]
+"""The sets that are followed along the training on each data set."""
+
+
+def partners(pairs: Iterable[Pair]) -> Watched:
+    """What each data set is compared with in any of the pairs, in either direction: they share its runs."""
+    found: dict[str, list[str]] = {}
+    for pair in pairs:
+        found.setdefault(pair.in_dist, []).append(pair.out_dist)
+        found.setdefault(pair.other, []).append(f"{pair.in_dist}:test")
+    return {name: tuple(dict.fromkeys(others)) for name, others in found.items()}
+
+
+def stages(pair: Pair, watched: Watched, config: PaperConfig) -> dict[str, Stage]:
+    """Every stage by name."""
     first = config.models[0]
-    runs = {kind: _training(kind, pair.in_dist, pair.preset, watch, config, config.seed) for kind in config.models}
+    runs = {kind: _training(kind, pair.in_dist, pair.preset, watched, config, config.seed) for kind in config.models}
     plan = {_name(run): run for run in runs.values()}
     for kind, one in runs.items():
         plan |= _of_model(kind, one, pair, config)
     plan |= _of_all(list(runs.values()), pair, config)
     members = [
-        _training(first, pair.in_dist, pair.preset, watch, config, config.seed + n) for n in range(config.num_members)
+        _training(first, pair.in_dist, pair.preset, watched, config, config.seed + n) for n in range(config.num_members)
     ]
     if len(members) > 1:
         plan |= {_name(member): member for member in members} | _ensemble(members, pair, config)
-    back = _training(first, pair.other, pair.preset, (f"{pair.in_dist}:test",), config, config.seed)
+    back = _training(first, pair.other, pair.preset, watched, config, config.seed)
     return plan | {_name(back): back} | _reverse([runs[first], back], pair, config)
 
 
-def _training(kind: str, in_dist: str, preset: str, watch: tuple[str, ...], config: PaperConfig, seed: int) -> Stage:
+def _training(kind: str, in_dist: str, preset: str, watched: Watched, config: PaperConfig, seed: int) -> Stage:
     run = adapted(
         PRESETS[kind][preset],
         in_dist=in_dist,
-        watch=watch,
+        watch=watched[in_dist],
         data_dir=config.data_dir,
         output_dir=config.root / "runs" / f"{in_dist}-{kind}-{seed}",
         num_steps=config.num_steps,
         seed=seed,
     )
-    return Stage(train.main, run, train_command(run))
+    return Stage(_train, run, train_command(run), ignored=("watch",))
+
+
+def _train(config: TrainConfig) -> dict[str, Any]:
+    """Trains, if there are test images: every experiment asks about these."""
+    load(config.in_dist, "test", config.data_dir)
+    return train.main(config)
 
 
 def _name(training: Stage) -> str:

@@ -16,7 +16,7 @@ import tyro
 
 from experiments import paper_page, report
 from experiments.command_line import command, run
-from experiments.pair_plan import Pair, PaperConfig, find, names, stages
+from experiments.pair_plan import Pair, PaperConfig, find, names, partners, stages
 from experiments.stages import Plan, run_plan
 from glowjax.errors import InputError
 from glowjax.output import writable_directory
@@ -33,10 +33,8 @@ def main(config: PaperConfig) -> dict[str, Any]:
         raise InputError(f"models is {config.models} and pairs {config.pairs}; name at least one of each.")
     root = writable_directory(config.root)
     pairs, absent = pairs_here(config)
-    plans: dict[str, Plan] = {
-        pair.name: stages(pair, tuple(one.out_dist for one in pairs if one.in_dist == pair.in_dist), config)
-        for pair in pairs
-    }
+    watched = partners(pairs)
+    plans: dict[str, Plan] = {pair.name: stages(pair, watched, config) for pair in pairs}
     outcomes = run_plan({name: stage for plan in plans.values() for name, stage in plan.items()})
     lead = paper_page.in_words(plans, outcomes, absent)
     page = report.write(

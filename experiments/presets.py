@@ -83,7 +83,7 @@ def adapted(
     seed: int,
 ) -> TrainConfig:
     """A preset on another data set, with a seed and, unless that is None, a number of training steps."""
-    steps = num_steps or preset.training.num_steps
+    steps = preset.training.num_steps if num_steps is None else num_steps
     evaluate_every = min(preset.training.evaluate_every, steps)
     training = dataclasses.replace(preset.training, num_steps=steps, evaluate_every=evaluate_every, seed=seed)
     return dataclasses.replace(

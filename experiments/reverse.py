@@ -21,10 +21,10 @@ from experiments import histograms, report
 from experiments.command_line import command, run
 from experiments.published import title
 from experiments.report import Section, Table
-from experiments.scoring import REFERENCES, Sets, detection, score_alike, summary
+from experiments.scoring import REFERENCES, Sets, detection, gap, score_alike, summary
 from experiments.trained import Trained, load
 from glowjax.errors import InputError
-from glowjax.estimate import Estimate, difference, from_values
+from glowjax.estimate import Estimate
 from glowjax.output import writable_directory
 
 QUESTION = "Where a model finds other images likelier than those it learned: does it do so in the other direction too?"
@@ -95,8 +95,14 @@ def main(config: ReverseConfig) -> dict[str, Any]:
 def pairs_of(models: Sequence[Trained]) -> list[tuple[Trained, Trained]]:
     """Every two models of one kind and image shape that learned different sets.
 
-    Raises InputError where there is none.
+    Raises InputError where there is none, or two models are of one kind and learned one set.
     """
+    kinds = [one.kind_and_data for one in models]
+    if len(set(kinds)) < len(kinds):
+        raise InputError(
+            f"The runs are of {', '.join(kinds)}; expected one of each: compare those that are alike with each "
+            "other, by experiments.model_classes."
+        )
     pairs = [
         (a, b)
         for a, b in itertools.combinations(models, 2)
@@ -120,22 +126,19 @@ def both_directions(pair: tuple[Trained, Trained], config: ReverseConfig) -> Pai
     return directions
 
 
-def gap(sets: Sets, name: str) -> Estimate:
+def gap_to_first(sets: Sets, name: str) -> Estimate:
     """The mean log P of a set less that of the first one, in nats, with its standard error."""
-    test, other = (
-        from_values(jnp.asarray(scored.log_likelihood), scored.images.groups)
-        for scored in (next(iter(sets.values())), sets[name])
-    )
-    return difference(other, test)
+    test, other = next(iter(sets.values())), sets[name]
+    return gap(other.images, jnp.asarray(other.log_likelihood), test.images, jnp.asarray(test.log_likelihood))
 
 
 def summary_with_gaps(sets: Sets) -> dict[str, Any]:
     """A model's numbers by data set, as JSON has them."""
-    gaps = {name: gap(sets, name) for name in sets}
-    return {
-        name: numbers | {"gap_nats": {"mean": float(gaps[name].mean), "sem": float(gaps[name].sem)}}
-        for name, numbers in summary(sets).items()
-    }
+    numbers = summary(sets)
+    for name in list(sets)[1:]:
+        of_gap = gap_to_first(sets, name)
+        numbers[name]["gap_nats"] = {"mean": float(of_gap.mean), "sem": float(of_gap.sem)}
+    return numbers
 
 
 def in_words(pairs: list[Pair]) -> str:
@@ -162,7 +165,7 @@ def _table(pairs: list[Pair]) -> Table:
     for pair in pairs:
         for model, sets in pair.items():
             (own_name, own), (name, scored) = list(sets.items())[:2]
-            of_gap = gap(sets, name)
+            of_gap = gap_to_first(sets, name)
             rows.append(
                 [
                     model,

@@ -20,14 +20,13 @@ from experiments import report
 from experiments.command_line import command, run
 from experiments.published import title
 from experiments.report import Picture, Section, Table
-from experiments.scoring import REFERENCES, image_sets
+from experiments.scoring import REFERENCES, gap, image_sets
 from experiments.trained import Trained, load_flow
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.data import ImageSet
-from glowjax.data.generated import is_changed
 from glowjax.errors import InputError
-from glowjax.estimate import Estimate, difference, from_values
+from glowjax.estimate import Estimate, from_values
 from glowjax.likelihood import dequantize
 from glowjax.models import Flow
 from glowjax.output import writable_directory
@@ -135,13 +134,6 @@ def by_scale(trained: Trained[Flow], images: ImageSet, seed: int) -> dict[str, A
     return parts | {"total": terms.total.sum(-1)}
 
 
-def gap(images: ImageSet, values: Array, test: ImageSet, own: Array) -> Estimate:
-    """The mean of a set's values less that of the test set's, image by image where the set is made of these images."""
-    if is_changed(images.name):
-        return from_values(values - own, test.groups)
-    return difference(from_values(values, images.groups), from_values(own, test.groups))
-
-
 @functools.partial(jax.jit, static_argnums=0)
 def _terms(flow: Flow, params: Params, key: Key, images: Images) -> an.ScaleTerms:
     return an.scale_terms(flow, params, dequantize(key, images))
@@ -153,8 +145,8 @@ def in_words(test: str, gaps: dict[str, Parts]) -> str:
     for name, parts in gaps.items():
         largest = max((part for part in parts if part != "total"), key=lambda part: abs(float(parts[part].mean)))
         sentences.append(
-            f"Against {title(test)}, the mean log p of {title(name)} is {_brief(parts['total'])} nats; the largest "
-            f"part of that is the one of {largest}, {_brief(parts[largest])}."
+            f"Against {title(test)}, the mean log p of {title(name)} is {_brief(parts['total'])} nats; the part "
+            f"that differs most is {largest}, {_brief(parts[largest])}."
         )
     return " ".join(sentences)
 

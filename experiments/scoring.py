@@ -14,7 +14,9 @@ from jax.typing import ArrayLike
 
 from experiments.trained import Trained
 from glowjax.data import ImageSet, resolve
-from glowjax.data.generated import is_generated
+from glowjax.data.generated import is_changed, is_generated
+from glowjax.errors import InputError
+from glowjax.estimate import Estimate, difference, from_values
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowTerms
 from glowjax.ood.metrics import DetectionMetrics, Mean, detection_metrics, mean_with_interval
@@ -62,9 +64,9 @@ class Scored:
         return mean_with_interval(self.bits_per_dim if values is None else np.asarray(values), self.images.groups)
 
     def count(self) -> str:
-        """The number of images, and of the photos that they were cut from."""
+        """The number of images, and of their groups: the photos or fonts, say, that they were cut from."""
         groups = self.images.groups
-        return f"{self.images.num_images:,}" + ("" if groups is None else f" ({len(np.unique(groups)):,} photos)")
+        return f"{self.images.num_images:,}" + ("" if groups is None else f" ({len(np.unique(groups)):,} groups)")
 
 
 Sets = dict[str, Scored]
@@ -98,9 +100,20 @@ class Comparison(Protocol):
 def image_sets(
     trained: Trained, specs: Iterable[str], data_dir: Path | None, num_images: int | None, seed: int
 ) -> list[ImageSet]:
-    """The test set of what the model was trained on, and the sets that `specs` name, at most `num_images` of each."""
+    """The test set of what the model was trained on, and the sets that `specs` name, at most `num_images` of each.
+
+    Each set comes once. Raises InputError for two sets of one name, such as two files images.npz of two folders.
+    """
     test = resolve(f"{trained.in_dist}:test", None, data_dir, num_images, seed)
-    return [test, *(resolve(spec, test, data_dir, num_images, seed) for spec in dict.fromkeys(specs))]
+    named = {test.name: test}
+    for spec in specs:
+        one = resolve(spec, test, data_dir, num_images, seed)
+        if named.setdefault(one.name, one).source != one.source:
+            raise InputError(
+                f"'{spec}' would be called '{one.name}' in tables and figures, and so would another of the sets: "
+                "rename the file or the folder of one."
+            )
+    return list(named.values())
 
 
 def score_each(trained: Trained, images: Iterable[ImageSet], num_draws: int, seed: int) -> Sets:
@@ -151,6 +164,13 @@ def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scor
         return Scored(images, log_likelihood)
     details = functools.partial(_details, trained.model, trained.params)
     return Scored(images, log_likelihood, FlowDetails(*in_batches(details, terms_key, images.images)))
+
+
+def gap(images: ImageSet, values: Array, test: ImageSet, own: Array) -> Estimate:
+    """The mean of a set's values less that of the test set's, image by image where the set is made of these images."""
+    if is_changed(images.name):
+        return from_values(values - own, test.groups)
+    return difference(from_values(values, images.groups), from_values(own, test.groups))
 
 
 def detection(in_dist: Scored, out_dist: Scored) -> DetectionMetrics:

@@ -22,10 +22,10 @@ from experiments import report
 from experiments.command_line import command, run
 from experiments.published import title
 from experiments.report import Picture, Section, Table
+from experiments.scoring import image_sets
 from experiments.trained import load_flow
 from glowjax import analysis as an
 from glowjax import plots
-from glowjax.data import resolve
 from glowjax.likelihood import dequantize
 from glowjax.output import writable_directory
 
@@ -65,10 +65,10 @@ def main(config: SpectrumConfig) -> dict[str, Any]:
     """Computes, draws and reports; returns eigenvalues, variances and the trace."""
     trained = load_flow(config.run_dir)
     folder = writable_directory(config.output_dir or config.run_dir / "spectrum")
-    test = resolve(f"{trained.in_dist}:test", None, config.data_dir, config.num_images, config.seed)
-    others = [resolve(spec, test, config.data_dir, config.num_images, config.seed) for spec in config.out_dists]
+    sets = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
+    test = sets[0]
     key = jax.random.key(config.seed)
-    points = {images.name: np.asarray(dequantize(key, images.images), np.float64) for images in (test, *others)}
+    points = {images.name: np.asarray(dequantize(key, images.images), np.float64) for images in sets}
     center = jnp.asarray(points[test.name].mean(axis=0), jnp.float32)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 
+from glowjax.data.data_dir import data_folder
 from glowjax.errors import InputError
 
 MARKER = "finished.json"
@@ -20,16 +21,18 @@ class Stage:
     """One experiment of a plan.
 
     Attributes:
-        main: runs it, given `config`, whose `output_dir` is a folder of its own.
-        config: a frozen dataclass.
+        main: runs it, given `config`; returns its results, with the "seconds" of all its sessions where it knows them.
+        config: a frozen dataclass, with `data_dir`, and `output_dir`, a folder of its own.
         command: the same from the command line.
         needs: names of the stages before it whose output it reads.
+        ignored: options of `config` that, changed, do not make a finished stage run again.
     """
 
-    main: Callable[[Any], Any]
+    main: Callable[[Any], Mapping[str, Any]]
     config: Any
     command: str
     needs: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,18 +83,20 @@ def _run(name: str, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outcome:
         return Outcome(before["seconds"])
     started = time.monotonic()
     try:
-        stage.main(stage.config)
+        made = stage.main(stage.config)
     except InputError as error:
         return Outcome(reason=str(error))
     finally:
         jax.clear_caches()  # a process may hold only so many compiled programs
-    seconds = time.monotonic() - started
+    seconds = made.get("seconds", time.monotonic() - started)  # a training that was resumed took longer than this time
     marker.write_text(json.dumps({"fingerprint": mark, "seconds": seconds, "command": stage.command}, indent=1) + "\n")
     return Outcome(seconds)
 
 
 def fingerprint(name: str, plan: Plan) -> str:
-    """A hash of a stage's configuration, and of those of the stages that it needs."""
+    """A hash of a stage's configuration with the data folder that it has, and of those of the stages that it needs."""
     stage = plan[name]
-    content = [name, repr(stage.config), *(fingerprint(other, plan) for other in stage.needs)]
+    config = dataclasses.replace(stage.config, **dict.fromkeys(stage.ignored))
+    folder = str(data_folder(config.data_dir))  # without one, the environment's
+    content = [name, repr(config), folder, *(fingerprint(other, plan) for other in stage.needs)]
     return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()

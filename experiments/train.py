@@ -17,13 +17,13 @@ from experiments.presets import TrainConfig
 from glowjax.data import parse_spec, resolve, training_and_validation
 from glowjax.data.generated import is_generated
 from glowjax.errors import InputError
-from glowjax.train import Run, step_devices, train
+from glowjax.train import Checkpoints, Run, step_devices, train
 
 NUM_EVALUATED = 1_000  # images of each set that an evaluation along training looks at
 
 
 def main(config: TrainConfig) -> dict[str, Any]:
-    """Trains; returns the number of steps and where the run is."""
+    """Trains; returns the number of steps, the seconds that they took in all, and where the run is."""
     if parse_spec(config.in_dist)[0] != config.in_dist or is_generated(config.in_dist):
         raise InputError(f"--in-dist is '{config.in_dist}', but must name a collected set without a split.")
     model = config.model.build()
@@ -62,7 +62,9 @@ def main(config: TrainConfig) -> dict[str, Any]:
         images.images,
         {name: data.images for name, data in evaluation.items()},
     )
-    return {"num_steps": int(state.step), "output_dir": str(config.output_dir)}
+    with Checkpoints(config.output_dir / "checkpoints", read_only=True) as checkpoints:
+        seconds = checkpoints.description(int(state.step))["seconds"]
+    return {"num_steps": int(state.step), "seconds": seconds, "output_dir": str(config.output_dir)}
 
 
 def defaults(config: Any) -> dict[str, Any]:

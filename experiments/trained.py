@@ -74,6 +74,11 @@ class Trained(Generic[ModelT]):
         """Pixel values an image, H W C."""
         return math.prod(self.description["image_shape"])
 
+    def curve(self, name: str) -> list[float]:
+        """Bits/dim of an evaluated set along `history`; NaN where it was not evaluated yet or was not finite."""
+        values = [record.get(name) for record in self.history]
+        return [math.nan if value is None else value for value in values]
+
     def in_words(self) -> str:
         """The model and its training in a sentence."""
         training = self.description["training"]

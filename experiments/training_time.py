@@ -25,7 +25,7 @@ from glowjax import plots
 from glowjax.errors import InputError
 from glowjax.output import writable_directory
 
-IN_DIST = "held-out images of the training kind"
+IN_DIST = "validation images"
 
 QUESTION = (
     "How far down do bits per dimension come in a given time, and does the order of the sets depend on it? Every line "
@@ -103,13 +103,8 @@ def bits(trained: Trained) -> tuple[list[float], dict[str, list[float]]]:
     """Seconds since training began, and bits/dim of each evaluated set, along training."""
     history = trained.history
     watched = [name for name in history[-1] if name not in ("step", "seconds", "validation")]
-    curves = {IN_DIST: [_number(record["validation"]) for record in history]}
-    curves |= {title(name): [_number(record.get(name)) for record in history] for name in watched}
+    curves = {IN_DIST: trained.curve("validation")} | {title(name): trained.curve(name) for name in watched}
     return [record["seconds"] for record in history], curves
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value  # a set that was not watched yet, or not finite
 
 
 def compressed(curves: dict[str, list[float]]) -> dict[str, list[float]]:

@@ -119,12 +119,12 @@ class ConvConditioner(nn.Module):
 class HighwayConditioner(nn.Module):
     """The paper's kind of network: highway layers h <- g * t(h) + (1 - g) * h between a 3x3 entry and a 3x3 exit.
 
-    Layers and widths are those of a published replication; the paper gives no kernel sizes. The highway layers here are
+    Layers and widths are those of a replication; the paper gives no kernel sizes. The highway layers here are
     1x1 convolutions, and the gates
     g = sigmoid(. - 1) start by carrying.
 
     Attributes:
-        width: features of every hidden activation; 200 (28 x 28) and 400 (32 x 32) in a published replication.
+        width: features of every hidden activation; 200 (28 x 28) and 400 (32 x 32) in a replication.
         num_layers: highway layers, 3 there.
         activation: of the transformation t.
         compute_dtype: of the activations and products.

@@ -153,7 +153,7 @@ def test_references_lie_beneath_and_leave_the_histograms_as_they_are():
     _, arrow, bar, dot = axes.lines
     assert arrow.get_marker() == "<"
     np.testing.assert_allclose(bar.get_xdata(), np.quantile(inside, [0.025, 0.975]))
-    np.testing.assert_allclose(dot.get_xdata(), np.median(inside))
+    np.testing.assert_allclose(dot.get_xdata(), np.mean(inside))
     assert max(bar.get_ydata()) < 0
 
 

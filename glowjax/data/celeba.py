@@ -74,8 +74,11 @@ def _official(data_dir: Path, split: str) -> Iterator[np.ndarray]:
                 f"{data_dir} has {PARTITION} but neither {PHOTOGRAPHS}/ nor {archive.name}; expected one of them; put "
                 "the official photographs there."
             )
-        folder = zipfile.Path(archive) / PHOTOGRAPHS
-    for line in (data_dir / PARTITION).read_text().splitlines():
+        try:
+            folder = zipfile.Path(archive) / PHOTOGRAPHS
+        except (OSError, zipfile.BadZipFile) as error:
+            raise InputError(f"{archive} cannot be read as a zip file ({error}); fetch it again.") from error
+    for line in filter(str.strip, (data_dir / PARTITION).read_text().splitlines()):
         name, number = line.split()
         if int(number) == SPLITS.index(split):
             yield _read(folder / name)

@@ -18,7 +18,7 @@ PLACE = "in folders of image files"
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 
 _EXACT = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
-"""Pillow's modes that become 8-bit grey or colour without any loss."""
+"""Pillow's modes that become 8-bit grey or colour without any loss, but for colour files of 16 bits, which it cuts."""
 
 
 def names(data_dir: Path | None) -> set[str]:
@@ -92,10 +92,10 @@ def _read_file(file: Path) -> np.ndarray:
     """[H, W, C] uint8, one image file."""
     try:
         with Image.open(file) as image:
-            if image.mode in _EXACT and "transparency" not in image.info:
-                pixels = np.asarray(image.convert(_EXACT[image.mode]))
+            mode = f"{image.mode} with 16 bits" if ";16" in str(image.tile) else image.mode
+            if mode in _EXACT and "transparency" not in image.info:
+                pixels = np.asarray(image.convert(_EXACT[mode]))
                 return pixels[..., None] if pixels.ndim == 2 else pixels
-            mode = image.mode
     # Pillow reports a broken PNG as a SyntaxError.
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(

@@ -21,13 +21,13 @@ LEVELS = {"black": 0.0, "grey": 127.5}
 
 
 def is_generated(name: str) -> bool:
-    """Whether `name` is that of a generated set."""
-    return name in NAMES or name.startswith((_CONTRAST, _ROTATED))
+    """Whether `name` is that of a generated set; a name with a split, "rotated-mnist:test", is a collected one's."""
+    return name in NAMES or is_changed(name)
 
 
 def is_changed(name: str) -> bool:
     """Whether a generated set is made of the images of the reference, one by one and in their order."""
-    return name.startswith((_CONTRAST, _ROTATED))
+    return name.startswith((_CONTRAST, _ROTATED)) and ":" not in name
 
 
 def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int = 0) -> ImageSet:
@@ -37,20 +37,20 @@ def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int
         name: "noise", "constant", "contrast-F", "contrast-F-to-black" or "contrast-F-to-grey" with a factor F from 0
             (flat) to 1 (unchanged), or "rotated-A" with an angle A in degrees, counter-clockwise.
         like: the reference set.
-        num_images: how many; as many as `like` by default. The latter two have at most as many.
+        num_images: how many; as many as `like` by default. The latter two have at most as many, and of all
+            of them they keep the order.
         seed: chooses the images.
 
     Raises:
         InputError: another name, a factor outside [0, 1], an angle that is no number, or a number of images that is not
             positive.
     """
-    if name.startswith(_CONTRAST):
-        return _contrast(name, like.take(num_images, seed))
-    if name.startswith(_ROTATED):
-        return _rotated(name, like.take(num_images, seed))
     count = like.num_images if num_images is None else num_images
     if count < 1:
         raise InputError(f"Cannot generate {count} images of '{name}'; expected at least 1.")
+    if name.startswith((_CONTRAST, _ROTATED)):
+        change = _contrast if name.startswith(_CONTRAST) else _rotated
+        return change(name, like if count >= like.num_images else like.take(count, seed))
     rng = np.random.default_rng(seed)
     if name == "noise":
         images = rng.integers(0, 256, (count, *like.shape), dtype=np.uint8)

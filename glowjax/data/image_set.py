@@ -48,19 +48,21 @@ class ImageSet:
         return height, width, channels
 
     def take(self, num_images: int | None, seed: int = 0) -> "ImageSet":
-        """A fixed random subset of `num_images` images; the whole set for None or where it has no more.
+        """`num_images` images, or all where the set has no more, in a fixed random order; the set as it is for None.
 
-        With one seed a smaller subset is the beginning of a larger one.
+        With one seed a smaller subset is the beginning of a larger one. Files are often sorted by class: no number of
+        images gives their order away.
 
         Raises:
             InputError: `num_images` is not positive.
         """
-        if num_images is None or num_images >= self.num_images:
+        if num_images is None:
             return self
         if num_images < 1:
             raise InputError(f"Cannot take {num_images} images of '{self.name}'; expected at least 1, or None for all.")
         order = np.random.default_rng(seed).permutation(self.num_images)
-        return self.select(order[:num_images], f"drawn with seed {seed}")
+        how = "drawn" if num_images < self.num_images else "in an order drawn"
+        return self.select(order[:num_images], f"{how} with seed {seed}")
 
     def select(self, indices: np.ndarray, how: str, name: str | None = None) -> "ImageSet":
         """The images at `indices` ([M] integers or [N] booleans) with their labels and groups.

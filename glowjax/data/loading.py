@@ -46,7 +46,7 @@ def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> 
     """
     directory = data_folder(data_dir)
     if _is_path(name):
-        return _load_path(Path(name).expanduser(), split)
+        return _load_path(Path(name).expanduser().resolve(), split)
     for source in SOURCES:
         if split in source.splits(name, directory):
             return source.read(name, split, directory)

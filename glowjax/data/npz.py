@@ -55,10 +55,10 @@ def read_archive(file: Path, name: str) -> ImageSet:
     Raises:
         InputError: the file is damaged, lacks the key `image`, or holds arrays of another type or shape.
     """
-    arrays = _arrays(file)
+    arrays, keys = _arrays(file)
     if "image" not in arrays:
         raise InputError(
-            f"{file} has the keys {sorted(arrays)} and no 'image'; expected 'image', uint8 [N, H, W, C], and "
+            f"{file} has the keys {sorted(keys)} and no 'image'; expected 'image', uint8 [N, H, W, C], and "
             "optionally 'label' and 'source_image'; write it again with np.savez_compressed(file, image=...)."
         )
     images = arrays["image"]
@@ -79,11 +79,12 @@ def write_archive(file: Path, image_set: ImageSet) -> Path:
         return part.replace(file)
 
 
-def _arrays(file: Path) -> dict[str, np.ndarray]:
-    """The arrays that matter to us in an archive."""
+def _arrays(file: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays that matter to us in an archive, and the keys of all."""
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files if key in ("image", "label", "source_image")}
+            known = {key: archive[key] for key in archive.files if key in ("image", "label", "source_image")}
+            return known, archive.files
     # Not a zip, cut short, bits flipped, encrypted, Python objects inside, or a lone .npy under this name.
     except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Out-of-distribution detection: scores of single images, and how well a score separates two sets."""
+"""Out-of-distribution detection: how well a score separates two image sets, and means, each with its interval."""
 
 from glowjax.ood.metrics import DetectionMetrics, Interval, Mean, detection_metrics, mean_with_interval
 

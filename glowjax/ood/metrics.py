@@ -119,7 +119,7 @@ def detection_metrics(
     rng = np.random.default_rng(seed)
     resampled = []
     for _ in range(num_resamples):
-        counts = np.concatenate([_resample(rng, codes_in), _resample(rng, codes_out)])
+        counts = np.concatenate([resample(rng, codes_in), resample(rng, codes_out)])
         resampled.append(_metrics(is_out, scores, counts[order]))
     tail = (1 - CONFIDENCE) / 2
     lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)
@@ -165,7 +165,7 @@ def _metrics(is_out: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> tupl
     )
 
 
-def _resample(rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
+def resample(rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
     """[N] how often each image appears when as many groups as there are get drawn with replacement."""
     num_groups = int(codes.max()) + 1
     drawn = rng.integers(num_groups, size=num_groups)

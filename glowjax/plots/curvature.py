@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from glowjax.errors import InputError
-from glowjax.plots.style import COLOURS, legend_below, line_styles, new_figure, styled
+from glowjax.plots.style import COLOURS, PAGE_WIDTH, legend_below, line_styles, new_figure, styled
 
 LOOKS = {"measured": ("o", COLOURS[0]), "exact parts": ("s", COLOURS[2]), "predicted": ("D", COLOURS[1])}
 SPREAD_OF_AXIS = 1.6  # how far a curve may leave the measured ones and still be drawn, in heights of these
@@ -41,11 +41,12 @@ def gap_estimates(groups: Mapping[str, Mapping[str, tuple[float, float]]], title
     axes.invert_yaxis()
     decade = max(1, int(np.floor(np.log10(max(abs(gap), 1.0)))))
     axes.set_xscale("symlog", linthresh=10.0**decade)
+    axes.margins(x=0.06)
     low, high = axes.get_xlim()
     powers = [10.0**k for k in range(decade, int(np.log10(max(-low, high, 10.0**decade))) + 1)]
     axes.set_xticks([tick for tick in (*[-power for power in powers], 0, *powers) if low <= tick <= high])
     axes.set_xlim(low, high)
-    axes.set_xlabel("nats (logarithmic but near zero); bars: 2 standard errors")
+    axes.set_xlabel("nats (symmetric logarithm: linear near zero); bars: 2 standard errors")
     axes.set_title(title, loc="right")  # the labels take the room on the left
     legend_below(figure, axes)
     return figure
@@ -53,7 +54,7 @@ def gap_estimates(groups: Mapping[str, Mapping[str, tuple[float, float]]], title
 
 @styled
 def along_paths(t: Any, measured: Mapping[str, Any], second_order: Mapping[str, Any], title: str = "") -> Figure:
-    """The mean of log p on the straight ways from a centre to each set's images, and how the second order misses it.
+    """The mean of log p on the straight paths from a centre to each set's images, and how the second order misses it.
 
     Args:
         t: [T] positions, 0 at the centre and 1 at the image.
@@ -69,12 +70,12 @@ def along_paths(t: Any, measured: Mapping[str, Any], second_order: Mapping[str, 
         exact, expansion = np.asarray(measured[name], np.float64), np.asarray(second_order[name], np.float64)
         left.plot(t, exact, color=style["color"], label=f"{name}, measured")
         left.plot(t, expansion, color=style["color"], linestyle=(0, (3, 2)), label=f"{name}, second order")
-        right.plot(t, np.abs(exact - expansion), color=style["color"], linestyle=style["linestyle"])
+        right.plot(t, np.abs(exact - expansion), color=style["color"])
     reach = SPREAD_OF_AXIS * (high - low)
     left.set_ylim(low - reach, high + reach)
     left.set_ylabel("mean gain in log p [nats]")
     right.set_yscale("log")
-    right.set_ylabel("size of the remainder [nats]")
+    right.set_ylabel("|measured - second order| [nats]")
     for axes in (left, right):
         axes.set_xlabel("position (0: centre, 1: images)")
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -139,11 +140,12 @@ def spectrum(eigenvalues: Any, eigenimages: Any, variances: Mapping[str, Any], t
     """
     values, tiles = np.asarray(eigenvalues, np.float64), np.asarray(eigenimages, np.float64)
     count = len(values)
-    figure = Figure(figsize=(6.5, 5.0), layout="constrained")
+    columns = -(-count // 2)
+    figure = Figure(figsize=(PAGE_WIDTH, 6.4), layout="constrained")
     top, bottom, strip = figure.subplot_mosaic(
-        [["values"], ["variances"], ["images"]], height_ratios=[2, 2, 1]
+        [["values"], ["variances"], ["images"]], height_ratios=[2, 2, 2.2]
     ).values()
-    order = np.arange(count)
+    order = np.arange(1, count + 1)
     top.axhline(0, color="0.8", linewidth=1)
     top.stem(order, values, linefmt="0.6", markerfmt="ko", basefmt=" ")
     top.set_yscale("symlog", linthresh=10 ** np.floor(np.log10(max(np.abs(values).min(), 1e-12))))
@@ -151,22 +153,23 @@ def spectrum(eigenvalues: Any, eigenimages: Any, variances: Mapping[str, Any], t
     for (name, style), marker in zip(line_styles(variances).items(), "osD^v", strict=False):
         bottom.plot(order, np.asarray(variances[name]), marker=marker, label=name, **style)
     bottom.set_yscale("log")
-    bottom.set_ylabel("variance along it\n[grey levels²]")
+    bottom.set_ylabel("variance along the\neigenvector [grey levels²]")
+    bottom.set_xlabel("eigenvector, by its eigenvalue")
     for axes in (top, bottom):
-        axes.set_xlim(-0.5, count - 0.5)
-        axes.set_xticks([])
+        axes.set_xlim(0.5, count + 0.5)
+        axes.set_xticks(order)
     peak = np.abs(tiles).max(axis=(1, 2, 3), keepdims=True)
     shown = np.clip(0.5 + 0.5 * tiles / peak, 0, 1)
     for n, tile in enumerate(shown):
         image = tile[..., 0] if tile.shape[-1] == 1 else tile
-        strip.imshow(
-            image, cmap="gray", vmin=0, vmax=1, extent=(n - 0.46, n + 0.46, -0.46, 0.46), interpolation="nearest"
-        )
-    strip.set_xlim(-0.5, count - 0.5)
-    strip.set_ylim(-0.5, 0.5)
+        row, column = divmod(n, columns)
+        extent = (column - 0.46, column + 0.46, -row - 0.46, -row + 0.46)
+        strip.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    strip.set_xlim(-0.5, columns - 0.5)
+    strip.set_ylim(-1.5, 0.5)
     strip.set_aspect("equal", adjustable="box")
     strip.set_axis_off()
-    strip.set_title("eigen-images: grey is zero, each scaled to its own peak")
+    strip.set_title(f"eigen-images 1 to {columns}, and the others below: grey is zero, each scaled to its own peak")
     figure.suptitle(title, x=0.01, ha="left", fontsize="large")
     legend_below(figure, bottom)
     return figure

@@ -25,7 +25,7 @@ def extended(limits: tuple[float, float], references: Mapping[str, np.ndarray]) 
 
 
 def draw_references(axes: Axes, references: Mapping[str, np.ndarray], in_words: Callable[[np.ndarray], str]) -> None:
-    """A row beneath zero for each set: the bar of its middle 95 % with the median, or an arrow where that is off scale.
+    """A row beneath zero for each set: the bar of its middle 95 % with the mean, or an arrow where that is off scale.
 
     Args:
         axes: holds histograms from 0 to 1, with the limits of its horizontal axis set.
@@ -38,8 +38,8 @@ def draw_references(axes: Axes, references: Mapping[str, np.ndarray], in_words: 
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=1)
     for row, (name, values) in enumerate(references.items()):
         y = -ROW * (row + 0.8)
-        left, median, right = np.quantile(values, (MIDDLE[0], 0.5, MIDDLE[1]))
-        beside = median < low or median > high
+        (left, right), mean = np.quantile(values, MIDDLE), values.mean()
+        beside = mean < low or mean > high
         note = " (off scale)" if beside else ""
         axes.annotate(
             f"{name}: mean {in_words(values)}{note}",
@@ -50,11 +50,11 @@ def draw_references(axes: Axes, references: Mapping[str, np.ndarray], in_words: 
             va="bottom",
         )
         if beside:
-            edge = low if median < low else high
-            axes.plot(edge, y, marker="<" if median < low else ">", color=GREY, markersize=6, clip_on=False)
+            edge = low if mean < low else high
+            axes.plot(edge, y, marker="<" if mean < low else ">", color=GREY, markersize=6, clip_on=False)
         else:
             axes.plot([max(left, low), min(right, high)], [y, y], color=GREY, linewidth=3, solid_capstyle="butt")
-            axes.plot(median, y, marker="o", color=GREY, markersize=5, markeredgecolor="white")
+            axes.plot(mean, y, marker="o", color=GREY, markersize=5, markeredgecolor="white")
     axes.set_ylim(-ROW * (len(references) + 0.1), axes.get_ylim()[1])
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_ylabel(axes.get_ylabel(), y=1, ha="right")

@@ -90,6 +90,8 @@ def bits_by_time(
             axes.plot(minutes, curve, color=colour, linestyle=dashes, linewidth=2.2 if thick else 1.2)
             axes.plot(minutes[-1:], curve[-1:], "o", color=colour, markerfacecolor="none", markersize=6)
         axes.plot([], [], color=colour, linewidth=2.2, label=run)
+    for _ in range(len(runs), len(sets)):  # the runs fill a column of the legend, so that the sets begin another
+        axes.plot([], [], " ", label=" ")
     for name in sets:
         axes.plot([], [], color="0.4", linestyle=DASHES[sets.index(name) % len(DASHES)], label=name)
     axes.set_xscale("log")

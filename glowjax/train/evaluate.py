@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from glowjax.cores import side_by_side
-from glowjax.errors import InputError
+from glowjax.errors import InputError, check_count
 from glowjax.models.base import ImageModel
 from glowjax.typing import Images, Key, Params
 
@@ -41,7 +41,11 @@ def log_likelihoods(
 def samples(
     model: ImageModel, params: Params, key: Key, num_images: int, temperature: float = 1.0, batch_size: int = 100
 ) -> np.ndarray:
-    """uint8 samples [num_images, H, W, C], drawn in batches; batch i gets `key` folded with i."""
+    """uint8 samples [num_images, H, W, C], drawn in batches; batch i gets `key` folded with i.
+
+    Raises InputError for a number of images that is not positive.
+    """
+    check_count("num_images", num_images)
 
     def drawn(index: int) -> np.ndarray:
         return np.asarray(model.sample(params, jax.random.fold_in(key, index), batch_size, temperature))

@@ -30,6 +30,13 @@ from glowjax.typing import Array, Key, Params
 INIT_IMAGES = 256
 MAX_NONFINITE = 20
 
+SAME_IMAGES = "name the data folder that it had, for its images were others,"
+REMEDY = {
+    "num_devices": "set JAX_NUM_CPU_DEVICES={} (on a CPU)",
+    **dict.fromkeys(("num_images", "images", "image_shape"), SAME_IMAGES),
+}
+"""What to do, by the entry of a description that differs, before "to resume it"."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -86,11 +93,12 @@ def train(
     """
     if "validation" not in evaluation:
         raise InputError(f"The sets to evaluate are {list(evaluation)}; one must be called 'validation'.")
+    devices = step_devices(run.batch_size)
+    batch_indices(run.seed, 0, len(images), run.batch_size)  # refuses, before anything is written, a batch too large
     init_key, step_key, evaluation_key = jax.random.split(jax.random.key(run.seed), 3)
     first_images = images[batch_indices(run.seed, 0, len(images), min(INIT_IMAGES, len(images)))]
     with Checkpoints(run.directory / "checkpoints") as checkpoints:
         state, seconds, losses = _start(run, checkpoints, make_state(model.init(init_key, first_images), optimizer))
-        devices = step_devices(run.batch_size)
         step = compiled_step(model, optimizer, devices)
         first = int(state.step)
         started = time.monotonic() - seconds
@@ -176,10 +184,10 @@ def _start(run: Run, checkpoints: Checkpoints, fresh: TrainState) -> tuple[Train
         if name in run.defaults and isinstance(before, dict):
             before = {**run.defaults[name], **before}
         if before != value:
-            same = f"set JAX_NUM_CPU_DEVICES={before} (on a CPU)" if name == "num_devices" else "give the same options"
             raise InputError(
                 f"{run.directory} holds a run with {name} = {before!r}, but this one has {value!r}; "
-                f"{same} to resume it, or another output folder to start anew."
+                f"{REMEDY.get(name, 'give the same options').format(before)} to resume it, or another output folder to "
+                "start anew."
             )
     return checkpoints.restore(newest, fresh), seconds, losses
 

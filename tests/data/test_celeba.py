@@ -93,6 +93,13 @@ def test_a_list_without_photographs_is_refused(tmp_path):
         prepare("celeba32", tmp_path)
 
 
+def test_a_page_saved_in_place_of_the_zip_file_is_refused(tmp_path):
+    (tmp_path / PARTITION).write_text("000000.jpg 0\n\n")
+    (tmp_path / f"{PHOTOGRAPHS}.zip").write_text("<html>Quota exceeded</html>")
+    with pytest.raises(InputError, match=r"img_align_celeba\.zip cannot be read as a zip file .*; fetch it again"):
+        prepare("celeba32", tmp_path)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not an image"])
 def test_a_missing_or_damaged_photograph_is_refused(official_files, content):
     file = official_files / PHOTOGRAPHS / "000002.jpg"

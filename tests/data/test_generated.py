@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from glowjax.data import ImageSet, generate
+from glowjax.data.generated import is_changed, is_generated
 from glowjax.errors import InputError
 
 NAMES = ["noise", "constant", "contrast-0.5", "contrast-0.5-to-black", "rotated-30"]
@@ -61,6 +62,18 @@ def test_contrast_keeps_labels_and_groups(small):
     reference = small.take(7, seed=5)
     np.testing.assert_array_equal(shrunk.labels, reference.labels)
     np.testing.assert_array_equal(shrunk.groups, reference.groups)
+
+
+@pytest.mark.parametrize("name", ["contrast-1", "rotated-0"])
+@pytest.mark.parametrize("count", [None, 30, 99])
+def test_all_images_changed_are_in_the_order_of_the_reference(small, name, count):
+    np.testing.assert_array_equal(generate(name, small, count, seed=3).images, small.images)
+
+
+def test_a_collected_set_may_be_called_like_a_generated_one():
+    assert is_generated("rotated-90")
+    assert not is_generated("rotated-mnist:test")
+    assert not is_changed("contrast-mri:train")
 
 
 def test_full_contrast_changes_nothing(small):

@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -68,6 +71,17 @@ def test_a_damaged_file_is_named(tmp_path):
             load("mine", data_dir=tmp_path)
 
 
+def deep_colour_png(side):
+    """A black PNG of three channels with 16 bits each, which Pillow reads but does not write."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", side, side, 16, 2, 0, 0, 0)
+    rows = (b"\0" + bytes(6 * side)) * side
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
 def test_transparency_and_deep_grey_are_refused(tmp_path):
     write(tmp_path / "mine/test/a.png", np.zeros((4, 4, 4), np.uint8))
     with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGBA; expected 8-bit grey \(L\) or RGB"):
@@ -75,9 +89,18 @@ def test_transparency_and_deep_grey_are_refused(tmp_path):
     write(tmp_path / "mine/test/a.png", np.zeros((4, 4), np.uint16))
     with pytest.raises(InputError, match=r"a\.png has the Pillow mode I"):
         load("mine", data_dir=tmp_path)
+    (tmp_path / "mine/test/a.png").write_bytes(deep_colour_png(4))
+    with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGB with 16 bits; expected 8-bit"):
+        load("mine", data_dir=tmp_path)
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "mine/test/a.png", transparency=(0, 0, 0))
     with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGB; expected .* without transparency"):
         load("mine", data_dir=tmp_path)
+
+
+def test_the_folder_in_which_one_stands_has_a_name(tmp_path, monkeypatch):
+    write(tmp_path / "mine/test/a.png", np.zeros((4, 4), np.uint8))
+    monkeypatch.chdir(tmp_path / "mine")
+    assert load(".").name == "mine:test"
 
 
 def test_an_empty_folder_is_refused(tmp_path):

@@ -30,9 +30,16 @@ def test_a_subset_tells_its_size_seed_and_origin(small):
     assert small.take(10, seed=4).source == "10 images drawn with seed 4 from 30 images: made for a test"
 
 
-@pytest.mark.parametrize("num_images", [None, 30, 1000])
-def test_taking_all_or_more_gives_the_whole_set(small, num_images):
-    assert small.take(num_images, seed=0) is small
+@pytest.mark.parametrize("num_images", [30, 1000])
+def test_taking_all_or_more_gives_the_whole_set_in_an_order_that_is_not_the_files(small, num_images):
+    taken = small.take(num_images, seed=0)
+    assert sorted(taken.labels) == sorted(small.labels)
+    assert (taken.labels != small.labels).any()
+    assert taken.source == "30 images in an order drawn with seed 0 from 30 images: made for a test"
+
+
+def test_no_number_leaves_a_set_as_it_is(small):
+    assert small.take(None) is small
 
 
 @pytest.mark.parametrize("num_images", [0, -1])

@@ -106,7 +106,9 @@ def test_python_objects_are_never_unpickled(write):
 
 
 def test_a_missing_key_is_refused(write):
-    assert_refused(write("mine_test.npz", images=IMAGES, label=np.arange(60)), "no 'image'; expected 'image'")
+    assert_refused(
+        write("mine_test.npz", images=IMAGES, label=np.arange(60)), r"has the keys \['images', 'label'\] and no 'image'"
+    )
 
 
 @pytest.mark.parametrize(

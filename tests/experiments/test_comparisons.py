@@ -110,14 +110,17 @@ def test_rankings_are_in_order_and_name_places(runs, folder):
 
 
 def test_reverse_has_both_directions_of_a_pair(runs, folder, tmp_path):
-    config = ReverseConfig((runs / "ramps-0", runs / "others-0"), ("noise",), 40, data_dir=folder, output_dir=tmp_path)
+    references = ("noise", "contrast-1")
+    config = ReverseConfig((runs / "ramps-0", runs / "others-0"), references, 40, data_dir=folder, output_dir=tmp_path)
     (pair,) = reverse.main(config).values()
     assert list(pair) == ["NVP-Glow trained on ramps", "NVP-Glow trained on others"]
     there, back = pair.values()
-    assert list(there) == ["ramps:test", "others:test", "noise"]
-    assert list(back) == ["others:test", "ramps:test", "noise"]
+    assert list(there) == ["ramps:test", "others:test", *references]
+    assert list(back) == ["others:test", "ramps:test", *references]
     for sets in (there, back):
-        (_, own), (_, other), _ = sets.items()
+        own, other, _, same = sets.values()
+        assert same["gap_nats"] == {"mean": 0, "sem": 0}  # compared image by image
+        assert "gap_nats" not in own
         gap = 64 * np.log(2) * (own["bits_per_dim"]["mean"] - other["bits_per_dim"]["mean"])
         assert other["gap_nats"]["mean"] == pytest.approx(gap, rel=1e-3)
         assert other["gap_nats"]["sem"] > 0
@@ -126,7 +129,10 @@ def test_reverse_has_both_directions_of_a_pair(runs, folder, tmp_path):
 
 def test_reverse_wants_two_training_sets(runs, tmp_path):
     with pytest.raises(InputError, match=r"trained on ramps.*expected two or more models of one kind"):
-        reverse.main(ReverseConfig((runs / "ramps-0", runs / "ramps-1"), output_dir=tmp_path))
+        reverse.main(ReverseConfig((runs / "ramps-0",), output_dir=tmp_path))
+    alike = (runs / "ramps-0", runs / "ramps-1", runs / "others-0")
+    with pytest.raises(InputError, match="expected one of each: compare those that are alike"):
+        reverse.main(ReverseConfig(alike, output_dir=tmp_path))
 
 
 def test_an_ensemble_is_the_mean_of_likelihoods_beside_each_member(runs, folder, tmp_path):
@@ -147,9 +153,13 @@ def test_an_ensemble_is_the_mean_of_likelihoods_beside_each_member(runs, folder,
     assert pictures(tmp_path) == 2
 
 
-def test_an_ensemble_wants_seeds_that_differ_and_one_architecture(runs, tmp_path):
-    for run_dirs in ((runs / "ramps-0",) * 2, (runs / "ramps-0", runs / "others-0"), (runs / "ramps-0",)):
-        with pytest.raises(InputError, match="expected two or more of one architecture"):
+def test_an_ensemble_wants_seeds_that_differ_and_nothing_else(runs, folder, tmp_path):
+    training = dataclasses.replace(TINY.training, seed=2, num_steps=3)
+    longer = dataclasses.replace(TINY, training=training, data_dir=folder, output_dir=tmp_path / "shorter")
+    train.main(longer)
+    groups = [(runs / "ramps-0", other) for other in (runs / "ramps-0", runs / "others-0", longer.output_dir)]
+    for run_dirs in (*groups, (runs / "ramps-0",)):
+        with pytest.raises(InputError, match="expected two or more of one architecture, trained alike"):
             ensemble.main(EnsembleConfig(("others",), run_dirs, output_dir=tmp_path))
     with pytest.raises(InputError, match=r"either --run-dirs .* or a --preset"):
         ensemble.main(EnsembleConfig(("others",), output_dir=tmp_path))

@@ -2,19 +2,17 @@
 
 import dataclasses
 import json
-import types
 
 import numpy as np
 import pytest
 
-from experiments import contrast, curvature, explained, moments, spectrum, train
+from experiments import contrast, curvature, moments, spectrum, train
 from experiments.architectures import GlowConfig
 from experiments.contrast import ContrastConfig
 from experiments.curvature import CurvatureConfig
 from experiments.moments import MomentsConfig
 from experiments.presets import TrainConfig, TrainingConfig
 from experiments.spectrum import SpectrumConfig
-from glowjax.data import ImageSet
 from glowjax.errors import InputError
 
 TINY = TrainConfig(
@@ -94,24 +92,8 @@ def test_moments_are_numpys_in_units_of_0_to_1(folder, tmp_path):
     expected = images.var(axis=0).sum(axis=(0, 1))
     np.testing.assert_allclose(results["others:test"]["summed_variance_by_channel"], expected, rtol=1e-4)
     assert (tmp_path / "moments.png").stat().st_size > 1000
-
-
-def test_the_first_images_of_a_sorted_set_are_of_all_its_classes_when_ways_lead_to_them(monkeypatch):
-    class SeenError(Exception):
-        pass
-
-    def seen(log_prob, p, q, *_, num_paths, **__):
-        for points in (p, q):
-            assert set(np.floor(points[:num_paths, 0, 0, 0])) == {0, 1, 2, 3}
-            np.testing.assert_array_equal(np.sort(np.floor(points[:, 0, 0, 0])), labels)
-        raise SeenError
-
-    monkeypatch.setattr(explained.an, "location_spread_gap", seen)
-    labels = np.repeat(np.arange(4), 25)
-    images = np.broadcast_to(labels[:, None, None, None], (100, 2, 2, 1)).astype(np.uint8)
-    model = types.SimpleNamespace(model=types.SimpleNamespace(log_prob=sum), params=())
-    with pytest.raises(SeenError):
-        explained.explain(model, ImageSet("a", images), ImageSet("b", images), num_paths=20, num_nodes=2, seed=0)
+    with pytest.raises(InputError, match="Both sets are called 'others:test'; name two"):
+        moments.main(MomentsConfig("others", "others:test", data_dir=folder, output_dir=tmp_path))
 
 
 def test_an_explanation_needs_a_set_to_explain(trained):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import roc_auc_score
 
 from experiments.classifier import Predicted
 from experiments.gates import Answered, area_under_risk, risk_coverage, scores, share, thresholds
@@ -45,10 +44,16 @@ def test_confidently_wrong_needs_both():
 
 
 def test_a_share_has_wilsons_interval_also_at_the_ends():
-    interval = share(np.zeros(50, bool))
-    assert (interval.value, interval.low) == (0, 0)
-    z = stats.norm.ppf(0.975)
-    assert interval.high == pytest.approx(z**2 / (50 + z**2))
+    for count in (0, 20, 50):
+        interval = share(np.arange(50) < count)
+        expected = stats.binomtest(count, 50).proportion_ci(0.95, method="wilson")
+        assert interval == pytest.approx((count / 50, *expected), abs=1e-12)
+
+
+def test_where_all_images_agree_a_share_is_known_as_well_as_there_are_groups():
+    grouped = share(np.ones(200, bool), np.repeat(np.arange(10), 20))
+    assert grouped == pytest.approx(share(np.ones(10, bool)))
+    assert grouped.low < 0.8
 
 
 def test_a_share_over_groups_is_as_uncertain_as_the_groups_are_few():
@@ -69,7 +74,23 @@ def test_the_area_orders_scores_as_auroc_does_and_a_blind_one_has_the_overall_ri
     rng = np.random.default_rng(0)
     wrong = rng.integers(0, 2, 1_000)
     good, bad, blind = wrong + rng.normal(0, 1, 1_000), -wrong + rng.normal(0, 1, 1_000), np.zeros(1_000)
-    areas = [area_under_risk(score, wrong) for score in (good, blind, bad)]
+    areas = [area_under_risk([(score, wrong, None)]) for score in (good, blind, bad)]
     assert areas[0].high < areas[1].low <= areas[1].high < areas[2].low
     assert areas[1].value == pytest.approx(wrong.mean())
-    assert roc_auc_score(wrong, good) > 0.5 > roc_auc_score(wrong, bad)
+
+
+def test_the_area_is_of_all_parts_and_as_uncertain_as_their_groups_are_few():
+    rng = np.random.default_rng(1)
+    scores_of, wrong = rng.normal(size=(2, 200)), rng.integers(0, 2, (2, 200)).astype(bool)
+    scores_of[1] += np.repeat(rng.normal(0, 3, 10), 20)  # images of one photo score alike, and are wrong alike
+    wrong[1] = np.repeat(rng.integers(0, 2, 10), 20)
+    groups = np.repeat(np.arange(10), 20)
+    alone = area_under_risk([(scores_of[0], wrong[0], None), (scores_of[1], wrong[1], None)])
+    grouped = area_under_risk([(scores_of[0], wrong[0], None), (scores_of[1], wrong[1], groups)])
+    assert alone.value == grouped.value == risk_coverage(scores_of.ravel(), wrong.ravel())[1].mean()
+    assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
+
+
+def test_parts_are_resampled_apart_so_that_their_shares_stay():
+    parts = [(np.zeros(50), np.zeros(50, bool), None), (np.zeros(50), np.ones(50, bool), None)]
+    assert area_under_risk(parts) == (0.5, 0.5, 0.5)  # a blind gate: the share of wrong answers, which is fixed

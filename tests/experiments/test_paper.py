@@ -18,7 +18,7 @@ from experiments import (
     spectrum,
     train,
 )
-from experiments.pair_plan import PaperConfig
+from experiments.pair_plan import Pair, PaperConfig
 from experiments.presets import PRESETS
 from experiments.trained import load
 from glowjax.errors import InputError
@@ -82,7 +82,7 @@ def test_all_of_it_is_run_once_and_reported_with_what_is_not(config, monkeypatch
 def test_every_stage_comes_after_those_it_needs_and_an_ensemble_has_its_seeds(config):
     config = dataclasses.replace(config, num_members=3)
     (pair,), _ = paper.pairs_here(config)
-    plan = pair_plan.stages(pair, ("others:test",), config)
+    plan = pair_plan.stages(pair, pair_plan.partners([pair]), config)
     names = list(plan)
     for name, stage in plan.items():
         assert all(names.index(other) < names.index(name) for other in stage.needs)
@@ -91,6 +91,24 @@ def test_every_stage_comes_after_those_it_needs_and_an_ensemble_has_its_seeds(co
     assert members.config.run_dirs == tuple(plan[name].config.output_dir for name in members.needs)
     folders = [stage.config.output_dir for stage in plan.values()]
     assert len(set(folders)) == len(folders)
+
+
+def test_shared_runs_follow_every_set_that_they_are_compared_with(config):
+    pairs = [Pair("ramps", "others:test", "small-8"), Pair("third", "ramps:test", "small-8")]
+    watched = pair_plan.partners(pairs)
+    assert watched == {"ramps": ("others:test", "third:test"), "others": ("ramps:test",), "third": ("ramps:test",)}
+    plans = [pair_plan.stages(pair, watched, config) for pair in pairs]
+    forward, backward = (plan["train nvp on ramps, seed 0"].config for plan in plans)
+    assert forward == backward
+    assert forward.watch == ("others:test", "third:test")
+
+
+def test_nothing_is_trained_on_a_set_without_test_images(config):
+    (config.data_dir / "others_test.npz").unlink()
+    (pair,), _ = paper.pairs_here(dataclasses.replace(config, pairs=("ramps/others",)))
+    stages = pair_plan.stages(pair, pair_plan.partners([pair]), config)
+    with pytest.raises(InputError, match="'others' has no split 'test'"):
+        stages["train nvp on others, seed 0"].main(stages["train nvp on others, seed 0"].config)
 
 
 def test_a_pair_without_a_preset_for_its_images_is_left_out(config):

@@ -9,6 +9,7 @@ from pathlib import Path
 import chex
 import numpy as np
 import pytest
+from PIL import Image
 from tiny import TINY, write_ramps
 
 import experiments.filter
@@ -17,6 +18,7 @@ from experiments import (
     contrast,
     curvature,
     demo,
+    likelihood_page,
     likelihoods,
     model_classes,
     own_samples,
@@ -30,6 +32,7 @@ from experiments.filter import FilterConfig
 from experiments.likelihoods import LikelihoodsConfig
 from experiments.model_classes import ModelClassesConfig
 from experiments.presets import PRESETS
+from experiments.scoring import collected, image_sets
 from experiments.trained import load, name_each
 from glowjax.errors import InputError
 from glowjax.train import loop
@@ -61,7 +64,7 @@ def test_likelihoods_reports_every_set_and_writes_the_numbers_behind_each_figure
         assert (output / f"{figure}.png").stat().st_size > 1000
         assert json.loads((output / f"{figure}.json").read_text())
     page = (output / "report.html").read_text()
-    assert "40 (20 photos)" in page
+    assert "40 (20 groups)" in page
     assert page.count("data:image/png;base64,") == 4
     values = json.loads((output / "log-likelihoods.json").read_text())["ramps test"]
     mean = -np.mean(values) / (64 * np.log(2))
@@ -73,6 +76,24 @@ def test_likelihoods_reports_every_set_and_writes_the_numbers_behind_each_figure
 def test_a_set_of_another_shape_is_refused_and_never_resized(trained, folder):
     with pytest.raises(InputError, match=r"16x16x1.*8x8x1.*never resizes"):
         likelihoods.main(LikelihoodsConfig(trained, ("large",), data_dir=folder))
+
+
+def test_two_sets_of_one_name_are_refused_and_one_that_is_named_twice_comes_once(trained, folder, tmp_path):
+    elsewhere = tmp_path / "ramps" / "test"
+    elsewhere.mkdir(parents=True)
+    for n in range(3):
+        Image.fromarray(np.full((8, 8), 80 * n, np.uint8)).save(elsewhere / f"{n}.png")
+    with pytest.raises(InputError, match="would be called 'ramps:test' in tables and figures, and so would another"):
+        likelihoods.main(LikelihoodsConfig(trained, (f"{elsewhere.parent}:test",), data_dir=folder))
+    sets = image_sets(load(trained), ("others", "others:test", "ramps"), folder, 20, seed=0)
+    assert [one.name for one in sets] == ["ramps:test", "others:test"]
+
+
+def test_a_set_of_ones_own_may_be_called_like_a_generated_one(trained, folder, tmp_path):
+    own = tmp_path / "rotated-ramps.npz"
+    np.savez(own, image=np.load(folder / "others_test.npz")["image"])
+    sets = {one.name: None for one in image_sets(load(trained), (f"{own}:all", "rotated-90"), folder, None, seed=0)}
+    assert list(collected(sets)) == ["ramps:test", "rotated-ramps:all"]
 
 
 def test_a_run_is_not_resumed_as_another_model(trained, folder):
@@ -293,10 +314,12 @@ def test_runs_are_drawn_by_the_time_that_they_took(trained, tmp_path):
         training_time.main(dataclasses.replace(config, run_dirs=()))
 
 
-def test_a_set_that_was_watched_late_or_was_once_not_finite_is_drawn_where_it_is_known(trained):
+def test_a_set_that_was_watched_late_or_was_once_not_finite_is_drawn_where_it_is_known(trained, tmp_path):
     values = ({}, {"mnist": None}, {"mnist": 7.0}, {"mnist": 9.0})
     history = [{"step": k, "seconds": k, "validation": 4.0} | value for k, value in enumerate(values)]
-    seconds, curves = training_time.bits(dataclasses.replace(load(trained), history=history))
+    changed = dataclasses.replace(load(trained), history=history)
+    likelihood_page._along_training(changed, tmp_path)
+    seconds, curves = training_time.bits(changed)
     np.testing.assert_array_equal(curves["MNIST"], [np.nan, np.nan, 7, 9])
     assert list(training_time.compressed(curves)) == [training_time.IN_DIST, "MNIST"]
     assert seconds == [0, 1, 2, 3]

@@ -13,6 +13,8 @@ from glowjax.errors import InputError
 class Config:
     output_dir: Path
     number: int = 0
+    remark: str | None = None
+    data_dir: Path | None = None
 
 
 @pytest.fixture
@@ -26,6 +28,7 @@ def plan(calls, root, first=0, refused=False):
         config.output_dir.mkdir(exist_ok=True)
         if config.number < 0:
             raise InputError("No images of cats here; bring some.")
+        return {}
 
     return {
         "train": Stage(run, Config(root / "train", first), "python -m train"),
@@ -48,6 +51,29 @@ def test_a_change_reruns_a_stage_and_what_reads_it_and_nothing_else(calls, tmp_p
     calls.clear()
     run_plan(plan(calls, tmp_path, first=1))
     assert calls == ["train", "look", "compare"]
+
+
+def test_what_a_stage_ignores_does_not_run_it_again(calls, tmp_path):
+    stages = plan(calls, tmp_path)
+    remarked = {
+        name: dataclasses.replace(one, config=dataclasses.replace(one.config, remark=name), ignored=("remark",))
+        for name, one in stages.items()
+    }
+    run_plan(stages)
+    run_plan(remarked)
+    assert len(calls) == 4
+
+
+def test_another_data_folder_in_the_environment_runs_all_again(calls, tmp_path, monkeypatch):
+    for count in (4, 8, 8):
+        run_plan(plan(calls, tmp_path))
+        assert len(calls) == count
+        monkeypatch.setenv("GLOWJAX_DATA_DIR", str(tmp_path))
+
+
+def test_the_time_of_a_stage_is_its_own_where_it_knows_it(calls, tmp_path):
+    stages = {"train": Stage(lambda config: {"seconds": 7200.0}, Config(tmp_path), "python -m train")}
+    assert run_plan(stages)["train"].seconds == run_plan(stages)["train"].seconds == 7200
 
 
 def test_an_interrupted_plan_goes_on_with_the_stage_that_was_cut_short(calls, tmp_path):

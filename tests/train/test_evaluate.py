@@ -47,3 +47,5 @@ def test_samples_come_in_batches_and_as_many_as_asked_for(params):
 def test_no_images_are_refused(params, images):
     with pytest.raises(InputError, match="nothing to evaluate"):
         log_likelihoods(MODEL, params, KEY, images[:0])
+    with pytest.raises(InputError, match="num_images must be a positive whole number, but is 0"):
+        samples(MODEL, params, KEY, 0)

@@ -102,9 +102,16 @@ def test_a_run_on_another_number_of_devices_says_how_to_have_as_many_again(tmp_p
         trained(run_of(tmp_path, description={**DESCRIPTION, "num_devices": 2}), images)
 
 
-def test_a_batch_larger_than_the_set_is_refused(tmp_path, images):
+def test_a_run_on_other_images_says_that_it_is_they_that_differ(tmp_path, images):
+    trained(run_of(tmp_path, num_steps=1, description={**DESCRIPTION, "num_images": 7}), images)
+    with pytest.raises(InputError, match=r"num_images = 7, .* 8; name the data folder that it had, .* to resume it"):
+        trained(run_of(tmp_path, description={**DESCRIPTION, "num_images": 8}), images)
+
+
+def test_a_batch_larger_than_the_set_is_refused_before_anything_is_written(tmp_path, images):
     with pytest.raises(InputError, match="batch size is 9 and the training set has 8 images"):
-        trained(run_of(tmp_path, batch_size=9), images)
+        trained(run_of(tmp_path / "run", batch_size=9), images)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_order_of_images_depends_on_the_seed_alone(tmp_path, images, monkeypatch):
