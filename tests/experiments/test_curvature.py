@@ -96,6 +96,6 @@ def test_moments_are_numpys_in_units_of_0_to_1(folder, tmp_path):
         moments.main(MomentsConfig("others", "others:test", data_dir=folder, output_dir=tmp_path))
 
 
-def test_an_explanation_needs_a_set_to_explain(trained):
+def test_an_explanation_needs_a_set_to_explain(trained, folder):
     with pytest.raises(InputError, match="names no data set"):
-        curvature.main(CurvatureConfig(trained, ()))
+        curvature.main(CurvatureConfig(trained, ("ramps",), data_dir=folder))
