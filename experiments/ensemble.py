@@ -20,16 +20,13 @@ import tyro
 from experiments import report, train
 from experiments.command_line import command, run
 from experiments.ensemble_page import MEAN, MIXTURE, in_words, sections
-from experiments.presets import PRESETS, TrainConfig, adapted
+from experiments.presets import PRESETS, TrainConfig, TrainingConfig, adapted
 from experiments.published import title
 from experiments.scoring import REFERENCES, Scored, Sets, score_alike, summary
 from experiments.trained import Trained, load
 from glowjax.errors import InputError, unknown
 from glowjax.likelihood import log_mean_exp
 from glowjax.output import writable_directory
-
-NOT_LEARNED_BY = ("seed", "evaluate_every")
-"""Options of training in which members may differ."""
 
 QUESTION = "Does the mean of several models' likelihoods repair what one model gets wrong?"
 
@@ -146,8 +143,8 @@ def load_members(run_dirs: tuple[Path, ...]) -> list[Trained]:
 
 def _but_for_the_seed(one: Trained) -> tuple[Any, ...]:
     """What the members of an ensemble have in common."""
-    training = {name: value for name, value in one.description["training"].items() if name not in NOT_LEARNED_BY}
-    return one.name, one.architecture, one.description.get("images"), json.dumps(training, sort_keys=True)
+    training = dataclasses.replace(TrainingConfig(**one.description["training"]), seed=0, evaluate_every=1)
+    return one.name, one.architecture, one.description.get("images"), training
 
 
 def mixture(log_likelihoods: np.ndarray) -> np.ndarray:

@@ -86,6 +86,7 @@ def main(config: FilterConfig) -> dict[str, Any]:
 
     test, *foreign = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
     clean = {0.0: test} | {angle: resolve(f"rotated-{angle:g}", test) for angle in config.angles}
+    foreign = [images for images in foreign if images.name not in {one.name for one in clean.values()}]
     rotated = {angle: answer(config, models, classifier, images, True) for angle, images in clean.items()}
     others = {images.name: answer(config, models, classifier, images, False) for images in foreign}
 

@@ -74,10 +74,15 @@ def share(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:
 
 
 def _effective_count(values: np.ndarray, groups: np.ndarray) -> float:
-    """How many independent images would know the share of [N] booleans as well; where all agree, one a group."""
-    share_of = mean_with_interval(values.astype(float), groups)
-    variance = share_of.mean * (1 - share_of.mean)
-    return variance / share_of.sem**2 if share_of.sem else len(np.unique(groups))
+    """How many independent images know the share of [N] booleans as well: N at most; where all agree, one a group.
+
+    That of Korn and Graubard (1998), with Student's t for the error that is known from few groups.
+    """
+    mean = mean_with_interval(values.astype(float), groups)
+    if mean.mean in (0, 1):
+        return len(np.unique(groups))
+    reach, z = max(mean.high - mean.mean, np.finfo(float).eps), stats.norm.ppf((1 + CONFIDENCE) / 2)
+    return min(len(values), mean.mean * (1 - mean.mean) * (z / reach) ** 2)
 
 
 def risk_coverage(score: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import experiments.filter
 from experiments import (
@@ -133,7 +133,7 @@ def find(in_dist: str, out_dist: str, config: PaperConfig) -> Pair:
     return Pair(in_dist, f"{out_dist}:{split}", preset)
 
 
-Watched = Mapping[str, tuple[str, ...]]
+Watched: TypeAlias = Mapping[str, tuple[str, ...]]
 """The sets that are followed along the training on each data set."""
 
 
@@ -173,7 +173,7 @@ def _training(kind: str, in_dist: str, preset: str, watched: Watched, config: Pa
         num_steps=config.num_steps,
         seed=seed,
     )
-    return Stage(_train, run, train_command(run), ignored=("watch",))
+    return Stage(_train, run, train_command(run), ignored=("watch",), places=_places(config, in_dist))
 
 
 def _train(config: TrainConfig) -> dict[str, Any]:
@@ -254,4 +254,10 @@ def _stage(
     folder = config.root / pair.name / "-".join(filter(None, (short, kind)))
     placed = dataclasses.replace(options, data_dir=config.data_dir, output_dir=folder, seed=config.seed)
     name = " ".join(filter(None, (f"{pair.name}:", short, kind)))
-    return name, Stage(module.main, placed, command(short, placed), tuple(map(_name, trainings)))
+    needs, places = tuple(map(_name, trainings)), _places(config, pair.in_dist, pair.other)
+    return name, Stage(module.main, placed, command(short, placed), needs, places=places)
+
+
+def _places(config: PaperConfig, *data_sets: str) -> str:
+    """Where the splits of the sets are: a set may be bundled first and complete in a data folder later."""
+    return ", ".join(f"{name}: {splits(name, config.data_dir)}" for name in data_sets)

@@ -108,7 +108,7 @@ def image_sets(
     named = {test.name: test}
     for spec in specs:
         one = resolve(spec, test, data_dir, num_images, seed)
-        if named.setdefault(one.name, one).source != one.source:
+        if not np.array_equal(named.setdefault(one.name, one).images, one.images):
             raise InputError(
                 f"'{spec}' would be called '{one.name}' in tables and figures, and so would another of the sets: "
                 "rename the file or the folder of one."

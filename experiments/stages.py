@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 
-from glowjax.data.data_dir import data_folder
 from glowjax.errors import InputError
 
 MARKER = "finished.json"
@@ -22,10 +21,11 @@ class Stage:
 
     Attributes:
         main: runs it, given `config`; returns its results, with the "seconds" of all its sessions where it knows them.
-        config: a frozen dataclass, with `data_dir`, and `output_dir`, a folder of its own.
+        config: a frozen dataclass, whose `output_dir` is a folder of its own.
         command: the same from the command line.
         needs: names of the stages before it whose output it reads.
         ignored: options of `config` that, changed, do not make a finished stage run again.
+        places: where its images were found; from elsewhere they may be others, so that it runs again.
     """
 
     main: Callable[[Any], Mapping[str, Any]]
@@ -33,6 +33,7 @@ class Stage:
     command: str
     needs: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    places: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +95,8 @@ def _run(name: str, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outcome:
 
 
 def fingerprint(name: str, plan: Plan) -> str:
-    """A hash of a stage's configuration with the data folder that it has, and of those of the stages that it needs."""
+    """A hash of a stage's configuration and places, and of those of the stages that it needs."""
     stage = plan[name]
     config = dataclasses.replace(stage.config, **dict.fromkeys(stage.ignored))
-    folder = str(data_folder(config.data_dir))  # without one, the environment's
-    content = [name, repr(config), folder, *(fingerprint(other, plan) for other in stage.needs)]
+    content = [name, repr(config), stage.places, *(fingerprint(other, plan) for other in stage.needs)]
     return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()

@@ -29,8 +29,8 @@ class Spread(NamedTuple):
 
     Attributes:
         value: from function values; exact, with a bootstrap error.
-        gradient: from gradients along the ways from the mean to the images; equals `value` but for the quadrature.
-        smooth: from Hessians along the ways.
+        gradient: from gradients along the paths from the mean to the images; equals `value` but for the quadrature.
+        smooth: from Hessians along the paths.
         kink: gradient - smooth: the jumps of the gradient. Zero within its error for a smooth density, but for the
             quadrature error of `smooth`, which moves into it: compare two numbers of nodes.
         at_mean: 1/2 Tr(H S) with the Hessian at the mean alone: what a Taylor analysis would have said.
@@ -89,8 +89,8 @@ def location_spread_gap(
         log_prob_fn: the log density of one point, in nats.
         in_dist: [N, *shape], points from p.
         out_dist: [M, *shape], points from q.
-        num_nodes: Gauss-Legendre nodes on each way.
-        num_paths: the ways to the first so many images of each set are integrated along; None for all.
+        num_nodes: Gauss-Legendre nodes on each path.
+        num_paths: the paths to the first so many images of each set are integrated along; None for all.
         key: of the bootstrap; without one, the same resamples every time.
         num_resamples: at least 2.
         groups_in: [N] labels of what was drawn independently; whole groups are resampled.
@@ -99,7 +99,7 @@ def location_spread_gap(
 
     Raises:
         InputError: where the sets do not suit the density or each other, a value is not finite, there is fewer than one
-            node, or there are fewer than two resamples or ways.
+            node, or there are fewer than two resamples or paths.
     """
     in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     if num_resamples < 2:

@@ -1,4 +1,4 @@
-"""log p along the straight ways from a centre to points: phi(t) = log p(c + t d), d = x - c, and its derivatives.
+"""log p along the straight paths from a centre to points: phi(t) = log p(c + t d), d = x - c, and its derivatives.
 
 phi' = grad log p . d and phi'' = d' H d are forward-mode derivatives in the one variable t, three passes each, whatever
 the dimension. Integrals over t in [0, 1] are Gauss-Legendre sums over the nodes:
@@ -6,8 +6,8 @@ the dimension. Integrals over t in [0, 1] are Gauss-Legendre sums over the nodes
     phi(1) - phi(0) - phi'(0) = integral of [phi'(t) - phi'(0)] dt                        for every continuous log p
                               = integral of (1 - t) phi''(t) dt                           for smooth log p only.
 
-With ReLU conditioners phi' jumps where the way crosses a kink; phi'', as autodiff gives it, does not contain the jumps.
-The difference of the two right-hand sides is what the kinks contribute.
+With ReLU conditioners phi' jumps where the path crosses a kink; phi'', as autodiff gives it, does not contain the
+jumps. The difference of the two right-hand sides is what the kinks contribute.
 """
 
 import functools
@@ -31,7 +31,7 @@ class Nodes(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """log p along the way from a centre to each of N points, in nats.
+    """log p along the path from a centre to each of N points, in nats.
 
     Attributes:
         center: [N], phi(0).
@@ -57,8 +57,8 @@ class SecondOrderParts(NamedTuple):
 
     Attributes:
         value: from function values; exact.
-        gradient: from gradients along the way; equals `value` but for the quadrature.
-        smooth: from Hessians along the way; equals `value` where log p is smooth.
+        gradient: from gradients along the path; equals `value` but for the quadrature.
+        smooth: from Hessians along the path; equals `value` where log p is smooth.
         kink: gradient - smooth.
         at_center: from the Hessian at the centre alone, 1/2 d' H d.
     """
@@ -90,7 +90,7 @@ def profile(
     *,
     points_name: str = "points",
 ) -> Profile:
-    """Values of log p and its derivatives along the ways from `center` to `points` [N, *shape] at `t` [T].
+    """Values of log p and its derivatives along the paths from `center` to `points` [N, *shape] at `t` [T].
 
     The centre is one for all, [*shape], or one for each point, [N, *shape].
 
@@ -100,22 +100,22 @@ def profile(
     points = check_points(log_prob_fn, points, points_name, least=1)
     center = check_like("center", center, points if jnp.ndim(center) == points.ndim else points[0])
     check_forward_mode(log_prob_fn, points[0])
-    ways = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
-    result = _profile(log_prob_fn, ways, tuple(map(float, t)), chunk_size)
+    paths = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
+    result = _profile(log_prob_fn, paths, tuple(map(float, t)), chunk_size)
     for name, values in result._asdict().items():
-        check_finite(f"log_prob_fn on the way from the centre to {points_name}[n] ({name}, by n and node)", values)
+        check_finite(f"log_prob_fn on the path from the centre to {points_name}[n] ({name}, by n and node)", values)
     return result
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2, 3))
-def _profile(log_prob_fn: LogProb, ways: Array, t: tuple[float, ...], chunk_size: int | None) -> Profile:
-    times = jnp.asarray((0.0, *t, 1.0), ways.dtype)
+def _profile(log_prob_fn: LogProb, paths: Array, t: tuple[float, ...], chunk_size: int | None) -> Profile:
+    times = jnp.asarray((0.0, *t, 1.0), paths.dtype)
 
-    def along(way: Array) -> tuple[Array, Array, Array]:
-        """phi, phi' and phi'' [T + 2] on the way from way[0] to way[1]."""
-        return jax.lax.map(functools.partial(_derivatives, log_prob_fn, way[0], way[1] - way[0]), times)
+    def along(path: Array) -> tuple[Array, Array, Array]:
+        """phi, phi' and phi'' [T + 2] on the path from its first point to its last."""
+        return jax.lax.map(functools.partial(_derivatives, log_prob_fn, path[0], path[1] - path[0]), times)
 
-    value, slope, curvature = map_chunks(along, ways, chunk_size)
+    value, slope, curvature = map_chunks(along, paths, chunk_size)
     return Profile(
         value[:, 0], value[:, -1], slope[:, 0], curvature[:, 0], value[:, 1:-1], slope[:, 1:-1], curvature[:, 1:-1]
     )

@@ -14,7 +14,7 @@ class Remainder(NamedTuple):
 
     Attributes:
         total: from function values; exact.
-        smooth: from the Hessian along the ways to the data: how much it differs from the one at the centre.
+        smooth: from the Hessian along the paths to the data: how much it differs from the one at the centre.
         kink: from jumps of the gradient, which no Hessian sees; zero within its error for a smooth density, but for the
             quadrature error of `smooth`, which moves into it: compare two numbers of nodes.
         quadrature: smooth + kink - total: the error of the sums of gradients over nodes. Raise `num_nodes` where it
@@ -38,10 +38,10 @@ def remainder(
     groups_out: Any = None,
     chunk_size: int | None = None,
 ) -> Remainder:
-    """The remainder of the second-order gap around `center`, measured along straight ways to every image.
+    """The remainder of the second-order gap around `center`, measured along straight paths to every image.
 
     Standard errors are over images, with the centre held fixed. Arguments as for `second_order_gap`, with the number of
-    Gauss-Legendre nodes on each way; cost is num_nodes + 2 second derivatives along a line for each image.
+    Gauss-Legendre nodes on each path; cost is num_nodes + 2 second derivatives along a line for each image.
 
     Raises:
         InputError: as `second_order_gap` does, or for fewer than one node.

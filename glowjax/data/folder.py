@@ -7,7 +7,7 @@ usual formats too. Files are read in the order of their names; grey files give o
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from glowjax.data.image_set import ImageSet
 from glowjax.data.split import PARTS, part
@@ -92,7 +92,7 @@ def _read_file(file: Path) -> np.ndarray:
     """[H, W, C] uint8, one image file."""
     try:
         with Image.open(file) as image:
-            mode = f"{image.mode} with 16 bits" if ";16" in str(image.tile) else image.mode
+            mode = f"{image.mode} with 16 bits" if _is_deep(image) else image.mode
             if mode in _EXACT and "transparency" not in image.info:
                 pixels = np.asarray(image.convert(_EXACT[mode]))
                 return pixels[..., None] if pixels.ndim == 2 else pixels
@@ -104,6 +104,15 @@ def _read_file(file: Path) -> np.ndarray:
     raise InputError(
         f"{file} has the Pillow mode {mode}; expected 8-bit grey (L) or RGB without transparency; convert it."
     )
+
+
+def _is_deep(image: ImageFile.ImageFile) -> bool:
+    """Whether a colour file that was not read yet has more than 8 bits a channel, which Pillow would cut to 8.
+
+    Pillow decodes PNG and TIFF by a raw mode, and PPM by its largest value, where that is not 255.
+    """
+    args = image.tile[0][3] if image.tile else ()
+    return "'RGB;16" in repr(args) or (image.format == "PPM" and isinstance(args, tuple) and args[-1] > 255)
 
 
 def _text(image: np.ndarray) -> str:

@@ -27,7 +27,7 @@ def is_generated(name: str) -> bool:
 
 def is_changed(name: str) -> bool:
     """Whether a generated set is made of the images of the reference, one by one and in their order."""
-    return name.startswith((_CONTRAST, _ROTATED)) and ":" not in name
+    return name.startswith((_CONTRAST, _ROTATED)) and ":" not in name and not name.endswith(".npz")
 
 
 def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int = 0) -> ImageSet:

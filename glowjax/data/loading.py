@@ -46,7 +46,7 @@ def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> 
     """
     directory = data_folder(data_dir)
     if _is_path(name):
-        return _load_path(Path(name).expanduser().resolve(), split)
+        return _load_path(Path(os.path.abspath(Path(name).expanduser())), split)
     for source in SOURCES:
         if split in source.splits(name, directory):
             return source.read(name, split, directory)
@@ -83,7 +83,8 @@ def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
     """What to tell where no source has the split."""
     if generated.is_generated(name):
         return InputError(
-            f"'{name}' is generated in the shape of a reference set; use glowjax.data.resolve with `like`."
+            f"'{name}' is generated in the shape of a reference set and has no splits; use glowjax.data.resolve with "
+            "`like`."
         )
     found = [f"'{present}' ({place})" for present, place in splits(name, data_dir).items()]
     known = known_names(data_dir)

@@ -52,7 +52,7 @@ def resolve(
         InputError: the set cannot be found, has another shape than `like`, or is generated and lacks `like`.
     """
     name, split = parse_spec(spec)
-    if is_generated(name):
+    if is_generated(spec):
         if like is None:
             raise InputError(
                 f"The generated set '{name}' needs a reference set for its shape; expected an ImageSet as `like`."

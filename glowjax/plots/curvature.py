@@ -169,7 +169,7 @@ def spectrum(eigenvalues: Any, eigenimages: Any, variances: Mapping[str, Any], t
     strip.set_ylim(-1.5, 0.5)
     strip.set_aspect("equal", adjustable="box")
     strip.set_axis_off()
-    strip.set_title(f"eigen-images 1 to {columns}, and the others below: grey is zero, each scaled to its own peak")
+    strip.set_title("eigen-images, row by row: grey is zero, each scaled to its own peak")
     figure.suptitle(title, x=0.01, ha="left", fontsize="large")
     legend_below(figure, bottom)
     return figure

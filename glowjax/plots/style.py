@@ -96,10 +96,10 @@ def finite_arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def legend_below(figure: Figure, axes: Axes) -> None:
-    """Puts the legend of `axes` under the whole figure, where it can hide no data."""
+def legend_below(figure: Figure, axes: Axes, num_columns: int | None = None) -> None:
+    """Puts the legend of `axes` under the whole figure, where it can hide no data; in as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
-    num_columns = max(1, 90 // (max(map(len, labels)) + 8))  # some 90 characters fit a line, 8 go to the handle
+    num_columns = num_columns or max(1, 90 // (max(map(len, labels)) + 8))  # 90 characters a line, 8 for the handle
     figure.legend(handles, labels, loc="outside lower center", ncols=num_columns)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -90,10 +91,10 @@ def bits_by_time(
             axes.plot(minutes, curve, color=colour, linestyle=dashes, linewidth=2.2 if thick else 1.2)
             axes.plot(minutes[-1:], curve[-1:], "o", color=colour, markerfacecolor="none", markersize=6)
         axes.plot([], [], color=colour, linewidth=2.2, label=run)
-    for _ in range(len(runs), len(sets)):  # the runs fill a column of the legend, so that the sets begin another
-        axes.plot([], [], " ", label=" ")
+    _fill_column(axes, len(sets) - len(runs))
     for name in sets:
         axes.plot([], [], color="0.4", linestyle=DASHES[sets.index(name) % len(DASHES)], label=name)
+    _fill_column(axes, len(runs) - len(sets))
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda minutes, _: f"{minutes:g}")
@@ -101,8 +102,14 @@ def bits_by_time(
     axes.set_xlabel("training time [minutes, logarithmic]")
     axes.set_ylabel("bits/dim (lower is likelier)")
     axes.set_title(title)
-    legend_below(figure, axes)
+    legend_below(figure, axes, num_columns=2)  # runs and sets
     return figure
+
+
+def _fill_column(axes: Axes, count: int) -> None:
+    """So many empty entries in the legend."""
+    for _ in range(count):
+        axes.plot([], [], " ", label=" ")
 
 
 def _short(number: float) -> str:

@@ -92,6 +92,9 @@ def test_transparency_and_deep_grey_are_refused(tmp_path):
     (tmp_path / "mine/test/a.png").write_bytes(deep_colour_png(4))
     with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGB with 16 bits; expected 8-bit"):
         load("mine", data_dir=tmp_path)
+    (tmp_path / "mine/test/a.png").write_bytes(b"P6 4 4 65535\n" + bytes(96))
+    with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGB with 16 bits; expected 8-bit"):
+        load("mine", data_dir=tmp_path)
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "mine/test/a.png", transparency=(0, 0, 0))
     with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGB; expected .* without transparency"):
         load("mine", data_dir=tmp_path)

@@ -6,6 +6,7 @@ from scipy import stats
 
 from experiments.classifier import Predicted
 from experiments.gates import Answered, area_under_risk, risk_coverage, scores, share, thresholds
+from glowjax.ood import mean_with_interval
 
 
 def answered(log_likelihood, right=None, confidence=None, groups=None):
@@ -54,6 +55,19 @@ def test_where_all_images_agree_a_share_is_known_as_well_as_there_are_groups():
     grouped = share(np.ones(200, bool), np.repeat(np.arange(10), 20))
     assert grouped == pytest.approx(share(np.ones(10, bool)))
     assert grouped.low < 0.8
+
+
+def test_groups_that_are_alike_know_a_share_no_better_than_their_images_alone():
+    one_in_ten = np.tile(np.arange(10) > 0, 24)
+    assert share(one_in_ten, np.repeat(np.arange(24), 10)) == share(one_in_ten)
+
+
+def test_a_share_of_few_groups_has_students_interval_in_the_middle():
+    values, groups = np.repeat([1, 1, 0, 0, 1, 0], 500), np.repeat(np.arange(6), 500)
+    mean = mean_with_interval(values, groups)
+    count = 0.25 / ((mean.high - mean.mean) / stats.norm.ppf(0.975)) ** 2
+    expected = stats.norm.ppf(0.975) * 0.5 / np.sqrt(count + stats.norm.ppf(0.975) ** 2)
+    assert share(values, groups).high - 0.5 == pytest.approx(expected)
 
 
 def test_a_share_over_groups_is_as_uncertain_as_the_groups_are_few():

@@ -1,6 +1,7 @@
 """The whole of it on tiny runs: every pair that is here, resumed, and a word on what is not."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from tiny import TINY, write_ramps
@@ -20,8 +21,15 @@ from experiments import (
 )
 from experiments.pair_plan import Pair, PaperConfig
 from experiments.presets import PRESETS
+from experiments.stages import fingerprint
 from experiments.trained import load
 from glowjax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    output_dir: Path
+    watch: tuple[str, ...] | None = None
 
 
 @pytest.fixture
@@ -101,6 +109,22 @@ def test_shared_runs_follow_every_set_that_they_are_compared_with(config):
     forward, backward = (plan["train nvp on ramps, seed 0"].config for plan in plans)
     assert forward == backward
     assert forward.watch == ("others:test", "third:test")
+
+
+def test_a_set_that_was_bundled_and_is_now_in_a_folder_changes_the_stages_that_read_it_and_no_others(tmp_path):
+    (tmp_path / "empty").mkdir()
+    write_ramps(tmp_path)
+    for split in ("train", "test"):
+        (tmp_path / f"others_{split}.npz").rename(tmp_path / f"mnist_{split}.npz")
+    marks = []
+    for folder in (tmp_path / "empty", tmp_path):
+        config = PaperConfig(models=("nvp",), num_members=1, data_dir=folder)
+        pair = Pair("fashion_mnist", "mnist:test", "small-28")
+        plan = pair_plan.stages(pair, pair_plan.partners([pair]), config)
+        same = {name: dataclasses.replace(one, config=Options(one.config.output_dir)) for name, one in plan.items()}
+        marks.append({name: fingerprint(name, same) for name in same})
+    changed = {name for name in marks[0] if marks[0][name] != marks[1][name]}
+    assert changed == set(marks[0]) - {"train nvp on fashion_mnist, seed 0"}
 
 
 def test_nothing_is_trained_on_a_set_without_test_images(config):

@@ -85,6 +85,11 @@ def test_two_sets_of_one_name_are_refused_and_one_that_is_named_twice_comes_once
         Image.fromarray(np.full((8, 8), 80 * n, np.uint8)).save(elsewhere / f"{n}.png")
     with pytest.raises(InputError, match="would be called 'ramps:test' in tables and figures, and so would another"):
         likelihoods.main(LikelihoodsConfig(trained, (f"{elsewhere.parent}:test",), data_dir=folder))
+    for n in range(2):
+        (tmp_path / f"{n}/set").mkdir(parents=True)
+        np.savez(tmp_path / f"{n}/set/own.npz", image=np.full((40, 8, 8, 1), n, np.uint8))
+    with pytest.raises(InputError, match="would be called 'own:all'"):
+        image_sets(load(trained), [f"{tmp_path}/{n}/set/own.npz:all" for n in range(2)], folder, 20, seed=0)
     sets = image_sets(load(trained), ("others", "others:test", "ramps"), folder, 20, seed=0)
     assert [one.name for one in sets] == ["ramps:test", "others:test"]
 

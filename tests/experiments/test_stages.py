@@ -14,7 +14,6 @@ class Config:
     output_dir: Path
     number: int = 0
     remark: str | None = None
-    data_dir: Path | None = None
 
 
 @pytest.fixture
@@ -64,11 +63,12 @@ def test_what_a_stage_ignores_does_not_run_it_again(calls, tmp_path):
     assert len(calls) == 4
 
 
-def test_another_data_folder_in_the_environment_runs_all_again(calls, tmp_path, monkeypatch):
-    for count in (4, 8, 8):
-        run_plan(plan(calls, tmp_path))
-        assert len(calls) == count
-        monkeypatch.setenv("GLOWJAX_DATA_DIR", str(tmp_path))
+def test_images_from_elsewhere_run_a_stage_again_and_what_reads_it(calls, tmp_path):
+    stages = plan(calls, tmp_path)
+    run_plan(stages)
+    calls.clear()
+    run_plan({**stages, "train": dataclasses.replace(stages["train"], places="in .npz files")})
+    assert calls == ["train", "look", "compare"]
 
 
 def test_the_time_of_a_stage_is_its_own_where_it_knows_it(calls, tmp_path):
