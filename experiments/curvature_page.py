@@ -129,7 +129,7 @@ def _overview(trained: Trained[Flow], name: str, explained: Explained, folder: P
 
 def _exact(trained: Trained[Flow], name: str, explained: Explained) -> Section:
     exact = explained.location_spread
-    spreads = {title(trained.name): exact.spread_in, title(name): exact.spread_out}
+    spreads = {title(f"{trained.name}:test"): exact.spread_in, title(name): exact.spread_out}
     rows = [[label, *map(_nats, spread)] for label, spread in spreads.items()]
     header = [
         "spread of",
@@ -161,7 +161,7 @@ def _second_order(trained: Trained[Flow], name: str, explained: Explained, folde
     header = ["centre", "gap", "first order", "means", "covariances", "predicted", "remainder", "smooth", "kinks"]
     pictures = []
     for center, expansion in explained.expansions.items():
-        titles = {"in_dist": title(trained.name), "out_dist": title(name)}
+        titles = {"in_dist": title(f"{trained.name}:test"), "out_dist": title(name)}
         measured = {titles[s]: curves["measured"] for s, curves in expansion.curves.items()}
         second = {titles[s]: curves["second order"] for s, curves in expansion.curves.items()}
         figure = plots.along_paths(

@@ -46,7 +46,7 @@ def gap_estimates(groups: Mapping[str, Mapping[str, tuple[float, float]]], title
     powers = [10.0**k for k in range(decade, int(np.log10(max(-low, high, 10.0**decade))) + 1)]
     axes.set_xticks([tick for tick in (*[-power for power in powers], 0, *powers) if low <= tick <= high])
     axes.set_xlim(low, high)
-    axes.set_xlabel("nats (symmetric logarithm: linear near zero); bars: 2 standard errors")
+    axes.set_xlabel("nats, symmetric log axis; bars: 2 standard errors")
     axes.set_title(title, loc="right")  # the labels take the room on the left
     legend_below(figure, axes)
     return figure
