@@ -16,7 +16,8 @@ import tyro
 
 from experiments import paper_page, report
 from experiments.command_line import command, run
-from experiments.pair_plan import Pair, PaperConfig, find, names, partners, stages
+from experiments.pair_plan import stages
+from experiments.pairs import Pair, PaperConfig, find, names, partners
 from experiments.stages import Plan, run_plan
 from glowjax.errors import InputError
 from glowjax.output import writable_directory

@@ -19,7 +19,7 @@ from experiments import (
     spectrum,
     train,
 )
-from experiments.pair_plan import Pair, PaperConfig
+from experiments.pairs import Pair, PaperConfig, find, partners
 from experiments.presets import PRESETS
 from experiments.stages import fingerprint
 from experiments.trained import load
@@ -90,7 +90,7 @@ def test_all_of_it_is_run_once_and_reported_with_what_is_not(config, monkeypatch
 def test_every_stage_comes_after_those_it_needs_and_an_ensemble_has_its_seeds(config):
     config = dataclasses.replace(config, num_members=3)
     (pair,), _ = paper.pairs_here(config)
-    plan = pair_plan.stages(pair, pair_plan.partners([pair]), config)
+    plan = pair_plan.stages(pair, partners([pair]), config)
     names = list(plan)
     for name, stage in plan.items():
         assert all(names.index(other) < names.index(name) for other in stage.needs)
@@ -103,7 +103,7 @@ def test_every_stage_comes_after_those_it_needs_and_an_ensemble_has_its_seeds(co
 
 def test_shared_runs_follow_every_set_that_they_are_compared_with(config):
     pairs = [Pair("ramps", "others:test", "small-8"), Pair("third", "ramps:test", "small-8")]
-    watched = pair_plan.partners(pairs)
+    watched = partners(pairs)
     assert watched == {"ramps": ("others:test", "third:test"), "others": ("ramps:test",), "third": ("ramps:test",)}
     plans = [pair_plan.stages(pair, watched, config) for pair in pairs]
     forward, backward = (plan["train nvp on ramps, seed 0"].config for plan in plans)
@@ -120,7 +120,7 @@ def test_a_set_that_was_bundled_and_is_now_in_a_folder_changes_the_stages_that_r
     for folder in (tmp_path / "empty", tmp_path):
         config = PaperConfig(models=("nvp",), num_members=1, data_dir=folder)
         pair = Pair("fashion_mnist", "mnist:test", "small-28")
-        plan = pair_plan.stages(pair, pair_plan.partners([pair]), config)
+        plan = pair_plan.stages(pair, partners([pair]), config)
         same = {name: dataclasses.replace(one, config=Options(one.config.output_dir)) for name, one in plan.items()}
         marks.append({name: fingerprint(name, same) for name in same})
     changed = {name for name in marks[0] if marks[0][name] != marks[1][name]}
@@ -130,7 +130,7 @@ def test_a_set_that_was_bundled_and_is_now_in_a_folder_changes_the_stages_that_r
 def test_nothing_is_trained_on_a_set_without_test_images(config):
     (config.data_dir / "others_test.npz").unlink()
     (pair,), _ = paper.pairs_here(dataclasses.replace(config, pairs=("ramps/others",)))
-    stages = pair_plan.stages(pair, pair_plan.partners([pair]), config)
+    stages = pair_plan.stages(pair, partners([pair]), config)
     with pytest.raises(InputError, match="'others' has no split 'test'"):
         stages["train nvp on others, seed 0"].main(stages["train nvp on others, seed 0"].config)
 
@@ -142,7 +142,7 @@ def test_a_pair_without_a_preset_for_its_images_is_left_out(config):
 
 def test_bundled_images_make_the_first_pair(monkeypatch):
     monkeypatch.delenv("GLOWJAX_DATA_DIR", raising=False)
-    pair = pair_plan.find("fashion_mnist", "mnist", PaperConfig())
+    pair = find("fashion_mnist", "mnist", PaperConfig())
     assert (pair.out_dist, pair.preset) == ("mnist:train", "small-28")
 
 
