@@ -13,6 +13,7 @@ import tyro
 
 from experiments.presets import PRESETS, TrainConfig
 from glowjax.cores import cores_as_devices
+from glowjax.data.data_dir import data_folder
 from glowjax.errors import InputError, unknown
 
 ConfigT = TypeVar("ConfigT")
@@ -45,16 +46,28 @@ def _taken(arguments: list[str], option: str, default: str) -> tuple[str, list[s
 
 
 def command(name: str, config: Any) -> str:
-    """The command that repeats `python -m experiments.NAME` with `config`: the options that are not the defaults."""
+    """The command that repeats `python -m experiments.NAME` with `config`: the options that are not the defaults.
+
+    A data folder that the environment names is among them, so that the command finds the same images without it.
+    """
+    config = _placed(config)
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
     return shlex.join(["python", "-m", f"experiments.{name}", *_options(config, defaults)])
 
 
 def train_command(config: TrainConfig) -> str:
-    """The command of `experiments.train` that repeats `config`: its preset, and the options that differ from it."""
+    """The command of `experiments.train` likewise: its preset, and the options that differ from it."""
+    config = _placed(config)
     preset = PRESETS[config.model.kind][config.preset]
     words = ["--model", config.model.kind, "--preset", config.preset]
     return shlex.join(["python", "-m", "experiments.train", *words, *_options(config, vars(preset))])
+
+
+def _placed(config: ConfigT) -> ConfigT:
+    """`config` with the data folder of the environment where it reads images and names none."""
+    return (
+        dataclasses.replace(config, data_dir=data_folder(None)) if getattr(config, "data_dir", "") is None else config
+    )
 
 
 def _options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> list[str]:

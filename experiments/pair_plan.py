@@ -1,6 +1,7 @@
 """The plan for one pair of data sets: what is trained on the first, and every experiment that asks about the second."""
 
 import dataclasses
+import hashlib
 from types import ModuleType
 from typing import Any
 
@@ -46,16 +47,20 @@ def stages(pair: Pair, watched: Watched, config: PaperConfig) -> dict[str, Stage
 
 
 def _training(kind: str, in_dist: str, preset: str, watched: Watched, config: PaperConfig, seed: int) -> Stage:
+    """In a folder that other options or images do not share: a run goes on only with its own."""
+    places = _places(config, in_dist)
     run = adapted(
         PRESETS[kind][preset],
         in_dist=in_dist,
         watch=watched[in_dist],
         data_dir=config.data_dir,
-        output_dir=config.root / "runs" / f"{in_dist}-{kind}-{seed}",
+        output_dir=config.root / "runs",
         num_steps=config.num_steps,
         seed=seed,
     )
-    return Stage(_train, run, train_command(run), ignored=("watch",), places=_places(config, in_dist))
+    trained = hashlib.blake2b(repr((run.model, run.training, places)).encode(), digest_size=3).hexdigest()
+    run = dataclasses.replace(run, output_dir=run.output_dir / f"{in_dist}-{kind}-{seed}-{trained}")
+    return Stage(_train, run, train_command(run), ignored=("watch",), places=places)
 
 
 def _train(config: TrainConfig) -> dict[str, Any]:

@@ -30,8 +30,8 @@ def in_words(plans: Plans, outcomes: Mapping[str, Outcome], absent: Mapping[str,
 
 
 def sections(plans: Plans, outcomes: Mapping[str, Outcome], absent: Mapping[str, str]) -> list[Section]:
-    """What was run, then each stage's report with its sections a level lower."""
-    parts = [_overview(outcomes, absent)]
+    """What was run, then the trainings, then each stage's report with its sections a level lower."""
+    parts = [_overview(outcomes, absent), _trainings(plans, outcomes)]
     for plan in plans.values():
         for name, folder in _folders(plan, outcomes).items():
             page = report.read(folder)
@@ -55,6 +55,16 @@ def _overview(outcomes: Mapping[str, Outcome], absent: Mapping[str, str]) -> Sec
     rows = [[name, "skipped" if one.seconds is None else _time(one.seconds)] for name, one in outcomes.items()]
     tables = [Table("Stages in their order, with the time that each took", ["stage", "time"], rows)] if rows else []
     return Section("What was run, and what was not", "\n\n".join(reasons), tables)
+
+
+def _trainings(plans: Plans, outcomes: Mapping[str, Outcome]) -> Section:
+    commands = {
+        name: stage.command
+        for plan in plans.values()
+        for name, stage in plan.items()
+        if outcomes[name].finished and not (stage.config.output_dir / "report.json").is_file()
+    }
+    return Section("The trainings", "\n\n".join(f"{name}: {command}" for name, command in commands.items()))
 
 
 def _time(seconds: float) -> str:

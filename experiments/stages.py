@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ Plan = Mapping[str, Stage]
 def run_plan(plan: Plan) -> dict[str, Outcome]:
     """Runs what is not finished yet, and says of each stage what became of it.
 
-    A stage that bad input stops is skipped with its sentence, and so is every stage that needs it.
+    A stage that bad input stops is skipped with its sentence, and so is every stage that needs it. Any other error, too
+    little memory for example, is printed with its traceback, and the rest of the plan goes on all the same.
     """
     outcomes: dict[str, Outcome] = {}
     for number, (name, stage) in enumerate(plan.items(), start=1):
@@ -87,6 +89,9 @@ def _run(name: str, plan: Plan, outcomes: Mapping[str, Outcome]) -> Outcome:
         made = stage.main(stage.config)
     except InputError as error:
         return Outcome(reason=str(error))
+    except Exception as error:
+        traceback.print_exc()
+        return Outcome(reason=f"it failed: {traceback.format_exception_only(error)[0].splitlines()[0]}")
     finally:
         jax.clear_caches()  # a process may hold only so many compiled programs
     seconds = made.get("seconds", time.monotonic() - started)  # a training that was resumed took longer than this time

@@ -3,18 +3,23 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from tiny import TINY, write_ramps
 
 import experiments.filter
 from experiments import (
     contrast,
     curvature,
+    likelihoods,
     model_classes,
+    moments,
     own_samples,
     pair_plan,
     paper,
     rankings,
+    reverse,
     scales,
     spectrum,
     train,
@@ -84,7 +89,36 @@ def test_all_of_it_is_run_once_and_reported_with_what_is_not(config, monkeypatch
 
     monkeypatch.setattr(train, "main", None)  # would fail if it were called
     assert paper.main(config) == results
-    assert load(config.root / "runs" / "others-nvp-0").in_dist == "others"
+    (back,) = (config.root / "runs").glob("others-nvp-0-*")
+    assert load(back).in_dist == "others"
+    assert f"--output-dir {back}" in page
+
+
+def test_other_options_and_other_images_are_trained_on_anew_beside_what_was_there(config, monkeypatch):
+    for experiment in (likelihoods, reverse, moments):
+        monkeypatch.setattr(experiment, "main", curvature.main)
+    config = dataclasses.replace(config, pairs=("ramps/others",), num_steps=1)
+    trainings = ("train nvp on ramps, seed 0", "train nvp on others, seed 0")
+
+    def trained(config):
+        stages = paper.main(config)["stages"]
+        assert all(stages[name]["seconds"] is not None for name in trainings)
+        return {folder.name for folder in (config.root / "runs").iterdir()}
+
+    first = trained(config)
+    second = trained(dataclasses.replace(config, num_steps=2))
+    assert len(first) == 2
+    assert len(second) == 4
+
+    folder = config.data_dir / "ramps"
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True)
+        archive = config.data_dir / f"ramps_{split}.npz"
+        for number, image in enumerate(np.load(archive)["image"][:50]):
+            Image.fromarray(255 - image[..., 0]).save(folder / split / f"{number}.png")
+        archive.unlink()
+    third = trained(dataclasses.replace(config, num_steps=2))
+    assert len(third - second) == 1
 
 
 def test_every_stage_comes_after_those_it_needs_and_an_ensemble_has_its_seeds(config):

@@ -64,7 +64,8 @@ def test_an_unknown_preset_names_the_nearest():
         parse_train_config(["--preset", "smal-28"], "")
 
 
-def test_the_command_of_a_configuration_gives_that_configuration_back():
+def test_the_command_of_a_configuration_gives_that_configuration_back(monkeypatch):
+    monkeypatch.delenv("GLOWJAX_DATA_DIR", raising=False)
     config = LikelihoodsConfig(Path("runs/a b"), ("mnist:train", "noise"), num_draws=3, seed=1)
     words = shlex.split(command("likelihoods", config))
     assert words[:3] == ["python", "-m", "experiments.likelihoods"]
@@ -73,10 +74,21 @@ def test_the_command_of_a_configuration_gives_that_configuration_back():
 
 
 @pytest.mark.parametrize("kind", PRESETS)
-def test_the_command_of_a_training_run_gives_its_configuration_back(kind):
+def test_the_command_of_a_training_run_gives_its_configuration_back(kind, monkeypatch):
+    monkeypatch.delenv("GLOWJAX_DATA_DIR", raising=False)
     preset = PRESETS[kind]["small-28"]
     training = dataclasses.replace(preset.training, num_steps=7, learning_rate=1.5e-3)
     config = dataclasses.replace(
         preset, model=dataclasses.replace(preset.model, width=9), training=training, watch=("mnist", "noise")
     )
     assert parse_train_config(shlex.split(train_command(config))[3:], "") == config
+
+
+def test_a_command_finds_the_images_of_the_environments_data_folder_without_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("GLOWJAX_DATA_DIR", str(tmp_path))
+    config = LikelihoodsConfig(Path("runs/a"), ("mnist",))
+    words = shlex.split(command("likelihoods", config))
+    assert tyro.cli(LikelihoodsConfig, args=words[3:]) == dataclasses.replace(config, data_dir=tmp_path)
+    assert parse_train_config(shlex.split(train_command(PRESETS["nvp"]["demo"]))[3:], "").data_dir == tmp_path
+    elsewhere = dataclasses.replace(config, data_dir=tmp_path / "mine")
+    assert f"{tmp_path}/mine" in command("likelihoods", elsewhere)

@@ -97,3 +97,15 @@ def test_a_refused_stage_is_skipped_with_its_sentence_and_so_is_what_needs_it(ca
     assert not outcomes["look"].finished
     assert calls == ["train", "look", "alone"]
     assert run_plan(plan(calls, tmp_path))["compare"].finished  # once the images are there
+
+
+def test_an_error_costs_its_stage_and_what_needs_it_and_no_other(calls, tmp_path, capsys):
+    def fails(config):
+        raise MemoryError("cannot allocate 7 GiB\nsecond line")
+
+    stages = plan(calls, tmp_path)
+    outcomes = run_plan({**stages, "look": dataclasses.replace(stages["look"], main=fails)})
+    assert outcomes["look"].reason == "it failed: MemoryError: cannot allocate 7 GiB"
+    assert not outcomes["compare"].finished
+    assert outcomes["alone"].finished
+    assert "Traceback" in capsys.readouterr().err
