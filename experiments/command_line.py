@@ -63,7 +63,7 @@ def train_command(config: TrainConfig) -> str:
     return shlex.join(["python", "-m", "experiments.train", *words, *_options(config, vars(preset))])
 
 
-def _placed(config: ConfigT) -> ConfigT:
+def _placed(config: Any) -> Any:
     """`config` with the data folder of the environment where it reads images and names none."""
     return (
         dataclasses.replace(config, data_dir=data_folder(None)) if getattr(config, "data_dir", "") is None else config

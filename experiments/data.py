@@ -140,8 +140,10 @@ def _published(values: tuple[float, ...], split: str) -> str:
 
 
 def _recorded(found: Check, split: str, official: Official | None) -> str:
-    same = official is not None and official.fingerprints.get(split) == found.fingerprint
-    return ", that of the official images" if same else ""
+    recorded = official.fingerprints.get(split) if official else None
+    if recorded is None:
+        return " (none recorded of the official images)"
+    return ", that of the official images" if recorded == found.fingerprint else ", not that of the official images"
 
 
 if __name__ == "__main__":

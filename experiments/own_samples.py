@@ -32,6 +32,12 @@ QUESTION = (
     "Are a model's own samples as likely under it as real images, and if not, through which part of the likelihood?"
 )
 
+LIKELIHOODS_READ = (
+    "Reading the histograms: further right is likelier. If real images were what the model draws, their histogram and "
+    "that of the samples at temperature 1 would lie on each other; a lower temperature keeps to likelier latents. "
+    "Neither says which of them looks right: see the images below."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class OwnSamplesConfig:
@@ -112,7 +118,7 @@ def _likelihoods(trained: Trained, sets: Sets, num_draws: int, folder: Path) -> 
         "Bits per dimension (fewer is likelier) and AUROC of bits per dimension against real images (below 0.5: "
         "likelier than these), with 95 % intervals over images"
     )
-    text = f"The model: {trained.in_words()}. {trained.architecture.likelihood(num_draws)}"
+    text = f"The model: {trained.in_words()}. {trained.architecture.likelihood(num_draws)}\n\n{LIKELIHOODS_READ}"
     return Section(
         f"{trained.kind}: likelihoods of samples",
         text,

@@ -32,6 +32,15 @@ QUESTION = (
     "Which images does the model find least and most likely, among those like its training images and among others?"
 )
 
+QUANTILES_READ = (
+    "Reading the table: fewer bits are likelier. Where a foreign set's median lies below that of the training images, "
+    "most of its images are likelier than a typical one that the model learned; the last column says how many."
+)
+GRIDS_READ = (
+    "Reading the grids: look for what the images of one end share and those of the other lack, such as patterns, "
+    "contrast or empty background. What sorts a set within itself often sorts one set from another."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class RankingsConfig:
@@ -128,7 +137,9 @@ def _quantiles(trained: Trained, results: dict[str, Any], training: Scored) -> S
         f"{title(training.images.name)}, with a 95 % interval over images"
     )
     return Section(
-        f"{trained.kind}: the spread within each set", f"{trained.in_words()}.", [Table(caption, header, rows)]
+        f"{trained.kind}: the spread within each set",
+        f"{trained.in_words()}.\n\n{QUANTILES_READ}",
+        [Table(caption, header, rows)],
     )
 
 
@@ -150,7 +161,7 @@ def _grids(trained: Trained, sets: Sets, num_shown: int, folder: Path) -> list[S
             f"Of {scored.count()} images; the number above each image is its bits/dim.",
             "Two grids of images, each with its bits per dimension",
         )
-        sections.append(Section(f"{trained.kind}: {title(name)}", figures=[picture]))
+        sections.append(Section(f"{trained.kind}: {title(name)}", GRIDS_READ, figures=[picture]))
     return sections
 
 

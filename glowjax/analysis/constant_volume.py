@@ -1,7 +1,7 @@
 """The covariance term of the gap of a constant-volume flow, 1/2 Tr(H (S_q - S_p)), in closed forms of growing truth.
 
 log |det| is constant, so H = -J'J - sum_i z_i grad^2 z_i with J = dz/dx, and where the second part vanishes (linear
-flows; ReLU couplings, almost everywhere)
+flows; couplings whose conditioners are linear in pieces, as convolutions with ReLU, almost everywhere)
 
     1/2 Tr(H (S_q - S_p)) = -1/2 [E_q |J (x - mu_q)|^2 - E_p |J (x - mu_p)|^2].
 
@@ -29,6 +29,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from glowjax.analysis.chunking import map_chunks
+from glowjax.analysis.curvature import basis_vector
 from glowjax.analysis.density import check_forward_mode, check_pair
 from glowjax.analysis.taylor import Center, Covariance, check_covariance, resolve_center
 from glowjax.errors import InputError
@@ -36,6 +37,7 @@ from glowjax.estimate import Estimate, difference, from_values
 from glowjax.layers import AdditiveCoupling, AffineCoupling, Conv1x1, FullConv1x1, SplitPrior
 from glowjax.layers.base import per_image
 from glowjax.models import Flow, FlowParams
+from glowjax.products import tensordot
 from glowjax.typing import Array, LogDet, Params
 
 VOLUME_RTOL = 1e-5
@@ -113,14 +115,23 @@ def jacobian_gap(
 ) -> Estimate:
     """-1/2 Tr(J (S_q - S_p) J') with the flow's Jacobian at `center`: one Jacobian-vector product an image.
 
-    No second derivative is taken. Equals the covariance term of `second_order_gap` with the same `covariance` where the
-    conditioners are linear or ReLU; smooth ones add - sum_i z_i grad^2 z_i to the Hessian, which is missing here.
+    No second derivative is taken. Equals the covariance term of `second_order_gap` with the same center and
+    `covariance` where the conditioners are linear in pieces ("conv" with ReLU). Smooth activations, and the gates of
+    "highway" whatever the activation, add - sum_i z_i grad^2 z_i to the Hessian, which is missing here.
     Arguments and errors as for `published_gap` and `second_order_gap`. The diagonal costs a product a dimension.
     """
     check_covariance(covariance)
     in_dist, out_dist = _checked(flow, params, in_dist, out_dist)
     x0 = resolve_center(center, in_dist, out_dist)
-    costs = functools.partial(_costs, flow, params, x0, covariance, chunk_size)
+    weights = None if covariance == "full" else _column_costs(flow, params, x0, chunk_size)
+
+    def costs(points: Array) -> Array:
+        """[N] what each of the points [N, *shape] has of -1/2 Tr(J S J'), S around their mean."""
+        deviations = points - points.mean(axis=0)
+        if weights is None:
+            return _half_squares(flow, params, x0, deviations, chunk_size)
+        return tensordot(deviations**2, weights, x0.ndim)
+
     return difference(from_values(costs(out_dist), groups_out), from_values(costs(in_dist), groups_in))
 
 
@@ -136,7 +147,7 @@ def _linear_gap(
     chunk_size: int | None,
 ) -> Estimate:
     """`jacobian_gap` of a `linear` flow with the params of `flow`; where its Jacobian is taken does not matter."""
-    _checked(flow, params, in_dist, out_dist)
+    in_dist, out_dist = _checked(flow, params, in_dist, out_dist)
     center = jnp.zeros(in_dist.shape[1:], in_dist.dtype)
     return jacobian_gap(
         linear,
@@ -162,23 +173,23 @@ def _checked(flow: Flow, params: FlowParams, in_dist: Array, out_dist: Array) ->
     return in_dist, out_dist
 
 
-def _costs(
-    flow: Flow, params: FlowParams, x0: Array, covariance: Covariance, chunk_size: int | None, points: Array
-) -> Array:
-    """[N] what each of the points [N, *shape] has of -1/2 Tr(J S J'), S around their mean."""
-    deviations = points - points.mean(axis=0)
-    if covariance == "full":
-        return _half_squares(flow, params, x0, deviations, chunk_size)
-    basis = jnp.eye(x0.size, dtype=x0.dtype).reshape(-1, *x0.shape)
-    weights = _half_squares(flow, params, x0, basis, chunk_size)
-    return jnp.tensordot(deviations**2, weights.reshape(x0.shape), x0.ndim)
-
-
 @functools.partial(jax.jit, static_argnums=(0, 4))
 def _half_squares(flow: Flow, params: FlowParams, x0: Array, directions: Array, chunk_size: int | None) -> Array:
     """-1/2 |J v|^2 of each direction [N, *shape] at `x0` [*shape]: [N]."""
+    return map_chunks(_half_square_at(flow, params, x0), directions, chunk_size)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def _column_costs(flow: Flow, params: FlowParams, x0: Array, chunk_size: int | None) -> Array:
+    """-1/2 |J e|^2 of each unit vector e at `x0`: [*shape]."""
+    half_square = _half_square_at(flow, params, x0)
+    return map_chunks(lambda n: half_square(basis_vector(n, x0)), jnp.arange(x0.size), chunk_size).reshape(x0.shape)
+
+
+def _half_square_at(flow: Flow, params: FlowParams, x0: Array) -> Callable[[Array], Array]:
+    """V -> -1/2 |J v|^2 at `x0`: the flow is linearised once."""
     _, push = jax.linearize(lambda x: ravel_pytree(flow.encode(params, x))[0], x0)
-    return map_chunks(lambda v: -0.5 * jnp.sum(push(v) ** 2), directions, chunk_size)
+    return lambda v: -0.5 * jnp.sum(push(v) ** 2)
 
 
 def _replace_layers(layer: Any, replacements: dict[type, Callable[[Any], Any]]) -> Any:

@@ -18,6 +18,7 @@ from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.density import LogProb, check_finite, check_like, check_point
 from glowjax.analysis.laplacian import laplacian
 from glowjax.errors import InputError
+from glowjax.products import vdot
 from glowjax.typing import Array
 
 HESSIAN_LIMIT = 2**31
@@ -52,7 +53,7 @@ def hessian(log_prob_fn: LogProb, x: Array, *, chunk_size: int | None = None, li
 @functools.partial(jax.jit, static_argnums=(0, 2))
 def _rows(log_prob_fn: LogProb, x: Array, chunk_size: int | None) -> Array:
     product = product_at(log_prob_fn, x)
-    return map_chunks(lambda n: product(_basis(n, x)), jnp.arange(x.size), chunk_size)
+    return map_chunks(lambda n: product(basis_vector(n, x)), jnp.arange(x.size), chunk_size)
 
 
 def hvp(log_prob_fn: LogProb, x: Array, v: Array) -> Array:
@@ -88,7 +89,7 @@ def quadratic_forms(log_prob_fn: LogProb, x: Array, directions: Array, *, chunk_
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def _forms(log_prob_fn: LogProb, x: Array, directions: Array, chunk_size: int | None) -> Array:
     product = product_at(log_prob_fn, x)
-    return map_chunks(lambda v: jnp.vdot(v, product(v)), directions, chunk_size)
+    return map_chunks(lambda v: vdot(v, product(v)), directions, chunk_size)
 
 
 def hessian_diagonal(log_prob_fn: LogProb, x: Array, *, chunk_size: int | None = None) -> Array:
@@ -105,7 +106,7 @@ def hessian_diagonal(log_prob_fn: LogProb, x: Array, *, chunk_size: int | None =
 @functools.partial(jax.jit, static_argnums=(0, 2))
 def _diagonal(log_prob_fn: LogProb, x: Array, chunk_size: int | None) -> Array:
     product = product_at(log_prob_fn, x)
-    diagonal = map_chunks(lambda n: product(_basis(n, x)).ravel()[n], jnp.arange(x.size), chunk_size)
+    diagonal = map_chunks(lambda n: product(basis_vector(n, x)).ravel()[n], jnp.arange(x.size), chunk_size)
     return diagonal.reshape(x.shape)
 
 
@@ -149,6 +150,6 @@ def product_at(log_prob_fn: LogProb, x: Array) -> Callable[[Array], Array]:
     return jax.linearize(jax.grad(log_prob_fn), x)[1]
 
 
-def _basis(n: Array, x: Array) -> Array:
+def basis_vector(n: Array, x: Array) -> Array:
     """The unit vector along the n-th value of `x`."""
     return jnp.zeros(x.size, x.dtype).at[n].set(1).reshape(x.shape)

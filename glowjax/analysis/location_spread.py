@@ -21,6 +21,7 @@ from glowjax.analysis.paths import gauss_legendre, profile, second_order_parts
 from glowjax.analysis.taylor import log_probs
 from glowjax.errors import InputError
 from glowjax.estimate import Estimate, difference, from_values, group_codes
+from glowjax.products import matmul
 from glowjax.typing import Array, Key
 
 
@@ -149,13 +150,13 @@ def _of_set(
     values = along.end if len(along.end) == len(points) else log_probs(log_prob_fn, points, name, chunk_size)
 
     weights = _resampling_weights(key, num_resamples, len(points), groups).astype(points.dtype)
-    means = (weights @ points.reshape(len(points), -1)).reshape(num_resamples, *mean.shape)
+    means = matmul(weights, points.reshape(len(points), -1)).reshape(num_resamples, *mean.shape)
     at_means = log_probs(log_prob_fn, means, f"resampled means of {name}", chunk_size)
     at_mean, error = along.center[0], jnp.std(at_means, ddof=1)
     bias = Estimate(jnp.mean(at_means) - at_mean, error / num_resamples**0.5)
 
     # Around the set's own mean the slopes average to zero: the value is E[f] - f(mean), and the routes leave them out.
-    value = Estimate(jnp.mean(values) - at_mean, jnp.std(weights @ values - at_means, ddof=1))
+    value = Estimate(jnp.mean(values) - at_mean, jnp.std(matmul(weights, values) - at_means, ddof=1))
     routes = (parts.gradient, parts.smooth, parts.kink, parts.at_center, parts.gradient - parts.value)
     spread = Spread(value, *(from_values(route, path_groups) for route in routes))
     return _Set(from_values(values, groups), Estimate(at_mean, error), bias, spread)

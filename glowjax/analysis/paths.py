@@ -20,6 +20,7 @@ import numpy as np
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.density import LogProb, check_finite, check_forward_mode, check_like, check_points
 from glowjax.errors import InputError, is_count
+from glowjax.products import matmul
 from glowjax.typing import Array
 
 
@@ -132,8 +133,8 @@ def _derivatives(log_prob_fn: LogProb, center: Array, d: Array, t: Array) -> tup
 def second_order_parts(along: Profile, nodes: Nodes) -> SecondOrderParts:
     """What remains of log p after its first order around the centre, of each point of a profile at `nodes`."""
     t, weights = jnp.asarray(nodes.t, along.end.dtype), jnp.asarray(nodes.weights, along.end.dtype)
-    gradient = (along.slope - along.slope_at_center[:, None]) @ weights
-    smooth = along.curvature @ (weights * (1 - t))
+    gradient = matmul(along.slope - along.slope_at_center[:, None], weights)
+    smooth = matmul(along.curvature, weights * (1 - t))
     return SecondOrderParts(
         value=along.end - along.center - along.slope_at_center,
         gradient=gradient,

@@ -1,12 +1,14 @@
 """log p(x) of a multi-scale flow, shared out among its scales: what each lets go, and the volume that it changes."""
 
+import functools
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from glowjax.layers.base import per_image, sum_per_image
 from glowjax.models import Flow
-from glowjax.models.flow import LOG_2PI, FlowParams, check_continuous
+from glowjax.models.flow import LOG_2PI, FlowParams, as_precise, check_continuous
 from glowjax.typing import Array, Continuous
 
 
@@ -44,9 +46,14 @@ def scale_terms(flow: Flow, params: FlowParams, x: Continuous) -> ScaleTerms:
         InputError: for NaN, a dtype that is not floating, or a shape other than that of the flow's images.
     """
     check_continuous(params, x)
+    return _scale_terms(flow, params, x)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _scale_terms(flow: Flow, params: FlowParams, x: Continuous) -> ScaleTerms:
     scales, splits = params.layer["scales"], params.layer["splits"]
     log_pz, split, steps = [], [], []
-    kept = x
+    kept = x = as_precise(params, x)
     for index, (scale, scale_params) in enumerate(zip(flow.layer.scales, scales, strict=True)):
         kept, step_log_det = scale.forward(scale_params, kept)
         latent, split_log_det = kept, per_image(0.0, x)

@@ -19,6 +19,7 @@ from glowjax.analysis.curvature import hessian_diagonal, quadratic_forms
 from glowjax.analysis.density import LogProb, check_finite, check_like, check_pair
 from glowjax.errors import InputError, unknown
 from glowjax.estimate import Estimate, difference, from_values
+from glowjax.products import matmul, vdot
 from glowjax.typing import Array
 
 Center: TypeAlias = Literal["midpoint", "in_dist"] | Array
@@ -172,7 +173,7 @@ def _expand(
     keep = 0.0 if equal_means else 1.0
     first_order = keep * _dot(points - x0, gradient)
     # An image moves the quadratic form of the mean by its deviation times H (mu - x0).
-    mean_curvature = keep * (jnp.vdot(mean - x0, towards_mean) / 2 + _dot(deviations, towards_mean))
+    mean_curvature = keep * (vdot(mean - x0, towards_mean) / 2 + _dot(deviations, towards_mean))
     terms = (first_order + mean_curvature + covariance, first_order, mean_curvature, covariance)
     return SecondOrderGap(*(from_values(term, groups) for term in terms))
 
@@ -184,4 +185,4 @@ def _gradient_and_product(log_prob_fn: LogProb, x0: Array, v: Array) -> tuple[Ar
 
 def _dot(points: Array, v: Array) -> Array:
     """[N] inner products of `points` [N, *shape] with `v` [*shape]."""
-    return points.reshape(len(points), -1) @ v.ravel()
+    return matmul(points.reshape(len(points), -1), v.ravel())

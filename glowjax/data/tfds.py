@@ -126,7 +126,7 @@ def prepare(name: str, data_dir: Path | str | None = None) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         raise InputError(
             f"Preparing '{name}' with TensorFlow Datasets needs TensorFlow, which is not installed; run "
-            '`pip install "glowjax[tfds]"`, or bring the images in a folder of your own (data_dir).'
+            '`pip install ".[tfds]"` in a checkout of glowjax, or bring the images in a folder of your own (data_dir).'
         )
     import tensorflow_datasets
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError

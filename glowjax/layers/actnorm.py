@@ -5,7 +5,7 @@ import dataclasses
 import jax.numpy as jnp
 
 from glowjax.errors import InputError
-from glowjax.layers.base import per_image
+from glowjax.layers.base import log_det_dtype, per_image
 from glowjax.typing import Array, Key, LogDet, Params
 
 SMALLEST_STD = 1e-4  # a channel that varies less has no scale to learn from the first batch, and keeps its own
@@ -49,4 +49,4 @@ class ActNorm:
                 f"This ActNorm has scales of shape {list(params['log_scale'].shape)}, but got {channels} channels; "
                 "initialise it with images like these."
             )
-        return per_image(height * width * jnp.sum(params["log_scale"]), x)
+        return per_image(height * width * jnp.sum(params["log_scale"], dtype=log_det_dtype(x)), x)

@@ -8,6 +8,7 @@ from jax.scipy.linalg import lu
 
 from glowjax.layers.base import log_det_dtype, per_image
 from glowjax.layers.triangular import unit_lower_inverse, upper_inverse
+from glowjax.products import matmul
 from glowjax.typing import Array, Key, LogDet, Params
 
 
@@ -22,7 +23,7 @@ def refined_inverse(weight: Array, inverse: Array) -> Array:
     In a deep flow the rounding errors of 1x1 convolutions add up, and are amplified on the way: what is lost here
     decides whether images far from the data come back.
     """
-    return inverse + inverse @ (jnp.eye(len(weight), dtype=weight.dtype) - weight @ inverse)
+    return inverse + matmul(inverse, jnp.eye(len(weight), dtype=weight.dtype) - matmul(weight, inverse))
 
 
 def nearest_permutation(matrix: Array) -> Array:
@@ -59,18 +60,18 @@ class Conv1x1:
     def weight(self, params: Params) -> Array:
         """The matrix W [C, C]: row c_out, column c_in."""
         permutation, lower, upper = self._factors(params)
-        return permutation @ lower @ upper
+        return matmul(matmul(permutation, lower), upper)
 
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
         """Mixed channels and H W sum(log_diagonal)."""
-        return x @ self.weight(params).T, self._log_det(params, x)
+        return matmul(x, self.weight(params).T), self._log_det(params, x)
 
     def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
         """The channels before mixing, and -H W sum(log_diagonal)."""
         permutation, lower, upper = self._factors(params)
-        inverse = upper_inverse(upper) @ unit_lower_inverse(lower) @ permutation.T
+        inverse = matmul(matmul(upper_inverse(upper), unit_lower_inverse(lower)), permutation.T)
         inverse_weight = refined_inverse(self.weight(params), inverse)
-        return y @ inverse_weight.T, -self._log_det(params, y)
+        return matmul(y, inverse_weight.T), -self._log_det(params, y)
 
     def _factors(self, params: Params) -> tuple[Array, Array, Array]:
         identity = jnp.eye(params["lower"].shape[-1], dtype=params["lower"].dtype)
@@ -81,7 +82,7 @@ class Conv1x1:
 
     def _log_det(self, params: Params, x: Array) -> LogDet:
         height, width = x.shape[-3:-1]
-        return per_image(height * width * jnp.sum(params["log_diagonal"]), x)
+        return per_image(height * width * jnp.sum(params["log_diagonal"], dtype=log_det_dtype(x)), x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,12 +102,12 @@ class FullConv1x1:
 
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
         """Mixed channels and H W log |det W|."""
-        return x @ params["weight"].T, self._log_det(params, x)
+        return matmul(x, params["weight"].T), self._log_det(params, x)
 
     def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
         """The channels before mixing, and -H W log |det W|."""
         inverse_weight = refined_inverse(params["weight"], jnp.linalg.inv(params["weight"]))
-        return y @ inverse_weight.T, -self._log_det(params, y)
+        return matmul(y, inverse_weight.T), -self._log_det(params, y)
 
     def _log_det(self, params: Params, x: Array) -> LogDet:
         height, width = x.shape[-3:-1]

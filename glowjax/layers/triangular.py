@@ -6,6 +6,7 @@ on the cores that the flow needs.
 
 import jax.numpy as jnp
 
+from glowjax.products import matmul
 from glowjax.typing import Array
 
 LEAF = 8
@@ -23,7 +24,7 @@ def unit_lower_inverse(matrix: Array) -> Array:
     inverse = _by_doubling(_blocks(matrix, size, below=0))
     while size < num_rows:
         first, second = inverse[0::2], inverse[1::2]
-        corner = -second @ _blocks(matrix, size, below=1)[0::2] @ first
+        corner = -matmul(matmul(second, _blocks(matrix, size, below=1)[0::2]), first)
         zeros = jnp.zeros_like(corner)
         upper, lower = (jnp.concatenate(pair, axis=-1) for pair in ((first, zeros), (corner, second)))
         inverse, size = jnp.concatenate([upper, lower], axis=-2), 2 * size
@@ -49,6 +50,6 @@ def _by_doubling(blocks: Array) -> Array:
     power = identity - blocks
     inverse, degree = identity + power, 2
     while degree < blocks.shape[-1]:
-        power = power @ power
-        inverse, degree = inverse + power @ inverse, 2 * degree
+        power = matmul(power, power)
+        inverse, degree = inverse + matmul(power, inverse), 2 * degree
     return inverse

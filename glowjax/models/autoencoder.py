@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from glowjax.convolution import convolve
+from glowjax.errors import InputError
 from glowjax.typing import Array
 
 HALVINGS = 2
@@ -42,7 +43,11 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, num_latents: int) -> tuple[Array, Array]:
-        """[N, H, W, C] in [-1, 1] -> mean and log-scale, [N, num_latents] each."""
+        """[N, H, W, C] in [-1, 1] -> mean and log-scale, [N, num_latents] each.
+
+        Raises InputError for a height or width that is not divisible by 4.
+        """
+        _check_halvings(*x.shape[1:3])
         hidden = jnp.moveaxis(x, -1, 0)
         for features in (self.width, 2 * self.width):
             hidden = nn.relu(Conv(features)(_space_to_depth(hidden)))
@@ -62,8 +67,12 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(self, latents: Array, image_shape: tuple[int, int, int], num_outputs: int) -> Array:
-        """[N, num_latents] -> [N, H, W, C, num_outputs]; the last convolution starts at zero."""
+        """[N, num_latents] -> [N, H, W, C, num_outputs]; the last convolution starts at zero.
+
+        Raises InputError for a height or width that is not divisible by 4.
+        """
         height, width, channels = image_shape
+        _check_halvings(height, width)
         small = (2 * self.width, height // 2**HALVINGS, width // 2**HALVINGS)
         hidden = nn.relu(nn.Dense(math.prod(small))(latents)).reshape(-1, *small).transpose(1, 0, 2, 3)
         for features in (2 * self.width, self.width):
@@ -72,6 +81,14 @@ class Decoder(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (channels * num_outputs,), hidden.dtype)
         outputs = hidden.reshape(self.width, -1).T @ kernel + bias
         return outputs.reshape(*hidden.shape[1:], channels, num_outputs)
+
+
+def _check_halvings(height: int, width: int) -> None:
+    if height % 2**HALVINGS or width % 2**HALVINGS:
+        raise InputError(
+            f"These networks halve height and width twice, but the images are {height} x {width}; both must be "
+            "divisible by 4: crop or pad the images."
+        )
 
 
 def _space_to_depth(x: Array) -> Array:

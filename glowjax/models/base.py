@@ -3,6 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 import flax.struct
+import jax
 
 from glowjax.errors import InputError
 from glowjax.likelihood import check_images
@@ -61,5 +62,5 @@ def check_shape(image_shape: tuple[int, int, int], shape: tuple[int, ...]) -> No
 
 def check_temperature(temperature: float) -> None:
     """Raises InputError unless `temperature` is positive."""
-    if not temperature > 0:
+    if not isinstance(temperature, jax.core.Tracer) and not temperature > 0:
         raise InputError(f"temperature must be positive, but is {temperature}; 1 draws from the model as it is.")

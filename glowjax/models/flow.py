@@ -170,7 +170,7 @@ def _init(flow: Flow, key: Key, images: Images) -> FlowParams:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _terms(flow: Flow, params: FlowParams, x: Continuous) -> FlowTerms:
-    latents, log_dets = flow.layer.forward_by_scale(params.layer, _as_precise(params, x))
+    latents, log_dets = flow.layer.forward_by_scale(params.layer, as_precise(params, x))
     log_pz_by_scale = jnp.stack([sum_per_image(-0.5 * (z**2 + LOG_2PI)) for z in latents], axis=-1)
     log_det_by_scale = jnp.stack(log_dets, axis=-1)
     return FlowTerms(log_pz_by_scale.sum(-1), log_det_by_scale.sum(-1), log_pz_by_scale, log_det_by_scale)
@@ -178,7 +178,7 @@ def _terms(flow: Flow, params: FlowParams, x: Continuous) -> FlowTerms:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _encode(flow: Flow, params: FlowParams, x: Continuous) -> Latents:
-    return flow.layer.forward(params.layer, _as_precise(params, x))[0]
+    return flow.layer.forward(params.layer, as_precise(params, x))[0]
 
 
 def _latent_shapes(flow: Flow, params: FlowParams) -> tuple[jax.ShapeDtypeStruct, ...]:
@@ -189,10 +189,10 @@ def _latent_shapes(flow: Flow, params: FlowParams) -> tuple[jax.ShapeDtypeStruct
 
 @functools.partial(jax.jit, static_argnums=0)
 def _decode(flow: Flow, params: FlowParams, latents: Latents) -> Continuous:
-    return flow.layer.inverse(params.layer, tuple(_as_precise(params, z) for z in latents))[0]
+    return flow.layer.inverse(params.layer, tuple(as_precise(params, z) for z in latents))[0]
 
 
-def _as_precise(params: FlowParams, x: Array) -> Array:
+def as_precise(params: FlowParams, x: Array) -> Array:
     """`x` in the params' dtype, where that is the more precise."""
     dtypes = [leaf.dtype for leaf in jax.tree.leaves(params.layer) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return x.astype(jnp.result_type(x.dtype, *dtypes))

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from glowjax.errors import check_count
+from glowjax.errors import InputError, check_count
 from glowjax.likelihood import bits_per_dim
 from glowjax.models import gated
 from glowjax.models.base import NetworkParams, check_batch, check_shape, check_temperature
@@ -31,8 +31,8 @@ class PixelCNN:
         width: features of both stacks.
         pixels: the distribution of a value, `Categorical()` or a `LogisticMixture()`.
         head_width: hidden features of the heads; `width` by default.
-        entry_size: rows and columns of the first layer's kernel before it is made causal.
-        kernel_size: of the other layers.
+        entry_size: rows and columns of the first layer's kernel before it is made causal; odd.
+        kernel_size: of the other layers; odd.
     """
 
     num_layers: int
@@ -43,9 +43,15 @@ class PixelCNN:
     kernel_size: int = 3
 
     def __post_init__(self) -> None:
-        """Raises InputError for a size that is not positive."""
+        """Raises InputError for a size that is not positive, or a kernel whose size is even."""
         for name in ("num_layers", "width", "entry_size", "kernel_size"):
             check_count(name, getattr(self, name))
+        for name in ("entry_size", "kernel_size"):
+            if getattr(self, name) % 2 == 0:
+                raise InputError(
+                    f"{name} must be odd, but is {getattr(self, name)}: an even kernel reaches less far to the right, "
+                    "and some pixels of the rows above would be seen by none."
+                )
         check_count("head_width", self.width if self.head_width is None else self.head_width)
 
     def init(self, key: Key, images: Images) -> NetworkParams:
@@ -119,7 +125,7 @@ def _log_likelihood(model: PixelCNN, params: NetworkParams, images: Images) -> A
     return jnp.sum(jnp.stack(values), axis=(0, -2, -1))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3, 4))
+@functools.partial(jax.jit, static_argnums=(0, 3))
 def _sample(model: PixelCNN, params: NetworkParams, key: Key, num_images: int, temperature: float) -> Images:
     height, width, num_channels = params.image_shape
     layers, heads = params.network["layers"], params.network["heads"]

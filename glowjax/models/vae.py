@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from glowjax.errors import InputError, check_count
 from glowjax.estimate import Estimate
 from glowjax.likelihood import bits_per_dim, log_mean_exp
-from glowjax.models.autoencoder import HALVINGS, Decoder, Encoder
+from glowjax.models.autoencoder import Decoder, Encoder
 from glowjax.models.base import NetworkParams, check_batch, check_shape, check_temperature
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
 from glowjax.typing import Array, Images, Key
@@ -51,16 +51,11 @@ class VAE:
     def init(self, key: Key, images: Images) -> NetworkParams:
         """Learned arrays for images like `images`, uint8 [N, H, W, C]; their values are not used.
 
-        Raises InputError for images that are not uint8 [N, H, W, C], whose height or width is not divisible by 4, or
-        that hold a level that the model does not have.
+        Raises InputError for images that are not uint8 [N, H, W, C], hold a level that the model does not have, or
+        whose height or width is not divisible by 4, with the networks of `conv_vae`.
         """
         check_batch(images)
         check_levels(images, self.pixels.num_levels)
-        if any(size % 2**HALVINGS for size in images.shape[1:3]):
-            raise InputError(
-                f"A VAE halves height and width twice, but the images are {images.shape[1]} x {images.shape[2]}; both "
-                "must be divisible by 4: crop or pad the images."
-            )
         image_shape = tuple(images.shape[1:])
         return NetworkParams(_init(self, key, image_shape), image_shape)
 
@@ -171,7 +166,7 @@ def _decode(model: VAE, params: NetworkParams, latents: Array) -> Array:
     return outputs
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3, 4))
+@functools.partial(jax.jit, static_argnums=(0, 3))
 def _sample(model: VAE, params: NetworkParams, key: Key, num_images: int, temperature: float) -> Images:
     latents_key, pixels_key = jax.random.split(key)
     latents = temperature * jax.random.normal(latents_key, (num_images, model.num_latents))

@@ -65,6 +65,23 @@ def test_the_jacobian_form_is_exact_for_relu_couplings(covariance):
     assert abs(linear_gap(flow, params, in_dist, out_dist, **how).mean / found.mean - 1) > 0.01
 
 
+def test_the_jacobian_form_lacks_what_the_gates_of_a_highway_bend():
+    in_dist, out_dist = two_sets()
+    flow = cv_glow(1, 1, 4, conditioner="highway")
+    params = init(flow, noise=0.5)
+    log_prob = functools.partial(flow.log_prob, params)
+    whole = second_order_gap(log_prob, in_dist, out_dist, center="in_dist").covariance
+    assert abs(jacobian_gap(flow, params, in_dist, out_dist).mean / whole.mean - 1) > 1e-6
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_images_may_be_lists(gap):
+    in_dist, out_dist = two_sets()
+    flow, params = GLOWS["cv-relu"], perturbed("cv-relu")
+    of_lists = GAPS[gap](flow, params, in_dist.tolist(), out_dist.tolist())
+    np.testing.assert_allclose(of_lists, GAPS[gap](flow, params, in_dist, out_dist), rtol=1e-12)
+
+
 def test_an_unknown_covariance_is_refused():
     flow, params = two_convolutions()
     with pytest.raises(InputError, match="'diagnoal'; did you mean 'diagonal'"):

@@ -1,13 +1,15 @@
+import dataclasses
 import functools
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from analysis.densities import GLOW_POINT, GLOWS, dense_glow_hessian, glow_density, perturbed
+from analysis.densities import GLOW_POINT, GLOWS, dense_glow_hessian, glow_density, init, perturbed
 from jax.flatten_util import ravel_pytree
 
-from glowjax import nvp_glow
+from glowjax import cv_glow, nvp_glow
 from glowjax.analysis import curvature_terms, laplacian
 from glowjax.errors import InputError
 
@@ -69,6 +71,39 @@ def test_an_additive_tanh_flow_has_a_residual_but_no_volume_term():
     gauss_newton, residual, volume = dense_terms("cv-tanh")
     assert np.abs(residual).max() > 1e-3 * np.abs(gauss_newton).max()
     np.testing.assert_array_equal(volume, 0)
+
+
+def test_the_gates_of_a_highway_have_a_residual_whatever_the_activation():
+    flow = cv_glow(1, 1, 4, conditioner="highway")
+    params = init(flow, noise=0.5)
+    gauss_newton, residual, volume = curvature_terms(flow, params, X)
+    assert np.abs(residual).max() > 1e-6 * np.abs(gauss_newton).max()
+    np.testing.assert_array_equal(volume, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting:
+    """A flow that counts how often its encoding is traced."""
+
+    flow: Any
+    encoded: ClassVar[list[str]] = []
+
+    def encode(self, params, x):
+        self.encoded.append("traced")
+        return self.flow.encode(params, x)
+
+    def terms(self, params, x):
+        return self.flow.terms(params, x)
+
+
+def test_another_image_is_not_compiled_for_anew():
+    flow, params = Counting(GLOWS["cv-tanh"]), perturbed("cv-tanh")
+    curvature_terms(flow, params, X)
+    traced = len(flow.encoded)
+    assert traced > 0
+    other = curvature_terms(Counting(GLOWS["cv-tanh"]), params, X + 1)
+    assert len(flow.encoded) == traced
+    assert np.abs(other[0] - dense_terms("cv-tanh")[0].reshape(other[0].shape)).max() > 0
 
 
 def test_params_may_be_traced():

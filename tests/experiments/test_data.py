@@ -38,7 +38,9 @@ def test_a_prepared_set_is_listed_and_checked(tmp_path, capsys):
     images = load("letters", "all", tmp_path).images / 255
     assert list(found) == ["all"]
     np.testing.assert_allclose([found["all"].mean, found["all"].std], [[images.mean()], [images.std()]])
-    assert "no official number to compare with" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "no official number to compare with" in told
+    assert "(none recorded of the official images)" in told
 
 
 def test_a_subset_is_told_with_standard_errors_beside_the_published_moments(capsys):
@@ -46,6 +48,7 @@ def test_a_subset_is_told_with_standard_errors_beside_the_published_moments(caps
     told = capsys.readouterr().out
     assert "SUBSET: 5,000 of the official 60,000 images" in told
     assert "mean 0.1313, standard error 0.0006 (published: 0.1307)" in told
+    assert ", not that of the official images" in told
 
 
 def test_every_set_that_is_here_is_checked_by_default():

@@ -159,12 +159,26 @@ def test_half_precision_keeps_its_log_dets_in_float32(dtype):
     x = batch(shape=(2, 64, 64, 4)).astype(dtype)
     coupling = AffineCoupling(CONV)
     params = coupling.init(jax.random.key(0), x)
-    for layer, layer_params in ((PixelScaling(), {}), (coupling, params)):
+    narrow = ActNorm(), {"log_scale": jnp.full(4, 4.6, dtype), "shift": jnp.zeros(4, dtype)}  # 75,000 nats
+    mixing = Conv1x1().init(jax.random.key(0), x)
+    mixing = Conv1x1(), jax.tree.map(lambda array: array.astype(dtype), mixing | {"log_diagonal": jnp.full(4, 4.6)})
+    for layer, layer_params in ((PixelScaling(), {}), (coupling, params), narrow, mixing):
         expected = layer.forward(layer_params, x.astype(jnp.float32))[1]
         _, log_det = layer.forward(layer_params, x)
         assert log_det.dtype == jnp.float32
         np.testing.assert_allclose(log_det, expected, rtol=3e-3)
     np.testing.assert_allclose(PixelScaling().forward({}, x)[1], -64 * 64 * 4 * np.log(256), rtol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [Conv1x1(), FullConv1x1()])
+@pytest.mark.parametrize("size", [4, 48])
+def test_no_device_may_round_the_products_of_a_1x1_convolution(layer, size):
+    """Asked of what JAX hands to the compiler: on a CPU the rounding of other devices does not show."""
+    x = jnp.ones((1, 2, 2, size))
+    params = layer.init(jax.random.key(0), x)
+    for one_way in (layer.forward, layer.inverse):
+        program = str(jax.make_jaxpr(one_way)(params, x))
+        assert program.count("dot_general[") == program.count("HIGHEST") / 2 > 0
 
 
 @pytest.mark.parametrize("bound", [100.0, float("inf")])

@@ -128,6 +128,19 @@ def test_images_come_as_often_as_their_probability_says():
     assert np.all(np.abs(counts - 4_000 * expected) < 5 * np.sqrt(4_000 * expected) + 1)
 
 
+def test_a_temperature_may_be_an_array_and_is_not_compiled_for():
+    model, params = MODELS["categorical"], perturbed("categorical")
+    cold = jax.jit(lambda temperature: model.sample(params, KEY, 2, temperature))(jnp.float32(0.7))
+    np.testing.assert_array_equal(cold, model.sample(params, KEY, 2, 0.7))
+    np.testing.assert_array_equal(cold, model.sample(params, KEY, 2, jnp.float32(0.7)))
+
+
+@pytest.mark.parametrize("name", ["entry_size", "kernel_size"])
+def test_an_even_kernel_is_refused(name):
+    with pytest.raises(InputError, match=f"{name} must be odd, but is 4"):
+        PixelCNN(2, 4, **{name: 4})
+
+
 def test_the_analysis_of_a_discrete_likelihood_is_refused():
     model, params = MODELS["categorical"], perturbed("categorical")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import flax.linen as nn
 import jax
@@ -15,6 +16,7 @@ from glowjax import ImageModel
 from glowjax.errors import InputError
 from glowjax.likelihood import bits_per_dim
 from glowjax.models import VAE, Categorical, LogisticMixture, conv_vae
+from glowjax.models.autoencoder import Decoder
 
 KEY = jax.random.key(0)
 MODELS = {"categorical": conv_vae(3, 4), "logistic": conv_vae(3, 4, pixels=LogisticMixture(1))}
@@ -136,6 +138,32 @@ def test_samples_are_images(name):
     np.testing.assert_array_equal(samples, model.sample(params, KEY, 3))
 
 
+def test_a_temperature_may_be_an_array():
+    model, params = MODELS["categorical"], perturbed("categorical")
+    np.testing.assert_array_equal(
+        model.sample(params, KEY, 2, jnp.float32(0.7)), model.sample(params, KEY, 2, temperature=0.7)
+    )
+
+
+class Flat(nn.Module):
+    """Encoder or decoder of a single product, for images of any size."""
+
+    @nn.compact
+    def __call__(self, x, *sizes):
+        if len(sizes) == 1:  # an encoder, told the number of latents
+            return jnp.split(nn.Dense(2 * sizes[0])(x.reshape(len(x), -1)), 2, axis=-1)
+        shape = (*sizes[0], sizes[1])
+        return nn.Dense(math.prod(shape))(x).reshape(-1, *shape)
+
+
+def test_networks_of_ones_own_may_take_images_of_any_size():
+    model, images = VAE(2, Flat(), Flat()), images_of((5, 7, 1))
+    params = model.init(KEY, images)
+    assert np.isfinite(model.log_likelihood(params, KEY, images)).all()
+    with pytest.raises(InputError, match="5 x 7; both must be divisible by 4"):
+        VAE(2, Flat(), Decoder(4)).init(KEY, images)
+
+
 def images_of(shape):
     return np.zeros((2, *shape), np.uint8)
 
@@ -143,7 +171,7 @@ def images_of(shape):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, p: m.init(KEY, images_of((6, 8, 1))), "halves height and width twice, but the images are 6 x 8"),
+        (lambda m, p: m.init(KEY, images_of((6, 8, 1))), "halve height and width twice, but the images are 6 x 8"),
         (lambda m, p: m.init(KEY, images_of((8, 8, 1))[0]), r"a batch of images \[N, H, W, C\]"),
         (lambda m, p: m.log_likelihood(p, KEY, images_of((4, 8, 1))), r"shape \[8, 8, 1\], but got \[2, 4, 8, 1\]"),
         (lambda m, p: m.log_likelihood(p, KEY, images_of((8, 8, 1)) * 0.5), "must be uint8"),
