@@ -110,7 +110,7 @@ def test_a_damaged_description_is_refused(copy):
 
 def test_preparing_without_tensorflow_is_told_in_one_sentence(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r'not installed; run `pip install "glowjax\[tfds\]"`'):
+    with pytest.raises(InputError, match=r"not installed; run `pip install \"\.\[tfds\]\"` in a checkout"):
         prepare("svhn")
 
 
