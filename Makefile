@@ -33,4 +33,4 @@ $(VENV)/installed: setup.cfg requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site jupyter_execute .mypy_cache .pytest_cache .ruff_cache

@@ -63,6 +63,16 @@ def train_command(config: TrainConfig) -> str:
     return shlex.join(["python", "-m", "experiments.train", *words, *_options(config, vars(preset))])
 
 
+def expanded(config: Any) -> Any:
+    """`config` with ~ in its paths as the home folder, where the shell has left it: `--data-dir=~/data`."""
+    paths = {
+        name: tuple(path.expanduser() for path in value) if isinstance(value, tuple) else value.expanduser()
+        for name, value in vars(config).items()
+        if isinstance(value, Path) or (isinstance(value, tuple) and value and isinstance(value[0], Path))
+    }
+    return dataclasses.replace(config, **paths)
+
+
 def _placed(config: Any) -> Any:
     """`config` with the data folder of the environment where it reads images and names none."""
     return (
@@ -93,7 +103,7 @@ def run(main: Callable[[ConfigT], Any], parse: Callable[[list[str]], ConfigT]) -
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     cores_as_devices()
     try:
-        main(parse(sys.argv[1:]))
+        main(expanded(parse(sys.argv[1:])))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

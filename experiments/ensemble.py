@@ -74,6 +74,8 @@ def main(config: EnsembleConfig) -> dict[str, Any]:
         raise InputError("--out-dists names no data set; name at least one, as: --out-dists mnist")
     if bool(config.run_dirs) == bool(config.preset):
         raise InputError("Give either --run-dirs of trained members or a --preset to train them from, and not both.")
+    if config.preset and config.num_members < 2:
+        raise InputError(f"--num-members is {config.num_members}; an ensemble has two members or more.")
     folder = writable_directory(config.output_dir)
     run_dirs = config.run_dirs or train_members(config)
     members = load_members(run_dirs)

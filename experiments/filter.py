@@ -80,13 +80,16 @@ def main(config: FilterConfig) -> dict[str, Any]:
     models = load_alike(config.run_dirs)
     trained = next(iter(models.values()))
     folder = writable_directory(config.output_dir)
-    training, validation = training_and_validation(resolve(f"{trained.in_dist}:train", data_dir=config.data_dir))
-    classifier = train_classifier(training, config.classifier_steps, config.seed)
-    held_out = answer(config, models, classifier, validation.take(config.num_images, config.seed), True)
-
     test, *foreign = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
     clean = {0.0: test} | {angle: resolve(f"rotated-{angle:g}", test) for angle in config.angles}
     foreign = [images for images in foreign if images.name not in {one.name for one in clean.values()}]
+    if not foreign:
+        raise InputError(
+            f"--out-dists is {' '.join(config.out_dists)}: the test images, or these turned; name a foreign set too."
+        )
+    training, validation = training_and_validation(resolve(f"{trained.in_dist}:train", data_dir=config.data_dir))
+    classifier = train_classifier(training, config.classifier_steps, config.seed)
+    held_out = answer(config, models, classifier, validation.take(config.num_images, config.seed), True)
     rotated = {angle: answer(config, models, classifier, images, True) for angle, images in clean.items()}
     others = {images.name: answer(config, models, classifier, images, False) for images in foreign}
 

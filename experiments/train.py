@@ -12,12 +12,14 @@ import dataclasses
 import hashlib
 from typing import Any
 
+import numpy as np
+
 from experiments.command_line import parse_train_config, run
 from experiments.presets import TrainConfig
 from glowjax.data import parse_spec, resolve, training_and_validation
 from glowjax.data.generated import is_generated
 from glowjax.errors import InputError
-from glowjax.train import Checkpoints, Run, step_devices, train
+from glowjax.train import Checkpoints, Run, train
 
 NUM_EVALUATED = 1_000  # images of each set that an evaluation along training looks at
 
@@ -28,7 +30,8 @@ def main(config: TrainConfig) -> dict[str, Any]:
         raise InputError(f"--in-dist is '{config.in_dist}', but must name a collected set without a split.")
     model = config.model.build()
     whole = resolve(f"{config.in_dist}:train", data_dir=config.data_dir)
-    images, validation = training_and_validation(whole)
+    name, (images, validation) = parse_spec(whole.name)[0], training_and_validation(whole)
+    del whole  # a second copy of millions of images
     watched = {name: resolve(name, validation, config.data_dir, NUM_EVALUATED) for name in config.watch}
     evaluation = {"validation": validation.take(NUM_EVALUATED), **watched}
     print(
@@ -39,11 +42,10 @@ def main(config: TrainConfig) -> dict[str, Any]:
     training = config.training
     description = {
         "in_dist": config.in_dist,
-        "name": parse_spec(whole.name)[0],
+        "name": name,
         "num_images": images.num_images,
-        "images": hashlib.blake2b(images.images.tobytes(), digest_size=8).hexdigest(),
+        "images": hashlib.blake2b(np.ascontiguousarray(images.images).data.cast("B"), digest_size=8).hexdigest(),
         "image_shape": list(images.shape),
-        "num_devices": len(step_devices(training.batch_size)),
         "model": dataclasses.asdict(config.model),
         "training": dataclasses.asdict(training),
     }

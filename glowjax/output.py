@@ -11,7 +11,7 @@ def writable_directory(directory: Path | str) -> Path:
 
     Raises InputError if it cannot be created or written.
     """
-    path = Path(directory).absolute()
+    path = Path(directory).expanduser().absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

@@ -18,6 +18,8 @@ def test_every_estimate_gets_a_row_and_the_gap_a_line():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["gap", "location", "a"]
     assert sum(isinstance(container, ErrorbarContainer) for container in axes.containers) == 3
     assert [700.0, 700.0] in [list(line.get_xdata()) for line in axes.lines]
+    dots = [container.lines[0].get_xydata() for container in axes.containers]
+    assert np.concatenate(dots).tolist() == [[700.0, 0.0], [400.0, 1.0], [-1e4, 2.0]]
 
 
 @pytest.mark.parametrize("groups", [{"predicted": {"a": (1.0, 1.0)}}, {"measured": {"gap": (1.0, 1.0)}, "guessed": {}}])

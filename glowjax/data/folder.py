@@ -44,11 +44,15 @@ def read(name: str, split: str, data_dir: Path | None) -> ImageSet:
 
 
 def splits_of(root: Path) -> tuple[str, ...]:
-    """The splits in the folder `root`; sub-folders of images come before images of the folder's own."""
-    if not root.is_dir():
+    """The splits in the folder `root`; sub-folders of images come before images of the folder's own.
+
+    A folder that may not be read, such as `lost+found` at the root of a disk, has none.
+    """
+    try:
+        official = tuple(sorted(child.name for child in root.iterdir() if child.is_dir() and _files(child)))
+        return official or (PARTS if _files(root) else ())
+    except (PermissionError, FileNotFoundError, NotADirectoryError):
         return ()
-    official = tuple(sorted(child.name for child in root.iterdir() if child.is_dir() and _files(child)))
-    return official or (PARTS if _files(root) else ())
 
 
 def read_folder(root: Path, split: str) -> ImageSet:

@@ -6,6 +6,8 @@ shrinks each image of the reference by that factor towards its own mean, channel
 filling the corners with the nearest pixels.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from glowjax.data.image_set import ImageSet
@@ -15,6 +17,9 @@ NAMES = ("noise", "constant", "contrast-0.5", "rotated-90")
 """What `generate` makes; 0.5 stands for any factor from 0 to 1, 90 for any angle in degrees."""
 
 _CONTRAST, _ROTATED = "contrast-", "rotated-"
+
+BATCH = 10_000
+"""Images that are changed at a time: as float64 they take eight times as much memory."""
 
 LEVELS = {"black": 0.0, "grey": 127.5}
 """What images may lose their contrast towards, beside their own means."""
@@ -67,9 +72,12 @@ def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int
 def _contrast(name: str, reference: ImageSet) -> ImageSet:
     """The images of `reference` shrunk towards their own means or one level, with their labels and groups."""
     factor, towards = _factor_and_level(name)
-    images = reference.images.astype(np.float64)
-    levels = LEVELS[towards] if towards else images.mean(axis=(1, 2), keepdims=True)
-    shrunk = np.rint(levels + factor * (images - levels)).astype(np.uint8)
+
+    def shrink(images: np.ndarray) -> np.ndarray:
+        levels = LEVELS[towards] if towards else images.mean(axis=(1, 2), keepdims=True)
+        return levels + factor * (images - levels)
+
+    shrunk = _changed(reference.images, shrink)
     where = towards or "each image's mean"
     source = f"{reference.source}, shrunk by {factor:g} towards {where}"
     return ImageSet(name, shrunk, reference.labels, reference.groups, source)
@@ -102,9 +110,18 @@ def _rotated(name: str, reference: ImageSet) -> ImageSet:
         raise InputError(f"The angle '{text}' in '{name}' is not a number of degrees; write for example 'rotated-90'.")
     from scipy import ndimage  # a quarter of a second, at every start if it stood above
 
-    turned = ndimage.rotate(
-        reference.images.astype(np.float64), angle, axes=(2, 1), reshape=False, order=1, mode="nearest"
-    )
-    images = np.clip(np.rint(turned), 0, 255).astype(np.uint8)
+    def turn(images: np.ndarray) -> np.ndarray:
+        return ndimage.rotate(images, angle, axes=(2, 1), reshape=False, order=1, mode="nearest")
+
+    images = _changed(reference.images, turn)
     source = f"{reference.source}, rotated by {angle:g} degrees"
     return ImageSet(name, images, reference.labels, reference.groups, source)
+
+
+def _changed(images: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """What `change` makes of `images` [N, H, W, C] as float64, in whole levels: a batch at a time is in memory."""
+    changed = np.empty_like(images)
+    for start in range(0, len(images), BATCH):
+        batch = slice(start, start + BATCH)
+        changed[batch] = np.clip(np.rint(change(images[batch].astype(np.float64))), 0, 255)
+    return changed

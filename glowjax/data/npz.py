@@ -44,7 +44,7 @@ def read(name: str, split: str, data_dir: Path | None) -> ImageSet:
     """
     assert data_dir is not None  # `splits` found it there
     file = data_dir / f"{name}_{split}.npz"
-    if file.is_file():
+    if split in SPLITS and file.is_file():
         return read_archive(file, f"{name}:{split}")
     return part(read_archive(data_dir / f"{name}.npz", name), split)
 

@@ -26,7 +26,7 @@ TFDS_NAMES = {
     "mnist": "mnist",
     "svhn": "svhn_cropped",
 }
-"""Our names for TFDS's sets of small images; any other prepared set goes by the name that TFDS gives it."""
+"""Our names for TFDS's sets of small images; any other prepared set without configurations goes by TFDS's name."""
 
 _TEST_SPLITS = {"imagenet32": "validation"}
 """What stands for "test" in sets whose test images were never published."""

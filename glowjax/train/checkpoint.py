@@ -29,6 +29,17 @@ logging.getLogger("absl").addFilter(
 )
 
 
+def as_json(description: Mapping[str, Any]) -> dict[str, Any]:
+    """`description` as it will be read again, with lists for tuples. Raises InputError where JSON cannot say it."""
+    try:
+        return dict(json.loads(json.dumps(description, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"The description cannot be written as JSON ({error}); "
+            "give strings, finite numbers, booleans, lists and dictionaries."
+        ) from error
+
+
 class Checkpoints:
     """The checkpoints of one run below a directory: the newest ones, and the best by bits per dimension.
 
@@ -50,7 +61,7 @@ class Checkpoints:
         """
         if num_kept < 1:
             raise InputError(f"num_kept is {num_kept}, but at least one checkpoint must stay; give 1 or more.")
-        self.directory = Path(directory).absolute()  # orbax refuses a relative path
+        self.directory = Path(directory).expanduser().absolute()  # orbax refuses a relative path
         self.read_only = read_only
         if not read_only:
             writable_directory(self.directory)
@@ -99,18 +110,12 @@ class Checkpoints:
                 f"Step {step} does not follow the newest checkpoint below {self.directory}, step {latest}; "
                 "resume from that one, or save into another directory."
             )
-        try:
-            json.dumps(description, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"The description cannot be written as JSON ({error}); "
-                "give strings, finite numbers, booleans, lists and dictionaries."
-            ) from error
+        description = as_json(description)
         self._manager.save(
             step,
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(_named_leaves(jax.device_get(state))),
-                description=ocp.args.JsonSave(dict(description)),
+                description=ocp.args.JsonSave(description),
             ),
             metrics={"bits_per_dim": float(bits_per_dim)} if math.isfinite(bits_per_dim) else None,
         )

@@ -19,7 +19,7 @@ from glowjax.data import batch_indices
 from glowjax.errors import InputError, check_count
 from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ImageModel
-from glowjax.train.checkpoint import Checkpoints
+from glowjax.train.checkpoint import Checkpoints, as_json
 from glowjax.train.diagnose import first_nonfinite
 from glowjax.train.evaluate import log_likelihoods
 from glowjax.train.log import MetricLog
@@ -38,13 +38,21 @@ REMEDY = {
 """What to do, by the entry of a description that differs, before "to resume it"."""
 
 
+LOGGED = ("step", "seconds", "train", "gradient_norm", "skipped_updates")
+"""What a line of metrics may hold beside the sets that are evaluated."""
+
+CONDITIONS = ("seed", "batch_size", "num_devices")
+"""What decides the bits of a run, whatever its description says: they are noted with it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """What one training run does; the model, optimiser and images are given beside it.
 
     Attributes:
         directory: where checkpoints, metrics and TensorBoard events go.
-        description: JSON values that rebuild model and optimiser; a run resumes only under the same description.
+        description: JSON values that rebuild model and optimiser; a run resumes only under the same description, and
+            with the same seed, batch size and number of devices.
         defaults: of the options inside a description's values, for runs that were begun before an option existed.
         num_steps: training steps in all.
         batch_size: images a step, over all devices together.
@@ -89,12 +97,13 @@ def train(
 
     Raises:
         InputError: for a checkpoint of another model or description, a directory that cannot be written, fewer
-            images than a batch, or 20 non-finite gradients in a row.
+            images than a batch, sets to evaluate of another shape, 20 non-finite gradients in a row, or one of
+            several processes: training is over the devices of one machine.
     """
-    if "validation" not in evaluation:
-        raise InputError(f"The sets to evaluate are {list(evaluation)}; one must be called 'validation'.")
     devices = step_devices(run.batch_size)
     batch_indices(run.seed, 0, len(images), run.batch_size)  # refuses, before anything is written, a batch too large
+    _check_evaluation(evaluation, images)
+    run = dataclasses.replace(run, description=_conditions(run, len(devices)) | as_json(run.description))
     init_key, step_key, evaluation_key = jax.random.split(jax.random.key(run.seed), 3)
     first_images = images[batch_indices(run.seed, 0, len(images), min(INIT_IMAGES, len(images)))]
     with Checkpoints(run.directory / "checkpoints") as checkpoints:
@@ -135,6 +144,24 @@ def train(
                         _save(run, checkpoints, state, time.monotonic() - started, losses, math.nan)
                     raise KeyboardInterrupt
     return state
+
+
+def _conditions(run: Run, num_devices: int) -> dict[str, Any]:
+    return dict(zip(CONDITIONS, (run.seed, run.batch_size, num_devices), strict=True))
+
+
+def _check_evaluation(sets: Mapping[str, np.ndarray], images: np.ndarray) -> None:
+    """Raises InputError for sets that could not be evaluated, before there is a step that this would lose."""
+    if "validation" not in sets:
+        raise InputError(f"The sets to evaluate are {list(sets)}; one must be called 'validation'.")
+    for name, one in sets.items():
+        if name in LOGGED:
+            raise InputError(f"A set to evaluate is called '{name}', as a number in the metrics is; call it otherwise.")
+        if one.shape[1:] != images.shape[1:] or one.dtype != np.uint8 or not len(one):
+            raise InputError(
+                f"The set '{name}' to evaluate is {one.dtype} {list(one.shape)}; expected one or more images like "
+                f"those to train on, uint8 [N, {', '.join(map(str, images.shape[1:]))}]."
+            )
 
 
 def evaluate(model: ImageModel, params: Params, key: Key, sets: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -180,6 +207,8 @@ def _start(run: Run, checkpoints: Checkpoints, fresh: TrainState) -> tuple[Train
     seconds = saved.pop("seconds")
     losses: list[Array | float] = [float(loss) for loss in saved.pop("losses", [])]
     for name, value in run.description.items():
+        if name in CONDITIONS and name not in saved:
+            continue  # begun before these were noted
         before = saved.get(name)
         if name in run.defaults and isinstance(before, dict):
             before = {**run.defaults[name], **before}

@@ -18,7 +18,15 @@ AXIS = "devices"
 
 
 def step_devices(batch_size: int) -> list[jax.Device]:
-    """The local devices that take part in a step: every accelerator; of CPU cores, as many as share a batch evenly."""
+    """The local devices that take part in a step: every accelerator; of CPU cores, as many as share a batch evenly.
+
+    Raises InputError where JAX runs as several processes.
+    """
+    if jax.process_count() > 1:
+        raise InputError(
+            f"This is process {jax.process_index()} of {jax.process_count()}, but training is over the devices of one "
+            "machine; start it on one alone."
+        )
     devices = jax.local_devices()
     if devices[0].platform == "cpu":
         return devices[: max(count for count in range(1, len(devices) + 1) if batch_size % count == 0)]
@@ -44,7 +52,10 @@ def compiled_step(
     devices = devices or jax.local_devices()
     if len(devices) > 1:
         return pmapped_step(model, optimizer, devices)
-    return jax.jit(lambda state, key, images: train_step(model, optimizer, state, key, images), donate_argnums=0)
+    step = jax.jit(lambda state, key, images: train_step(model, optimizer, state, key, images), donate_argnums=0)
+    if devices[0] == jax.local_devices()[0]:
+        return step
+    return lambda state, key, images: step(jax.device_put(state, devices[0]), key, images)
 
 
 def pmapped_step(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from glowjax.data import ImageSet, generate
+from glowjax.data import ImageSet, generate, generated
 from glowjax.data.generated import is_changed, is_generated
 from glowjax.errors import InputError
 
@@ -19,6 +19,13 @@ def test_the_seed_alone_chooses_the_images(small, name):
     images = [generate(name, small, 10, seed).images for seed in (1, 1, 2)]
     np.testing.assert_array_equal(images[0], images[1])
     assert (images[0] != images[2]).any()
+
+
+@pytest.mark.parametrize("name", ["contrast-0.5", "contrast-0.3-to-grey", "rotated-30"])
+def test_batches_change_nothing(small, name, monkeypatch):
+    whole = generate(name, small).images
+    monkeypatch.setattr(generated, "BATCH", 7)
+    np.testing.assert_array_equal(generate(name, small).images, whole)
 
 
 def test_noise_is_uniform_on_all_levels(small):

@@ -1,11 +1,12 @@
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from glowjax.data import load
+from glowjax.data import folder, load
 from glowjax.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -114,3 +115,19 @@ def test_an_empty_folder_is_refused(tmp_path):
 def test_a_path_that_leads_nowhere_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"There is nothing to load at .*absent; expected a folder"):
         load(str(tmp_path / "absent"))
+
+
+def test_a_folder_that_may_not_be_read_holds_no_set_and_hides_none(tmp_path, monkeypatch):
+    write(tmp_path / "mine/test/a.png", RNG.integers(0, 256, (5, 4, 3), dtype=np.uint8))
+    (tmp_path / "lost+found").mkdir()
+    iterate = Path.iterdir
+
+    def refused(path):
+        if path.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterate(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert folder.names(tmp_path) == {"mine"}
+    assert folder.splits("lost+found", tmp_path) == folder.splits("absent", tmp_path) == ()
+    assert folder.splits("a.png", tmp_path / "mine/test") == ()

@@ -55,6 +55,13 @@ def test_archives_of_splits_win_over_one_of_the_whole(write):
         load("mine", "test", folder)
 
 
+def test_a_set_called_as_the_whole_of_another_is_not_read_in_its_place(write):
+    write("cells.npz", image=IMAGES)
+    folder = write("cells_all.npz", image=IMAGES[:7])
+    assert load("cells", "all", folder).num_images == 60
+    assert load("cells_all", "all", folder).num_images == 7
+
+
 def test_an_archive_can_be_named_by_its_path(write):
     folder = write("mine.npz", image=IMAGES)
     assert load(str(folder / "mine.npz"), "all").num_images == 60

@@ -16,6 +16,7 @@ from experiments.presets import PRESETS
 from experiments.rankings import RankingsConfig
 from experiments.reverse import ReverseConfig
 from experiments.scales import ScalesConfig
+from experiments.scoring import image_sets, score
 from experiments.trained import load, load_flow
 from glowjax.errors import InputError
 
@@ -89,6 +90,12 @@ def test_own_samples_tells_where_the_difference_lies(runs, folder):
     assert gaps["log p(x)"]["mean"] == pytest.approx(
         gaps["log p(z)"]["mean"] + gaps["log |det dz/dx|"]["mean"], abs=0.01
     )
+    trained = load(runs / "ramps-0")
+    drawn = draw(trained, 0.7, 30, seed=0).continuous.terms
+    real = score(trained, *image_sets(trained, (), folder, 30, 0), 1, 0).flow.terms
+    for term, field in (("log p(z)", "log_pz"), ("log |det dz/dx|", "log_det")):
+        expected = getattr(drawn, field).mean() - getattr(real, field).mean()
+        assert gaps[term]["mean"] == pytest.approx(float(expected), abs=0.01)
     assert pictures(runs / "ramps-0" / "own-samples") == 2
     with pytest.raises(InputError, match="give at least one, and positive ones"):
         own_samples.main(OwnSamplesConfig(runs / "ramps-0", temperatures=(0.0,), data_dir=folder))
@@ -98,6 +105,11 @@ def test_rankings_are_in_order_and_name_places(runs, folder):
     results = rankings.main(RankingsConfig(runs / "ramps-0", ("others",), 50, num_shown=5, data_dir=folder))
     assert list(results) == ["ramps:test", "ramps:train", "others:test"]
     assert results["ramps:train"]["likelier"]["value"] == 0.5
+    trained = load(runs / "ramps-0")
+    _, others = image_sets(trained, ("others",), folder, 50, 0)
+    fewer = score(trained, others, 1, 0).bits_per_dim < results["ramps:train"]["quantiles"]["0.5"]
+    assert results["others:test"]["likelier"]["value"] == pytest.approx(np.mean(fewer))
+    assert np.mean(fewer) != 0.5
     output = runs / "ramps-0" / "rankings"
     shown = json.loads((output / "ranked-others-test.json").read_text())
     least, most = shown["least likely of others test"], shown["most likely of others test"]
@@ -163,6 +175,8 @@ def test_an_ensemble_wants_seeds_that_differ_and_nothing_else(runs, folder, tmp_
             ensemble.main(EnsembleConfig(("others",), run_dirs, output_dir=tmp_path))
     with pytest.raises(InputError, match=r"either --run-dirs .* or a --preset"):
         ensemble.main(EnsembleConfig(("others",), output_dir=tmp_path))
+    with pytest.raises(InputError, match="--num-members is 1; an ensemble has two"):
+        ensemble.main(EnsembleConfig(("others",), preset="demo", num_members=1, output_dir=tmp_path))
 
 
 def test_an_ensemble_trains_members_that_differ_in_their_seed_and_folder_alone(tmp_path, monkeypatch):

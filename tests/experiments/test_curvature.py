@@ -3,6 +3,8 @@
 import dataclasses
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,10 +12,14 @@ from experiments import contrast, curvature, moments, spectrum, train
 from experiments.architectures import GlowConfig
 from experiments.contrast import ContrastConfig
 from experiments.curvature import CurvatureConfig
+from experiments.explained import _class_centers
 from experiments.moments import MomentsConfig
 from experiments.presets import TrainConfig, TrainingConfig
+from experiments.scoring import image_sets
 from experiments.spectrum import SpectrumConfig
+from experiments.trained import load_flow
 from glowjax.errors import InputError
+from glowjax.likelihood import dequantize
 
 TINY = TrainConfig(
     in_dist="ramps",
@@ -63,6 +69,52 @@ def test_every_explanation_stands_beside_the_measured_gap(trained, folder):
     output = trained / "curvature"
     assert json.loads((output / "results.json").read_text())
     assert (output / "report.html").read_text().count("data:image/png;base64,") == 4
+
+
+@pytest.fixture(scope="module")
+def explained(trained, folder):
+    """The model, the two sets, all of whose images are looked at, and every number about them."""
+    run = load_flow(trained)
+    config = CurvatureConfig(trained, ("others",), num_paths=60, num_nodes=4, data_dir=folder)
+    (numbers,) = curvature.main(config).values()
+    return run, image_sets(run, ("others",), folder, config.num_images, config.seed), numbers
+
+
+def test_each_centre_is_the_one_that_it_is_called(explained):
+    """By the mean curvature, which cancels midway between the means."""
+    run, _, numbers = explained
+    expansions = numbers["expansions"]
+    around_midpoint, around_mean = (abs(e["terms"]["mean_curvature"]["mean"]) for e in list(expansions.values())[:2])
+    assert around_midpoint < 0.05 * around_mean
+    # Around the training mean that set's own prediction is of its covariance alone, as the closed form's is.
+    if run.architecture.kind == "cv":
+        covariance = expansions["in_dist"]["terms"]["covariance"]["mean"]
+        assert numbers["closed_forms"]["jacobian"]["mean"] == pytest.approx(covariance, rel=1e-2)
+
+
+def test_the_papers_version_leaves_the_means_out(explained):
+    published = explained[2]["published"]
+    assert published["first_order"]["mean"] == published["mean_curvature"]["mean"] == 0
+    assert published["total"]["mean"] == published["covariance"]["mean"] != 0
+
+
+def test_the_gap_is_of_the_other_set_less_the_training_set(explained):
+    run, (own, other), numbers = explained
+    key = jax.random.split(jax.random.key(0))
+    own, other = (dequantize(k, one.images) for k, one in zip(key, (own, other), strict=True))
+    gap = run.model.log_prob(run.params, other).mean() - run.model.log_prob(run.params, own).mean()
+    assert abs(gap) > 1
+    assert numbers["location_spread"]["gap"]["mean"] == pytest.approx(float(gap), abs=1e-2)
+    assert numbers["expansions"]["midpoint"]["gap"]["mean"] == pytest.approx(float(gap), abs=1e-2)
+
+
+def test_class_centres_are_the_means_of_classes_and_the_nearest_of_these():
+    points = jnp.asarray([0.0, 2.0, 10.0, 14.0]).reshape(4, 1, 1, 1)
+    own, nearest = _class_centers(
+        points, np.array([7, 7, 3, 3]), points[:3], jnp.asarray([5.0, 8.0]).reshape(2, 1, 1, 1)
+    )
+    assert own.ravel().tolist() == [1, 1, 12]
+    assert nearest.ravel().tolist() == [1, 12]
 
 
 def test_full_contrast_is_the_images_themselves(trained, folder):

@@ -9,10 +9,15 @@ import jax.numpy as jnp
 import pytest
 import tyro
 
-from experiments.command_line import command, parse_train_config, train_command
+import glowjax as gj
+from experiments import presets
+from experiments.architectures import GlowConfig, PixelCNNConfig, VAEConfig
+from experiments.command_line import command, expanded, parse_train_config, train_command
+from experiments.ensemble import EnsembleConfig
 from experiments.likelihoods import LikelihoodsConfig
-from experiments.presets import PRESETS
+from experiments.presets import PRESETS, TrainingConfig
 from glowjax.errors import InputError
+from glowjax.models import LogisticMixture
 from glowjax.train import make_state, train_step
 
 IMAGE = {"fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
@@ -47,6 +52,34 @@ def test_a_model_is_chosen_by_name_and_its_options_are_its_own(kind):
     assert config == dataclasses.replace(
         PRESETS[kind]["demo"], model=dataclasses.replace(PRESETS[kind]["demo"].model, width=9)
     )
+
+
+def test_every_option_of_an_architecture_reaches_the_model():
+    config = GlowConfig("nvp", 3, 4, 5, "highway", "tanh", "bfloat16", 1.5, "store")
+    assert config.build() == gj.nvp_glow(
+        3,
+        4,
+        5,
+        conditioner="highway",
+        activation=jax.nn.tanh,
+        compute_dtype="bfloat16",
+        log_scale_bound=1.5,
+        memory="store",
+    )
+    assert GlowConfig("cv", 1, 2, 3).build() == gj.cv_glow(1, 2, 3, memory="remat")
+    assert PixelCNNConfig(num_layers=2, width=3, head_width=4, pixels="logistics").build() == gj.PixelCNN(
+        2, 3, LogisticMixture(5), head_width=4
+    )
+    assert VAEConfig(num_latents=2, width=3, pixels="logistic").build() == gj.conv_vae(2, 3, pixels=LogisticMixture(1))
+
+
+def test_every_option_of_a_training_reaches_the_optimiser(monkeypatch):
+    asked = []
+    monkeypatch.setattr(presets, "make_optimizer", lambda *args, **options: asked.append((args, options)))
+    TrainingConfig(7, 8, "rmsprop", 1e-4, 5, "halving").make_optimizer()
+    (((name,), options),) = asked
+    assert name == "rmsprop"
+    assert options == {"learning_rate": 1e-4, "num_steps": 7, "warmup_steps": 5, "schedule": "halving"}
 
 
 def test_every_preset_has_a_folder_of_its_own():
@@ -92,3 +125,11 @@ def test_a_command_finds_the_images_of_the_environments_data_folder_without_the_
     assert parse_train_config(shlex.split(train_command(PRESETS["nvp"]["demo"]))[3:], "").data_dir == tmp_path
     elsewhere = dataclasses.replace(config, data_dir=tmp_path / "mine")
     assert f"{tmp_path}/mine" in command("likelihoods", elsewhere)
+
+
+def test_the_home_folder_is_found_where_the_shell_has_left_its_sign(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    trained = expanded(parse_train_config(["--data-dir=~/data", "--output-dir=~/runs/a"], ""))
+    assert (trained.data_dir, trained.output_dir) == (tmp_path / "data", tmp_path / "runs" / "a")
+    joined = expanded(EnsembleConfig(("mnist",), (Path("~/runs/a"), Path("runs/b"))))
+    assert joined.run_dirs == (tmp_path / "runs" / "a", Path("runs/b"))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import chex
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,7 +36,7 @@ from experiments.presets import PRESETS
 from experiments.scoring import collected, image_sets
 from experiments.trained import load, name_each
 from glowjax.errors import InputError
-from glowjax.train import loop
+from glowjax.train import Checkpoints, loop, make_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,6 +170,23 @@ def test_another_model_resumes_with_the_same_bits(other, folder, tmp_path, monke
     chex.assert_trees_all_equal(load(tmp_path).params, load(other).params)
 
 
+def test_a_run_is_read_as_the_averaged_params_of_its_best_checkpoint(folder, tmp_path, monkeypatch):
+    bits = iter((5.0, 4.0, 6.0))
+    monkeypatch.setattr(loop, "evaluate", lambda *arguments: {"validation": next(bits), "noise": 9.0})
+    training = dataclasses.replace(TINY.training, evaluate_every=2)
+    train.main(dataclasses.replace(TINY, training=training, data_dir=folder, output_dir=tmp_path))
+    found = load(tmp_path)
+    assert found.step == 4
+    with Checkpoints(tmp_path / "checkpoints", read_only=True) as checkpoints:
+        template = make_state(
+            found.model.init(jax.random.key(0), np.zeros((2, 8, 8, 1), np.uint8)), training.make_optimizer()
+        )
+        state = checkpoints.restore(4, template)
+    chex.assert_trees_all_equal(found.params, state.ema_params)
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_equal(found.params, state.params)
+
+
 def test_samples_of_a_model_that_is_no_flow_have_likelihoods_but_no_terms(others, folder):
     config = own_samples.OwnSamplesConfig(others["vae"], ("others",), (), (0.5,), 12, 2, folder)
     results = own_samples.main(config)
@@ -185,6 +203,16 @@ def test_input_curvature_of_a_discrete_likelihood_is_refused(other, folder, expe
     }[experiment]()
     with pytest.raises(InputError, match="probabilities of 8-bit images and no density between them"):
         experiment.main(config)
+
+
+def test_more_draws_of_the_latents_bring_a_vae_nearer_to_the_likelihood(others, folder, tmp_path):
+    def bits(num_draws):
+        config = ModelClassesConfig(
+            (others["vae"],), ("others",), (), 30, 1, num_draws, folder, tmp_path / str(num_draws)
+        )
+        return model_classes.main(config)["VAE"]["others:test"]["bits_per_dim"]["mean"]
+
+    assert bits(200) < bits(1)
 
 
 def test_model_classes_compares_runs_on_the_same_images(trained, others, folder, tmp_path):
@@ -224,10 +252,35 @@ def test_the_filter_asks_a_classifier_and_every_gate(trained, others, folder, tm
     assert json.loads((tmp_path / "results.json").read_text()) == results
 
 
+def test_gates_are_set_on_validation_images_alone(trained, folder, tmp_path, monkeypatch):
+    asked, answer = [], experiments.filter.answer
+
+    def noted(config, models, classifier, images, has_classes):
+        asked.append(images.name)
+        return answer(config, models, classifier, images, has_classes)
+
+    set_on, numbers = [], experiments.filter.numbers
+    monkeypatch.setattr(experiments.filter, "answer", noted)
+    monkeypatch.setattr(experiments.filter, "numbers", lambda *a: set_on.append(a[1]) or numbers(*a))
+    config = FilterConfig((trained,), ("others",), (90,), num_images=20, classifier_steps=2, data_dir=folder)
+    experiments.filter.main(dataclasses.replace(config, output_dir=tmp_path))
+    assert asked == ["ramps:train-validation", "ramps:test", "rotated-90", "others:test"]
+    (held_out,) = {id(one): one for one in set_on}.values()
+    assert len(held_out.right) < 20  # the validation images are fewer than the test images
+
+
 def test_a_classifier_wants_labels(trained, folder, tmp_path):
-    np.savez(tmp_path / "ramps_train.npz", image=np.load(folder / "ramps_train.npz")["image"])
+    for split in ("train", "test"):
+        np.savez(tmp_path / f"ramps_{split}.npz", image=np.load(folder / f"ramps_{split}.npz")["image"])
     with pytest.raises(InputError, match="'ramps:train-training' has no labels to train a classifier with"):
         experiments.filter.main(FilterConfig((trained,), ("noise",), data_dir=tmp_path, output_dir=tmp_path / "out"))
+
+
+def test_a_filter_without_a_foreign_set_is_refused_before_anything_is_trained(trained, folder, tmp_path):
+    for none_foreign in (("rotated-90",), ("ramps:test",)):
+        config = FilterConfig((trained,), none_foreign, angles=(90,), data_dir=folder, output_dir=tmp_path)
+        with pytest.raises(InputError, match="the test images, or these turned; name a foreign set too"):
+            experiments.filter.main(config)
 
 
 def test_a_test_set_without_labels_is_refused_and_not_counted_as_wrong(trained, folder, tmp_path):

@@ -93,6 +93,21 @@ def test_samples_come_as_often_as_their_probability_says(pixels, temperature):
     assert np.all(np.abs(counts - num * expected) <= 5 * spread + 5)
 
 
+def test_a_cooled_logistic_has_a_smaller_scale():
+    warm = jnp.tile(jnp.asarray([0.0, 0.1, -2.0]), (5_000, 1))
+    colder = warm.at[:, 2].add(np.log(0.5))
+    key, pixels = jax.random.key(2), LogisticMixture(1)
+    np.testing.assert_array_equal(pixels.sample(key, warm, 0.5), pixels.sample(key, colder))
+
+
+def test_a_cooled_mixture_keeps_to_its_heavier_component():
+    weights = jnp.log(jnp.asarray([0.7, 0.3]))
+    outputs = jnp.concatenate([weights, jnp.asarray([-0.5, 0.5]), jnp.full(2, -6.0)])
+    drawn = LogisticMixture(2).sample(jax.random.key(3), jnp.tile(outputs, (20_000, 1)), 0.5)
+    expected = 0.7**2 / (0.7**2 + 0.3**2)
+    assert abs(np.mean(drawn < 128) - expected) < 5 * np.sqrt(expected * (1 - expected) / 20_000)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

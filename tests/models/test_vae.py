@@ -145,6 +145,25 @@ def test_a_temperature_may_be_an_array():
     )
 
 
+class Shown(nn.Module):
+    """A decoder whose every pixel is certainly at a level that the first latent says, 20 levels a unit around 128."""
+
+    @nn.compact
+    def __call__(self, latents, image_shape, num_outputs):
+        del num_outputs
+        mean = (2 * (128 + 20 * latents[:, 0]) / 255 - 1)[:, None, None, None]
+        means = jnp.broadcast_to(mean, (len(latents), *image_shape))
+        return jnp.stack([jnp.zeros_like(means), means, jnp.full_like(means, -7.0)], axis=-1)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_samples_have_latents_of_the_temperature(temperature):
+    model = VAE(1, Flat(), Shown(), LogisticMixture(1))
+    images = model.sample(model.init(KEY, images_of((4, 4, 1))), KEY, 2_000, temperature)
+    spread = np.std(images[:, 0, 0, 0].astype(float))
+    assert spread == pytest.approx(20 * temperature, rel=0.1)
+
+
 class Flat(nn.Module):
     """Encoder or decoder of a single product, for images of any size."""
 

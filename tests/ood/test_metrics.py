@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from glowjax.errors import InputError
-from glowjax.ood.metrics import Interval, detection_metrics, mean_with_interval
+from glowjax.ood.metrics import Interval, Mean, detection_metrics, mean_with_interval
 
 
 def normal_scores(shift=1.0, num_in=300, num_out=200, seed=0):
@@ -190,3 +190,24 @@ def test_bad_values_of_a_mean_are_refused_in_a_sentence():
         mean_with_interval([-np.inf, 1.0, 2.0])
     with pytest.raises(InputError, match=r"groups has shape \(1,\) for 2 images"):
         mean_with_interval([1.0, 2.0], groups=[1])
+
+
+def test_intervals_are_written_with_their_ends_in_order_and_without_breaks():
+    assert Interval(1234.4, 1, 20_000).brief(0) == "1,234\u00a0[1,\u00a020,000]"
+    assert Mean(2.0, 9.0, 1.5, 2.5).brief(2) == "2.00\u00a0[1.50,\u00a02.50]"
+    assert str(Interval(0.5, 0.25, 0.75)) == "0.500 [0.250, 0.750]"
+    assert str(Mean(2.0, 9.0, 1.5, 2.5)) == "2.000 [1.500, 2.500]"
+
+
+@pytest.mark.parametrize("side", ["groups_in", "groups_out"])
+def test_either_set_may_have_groups(side):
+    in_scores, out_scores = normal_scores(num_in=200, num_out=200)
+    groups = {side: np.repeat(np.arange(20), 10)}
+    order = np.argsort(in_scores if side == "groups_in" else out_scores)  # each group alike: its images count as one
+    scores = [
+        values[order] if name == side else values
+        for name, values in (("groups_in", in_scores), ("groups_out", out_scores))
+    ]
+    alone = detection_metrics(*scores, num_resamples=200).auroc
+    grouped = detection_metrics(*scores, **groups, num_resamples=200).auroc
+    assert grouped.high - grouped.low > 1.3 * (alone.high - alone.low)

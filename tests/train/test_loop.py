@@ -4,6 +4,7 @@ import json
 import signal
 
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from glowjax.data import batch_indices
 from glowjax.errors import InputError
 from glowjax.models import Flow
 from glowjax.train import Checkpoints, Run, compiled_step, loop, make_optimizer, train
+from glowjax.train.loop import evaluate
 from glowjax.train.step import StepMetrics
 
 MODEL = nvp_glow(1, 1, 4)
 OPTIMIZER = make_optimizer(learning_rate=0.01, num_steps=6, warmup_steps=1)
 DESCRIPTION = {"width": 4, "seed": 0}
+LIKE = np.zeros((2, 8, 8, 1), np.uint8)  # images like those to train on
 
 
 def run_of(directory, **options):
@@ -81,6 +84,16 @@ def test_metrics_and_checkpoints_come_when_they_should(tmp_path, images):
     assert metrics(tmp_path) == records
 
 
+def test_what_is_evaluated_are_the_averaged_params(tmp_path, images):
+    state, key = trained(run_of(tmp_path), images), jax.random.split(jax.random.key(0), 3)[2]
+    scores = {
+        name: evaluate(MODEL, params, key, {"validation": images})["validation"]
+        for name, params in (("averaged", state.ema_params), ("last", state.params))
+    }
+    assert metrics(tmp_path)[-1]["validation"] == pytest.approx(scores["averaged"])
+    assert abs(scores["last"] - scores["averaged"]) > 1e-3
+
+
 def test_another_description_is_refused_by_the_name_of_its_field(tmp_path, images):
     trained(run_of(tmp_path, num_steps=1), images)
     with pytest.raises(InputError, match="holds a run with width = 4, but this one has 6"):
@@ -111,6 +124,47 @@ def test_a_run_on_other_images_says_that_it_is_they_that_differ(tmp_path, images
 def test_a_batch_larger_than_the_set_is_refused_before_anything_is_written(tmp_path, images):
     with pytest.raises(InputError, match="batch size is 9 and the training set has 8 images"):
         trained(run_of(tmp_path / "run", batch_size=9), images)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_does_not_resume_under_what_would_change_its_bits(tmp_path, images):
+    trained(run_of(tmp_path, num_steps=1, description={"width": 4}), images)
+    for option, value in (("seed", 1), ("batch_size", 2)):
+        with pytest.raises(InputError, match=f"holds a run with {option} = "):
+            trained(run_of(tmp_path, description={"width": 4}, **{option: value}), images)
+
+
+def test_a_run_resumes_from_before_its_conditions_were_noted(tmp_path, images, monkeypatch):
+    monkeypatch.setattr(loop, "_conditions", lambda *arguments: {})
+    trained(run_of(tmp_path, num_steps=1, description={"width": 4}), images)
+    monkeypatch.undo()
+    assert int(trained(run_of(tmp_path, num_steps=2, description={"width": 4}), images).step) == 2
+
+
+def test_tuples_in_a_description_are_the_lists_that_json_makes_of_them(tmp_path, images):
+    for num_steps in (1, 2):
+        trained(run_of(tmp_path, num_steps=num_steps, description={"image_shape": (4, 4, 1)}), images)
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        ({"validation": LIKE[:, 1:]}, r"'validation' to evaluate is uint8 \[2, 7, 8, 1\]"),
+        ({"validation": LIKE.astype(np.float32)}, "is float32"),
+        ({"validation": LIKE[:0]}, r"is uint8 \[0, 8, 8, 1\]; expected one or more"),
+        ({"validation": LIKE, "seconds": LIKE}, "call it otherwise"),
+        ({"other": LIKE}, "one must be called 'validation'"),
+    ],
+)
+def test_sets_that_cannot_be_evaluated_are_refused_before_the_first_step(tmp_path, images, sets, message):
+    with pytest.raises(InputError, match=message):
+        train(run_of(tmp_path / "run"), MODEL, OPTIMIZER, images, sets)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_description_that_json_cannot_say_is_refused_before_the_first_step(tmp_path, images):
+    with pytest.raises(InputError, match="cannot be written as JSON"):
+        trained(run_of(tmp_path / "run", description={"width": float("nan")}), images)
     assert not (tmp_path / "run").exists()
 
 

@@ -74,6 +74,19 @@ def test_shards_repeat_what_the_devices_of_a_step_computed(images, num_devices):
     assert sum(len(part) for _, part in parts) == len(images)
 
 
+def test_a_step_for_one_device_runs_on_that_one(images):
+    model = Quadratic()
+    state = make_state(model.init(KEY, images), SGD)
+    state, _ = compiled_step(model, SGD, DEVICES[1:2])(state, KEY, images)
+    assert {device for leaf in jax.tree.leaves(state) for device in leaf.devices()} == {DEVICES[1]}
+
+
+def test_several_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(InputError, match="process 0 of 2, but training is over the devices of one machine"):
+        step_devices(4)
+
+
 @pytest.mark.parametrize("num_devices", [1, 2])
 def test_the_state_after_a_compiled_step_goes_into_the_next(images, num_devices):
     model = Quadratic()

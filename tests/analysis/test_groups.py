@@ -1,0 +1,52 @@
+"""Images that come in groups, in either set: three copies of each image, told as groups, know no more than one."""
+
+import jax
+import numpy as np
+import pytest
+from analysis.densities import GLOWS, glow_density, grey_levels, perturbed
+
+from glowjax.analysis import likelihood_gap, location_spread_gap, remainder, second_order_gap
+from glowjax.analysis.constant_volume import jacobian_gap, linear_gap, published_gap
+from glowjax.estimate import Estimate
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+FLOW = GLOWS["cv-relu"]
+SETS = {"groups_in": grey_levels(8), "groups_out": 255 - grey_levels(8, seed=1)}
+
+
+def of_flow(gap):
+    return lambda *sets, **groups: gap(FLOW, perturbed("cv-relu"), *sets, **groups)
+
+
+def spreads(*sets, **groups):
+    """What is no bootstrap's: those draw other groups of other sets."""
+    found = location_spread_gap(glow_density("cv-relu"), *sets, 2, num_resamples=2, **groups)
+    return found.gap, found.spread_in.gradient, found.spread_out.gradient, found.spread_out.at_mean
+
+
+GAPS = {
+    "likelihood_gap": lambda *sets, **groups: likelihood_gap(glow_density("cv-relu"), *sets, **groups),
+    "second_order_gap": lambda *sets, **groups: second_order_gap(glow_density("cv-relu"), *sets, **groups),
+    "remainder": lambda *sets, **groups: remainder(glow_density("cv-relu"), *sets, num_nodes=2, **groups),
+    "location_spread_gap": spreads,
+    "published_gap": of_flow(published_gap),
+    "linear_gap": of_flow(linear_gap),
+    "jacobian_gap": of_flow(jacobian_gap),
+}
+
+
+def errors(found):
+    """[...] every standard error of a result."""
+    return np.array([one.sem for one in jax.tree.leaves(found, is_leaf=lambda part: isinstance(part, Estimate))])
+
+
+@pytest.mark.parametrize("side", SETS)
+@pytest.mark.parametrize("name", GAPS)
+def test_copies_in_groups_know_no_more_than_one_of_each(name, side):
+    alone = errors(GAPS[name](*SETS.values()))
+    copied = {one: np.repeat(images, 3, axis=0) if one == side else images for one, images in SETS.items()}
+    grouped = errors(GAPS[name](*copied.values(), **{side: np.repeat(np.arange(8), 3)}))
+    ungrouped = errors(GAPS[name](*copied.values()))
+    np.testing.assert_allclose(grouped, alone, rtol=1e-6, atol=1e-9 * alone.max())
+    assert np.any(ungrouped < 0.95 * alone)
