@@ -134,6 +134,16 @@ def test_a_tail_off_scale_is_told():
     assert legend_texts(figure)[2].endswith("10% off scale")
 
 
+def test_a_heavy_tail_does_not_squash_the_rest():
+    rng = np.random.default_rng(0)
+    tailed = np.concatenate([rng.normal(-2000, 20, 950), -2000 - rng.exponential(3000, 50)])
+    figure = plots.likelihood_histograms({"a": tailed, "b": rng.normal(-1900, 20, 1000)}, 784, "a")
+    low, high = figure.axes[0].get_xlim()
+    assert -2300 < low < -2100
+    assert -1850 < high < -1800
+    assert legend_texts(figure)[0].endswith("5% off scale")
+
+
 def test_references_lie_beneath_and_leave_the_histograms_as_they_are():
     noise = np.random.default_rng(0).normal(-27000, 100, 50)
     inside = np.random.default_rng(1).normal(-1500, 50, 50)

@@ -12,7 +12,8 @@ from glowjax.plots.references import ROW_HEIGHT, draw_references, extended
 from glowjax.plots.style import finite_arrays, in_dist_first, legend_below, line_styles, new_figure, styled
 
 NUM_BINS = 80
-BULK = (0.002, 0.998)  # the quantiles between which a histogram is drawn
+BULK = (0.002, 0.998)  # the quantiles between which a histogram is drawn,
+TAIL = 4.0  # but no further from the quartiles than so many times their distance: heavy tails would squash the rest
 PANEL_LEGEND_WIDTH = 40  # characters under half a page
 
 
@@ -189,10 +190,17 @@ def _is_constant(values: np.ndarray) -> bool:
     return bool(np.ptp(values) <= 1e-5 * max(1.0, np.abs(values).max()))
 
 
+def _bulk(values: np.ndarray) -> tuple[float, float]:
+    """(low, high) of all but a few of the values."""
+    low, first, third, high = np.quantile(values, (BULK[0], 0.25, 0.75, BULK[1])).tolist()
+    far = TAIL * (third - first) or np.inf
+    return max(low, first - far), min(high, third + far)
+
+
 def _range(sets: Mapping[str, np.ndarray], reach: float) -> tuple[float, float]:
     """(low, high) that shows the bulk of every set whose median lies within reach of the first set."""
     values = list(sets.values())
-    bulks = np.array([np.quantile(v, BULK) for v in values])
+    bulks = np.array([_bulk(v) for v in values])
     medians = np.array([np.median(v) for v in values])
     low, high = bulks[0]
     # A constant first set has no width to measure by: then everything is within reach.

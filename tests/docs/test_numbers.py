@@ -14,11 +14,16 @@ LIKELIHOODS = re.compile(r"experiments\.likelihoods --run-dir runs/(\S+)")
 TABLE = "| evaluated on |"
 MINUS = "\N{MINUS SIGN}"
 
+ELSEWHERE = {"nvp-fashion-short", "nvp-fashion-long", "nvp-fashion-longest", "nvp-cifar10-long"}
+"""Runs of which the page has a line in "Bits by time" or "Contrast" and no table of their own."""
+
 MODELS = {
     "NVP, ReLU: notMNIST → MNIST": "nvp-notmnist",
     "CV, ReLU: notMNIST → MNIST": "cv-notmnist",
     "NVP, ReLU, longer: FashionMNIST → MNIST": "nvp-fashion-hours",
     "NVP, ReLU, longer: CIFAR-10 → SVHN": "nvp-cifar10-hours",
+    "CV, ReLU, longer: FashionMNIST → MNIST": "cv-fashion-hours",
+    "CV, ReLU, longer: CIFAR-10 → SVHN": "cv-cifar10-hours",
 }
 CENTERS = {"midpoint": "midpoint", "test mean": "in_dist", "class means": "classes"}
 
@@ -44,9 +49,14 @@ def interval(found):
     return f"{value:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
 
 
+def test_every_run_whose_likelihoods_are_kept_has_a_table():
+    assert set(runs_with_a_table()) == {path.parent.name for path in NUMBERS.glob("*/likelihoods.json")} - ELSEWHERE
+
+
 @pytest.mark.parametrize("run", runs_with_a_table())
 def test_likelihoods_are_those_of_the_run(run):
     table = rows(runs_with_a_table()[run])
+    assert set(table) - {"evaluated on", "---"} == set(map(title, kept(run, "likelihoods")))
     for position, (name, found) in enumerate(kept(run, "likelihoods").items()):
         count, bits, paper, log_pz, log_det, auroc, error = table[title(name)]
         assert count.split(" ")[0] == f"{found['num_images']:,}"
@@ -66,6 +76,10 @@ def table_under(heading, caption):
     (section,) = (text for text in SECTIONS if text.startswith(heading))
     (table,) = (block for block in section.split("\n\n") if block.startswith("|") and caption in block)
     return rows(table)
+
+
+def test_every_run_whose_curvature_is_kept_has_its_rows():
+    assert set(MODELS.values()) == {path.parent.name for path in NUMBERS.glob("*/curvature.json")}
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -101,3 +115,19 @@ def test_no_flow_loses_more_on_the_way_back_than_the_troubleshooting_says():
     real, noise = map(float, re.search(r"at most ([\d.]+) on the real images and ([\d.]+) on the noise", text).groups())
     assert real / 2 < lost["other"] <= real
     assert noise / 2 < lost["noise"] <= noise
+
+
+def test_closed_forms_are_those_of_the_runs():
+    for page, heading in (("results.md", "Closed forms"), ("theory.md", "Constant volume")):
+        sections = re.split(r"^#+ ", (ROOT / "docs" / page).read_text(), flags=re.MULTILINE)
+        (section,) = (text for text in sections if text.startswith(heading))
+        table = rows(section)
+        for model, run in MODELS.items():
+            if model.startswith("CV"):
+                (found,) = kept(run, "curvature").values()
+                forms = found["closed_forms"]
+                shown = [forms[key] for key in ("published", "diagonal", "linear", "jacobian")]
+                shown += [found["published"]["total"], found["location_spread"]["gap"]]
+                written = table[re.sub(r".*: ", "", model)]
+                assert written[1:] == [signed(estimate) for estimate in shown[1:]]
+                assert written[0] in (signed(shown[0]), f"{shown[0]['mean']:+.3f} ± {shown[0]['sem']:.3f}")
