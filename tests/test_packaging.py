@@ -11,7 +11,7 @@ import glowjax
 
 PACKAGE = Path(glowjax.__file__).parent
 BELOW = {  # room -> the rooms that it may import; experiments may import everything
-    "layers": {"layers", "typing", "errors"},
+    "layers": {"layers", "products", "typing", "errors"},
     "models": {"models", "layers", "conditioners", "convolution", "estimate", "likelihood", "typing", "errors"},
     "data": {"data", "output", "errors"},
     "ood": {"ood", "errors"},
