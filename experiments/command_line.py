@@ -75,9 +75,9 @@ def expanded(config: Any) -> Any:
 
 def _placed(config: Any) -> Any:
     """`config` with the data folder of the environment where it reads images and names none."""
-    return (
-        dataclasses.replace(config, data_dir=data_folder(None)) if getattr(config, "data_dir", "") is None else config
-    )
+    if getattr(config, "data_dir", config) is not None:  # it names one, or reads none
+        return config
+    return dataclasses.replace(config, data_dir=data_folder(None))
 
 
 def _options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> list[str]:

@@ -1,14 +1,11 @@
 """The host's loop around the step: data in, progress bar, evaluation, metrics, checkpoints, resumption."""
 
 import contextlib
-import dataclasses
 import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -16,64 +13,23 @@ import optax
 from tqdm import tqdm
 
 from glowjax.data import batch_indices
-from glowjax.errors import InputError, check_count
+from glowjax.errors import InputError
 from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ImageModel
-from glowjax.train.checkpoint import Checkpoints, as_json
+from glowjax.train.checkpoint import Checkpoints
 from glowjax.train.diagnose import first_nonfinite
 from glowjax.train.evaluate import log_likelihoods
 from glowjax.train.log import MetricLog
 from glowjax.train.parallel import compiled_step, shards, step_devices
+from glowjax.train.run import Run, noted, start
 from glowjax.train.state import TrainState, make_state
 from glowjax.typing import Array, Key, Params
 
 INIT_IMAGES = 256
 MAX_NONFINITE = 20
 
-SAME_IMAGES = "name the data folder that it had, for its images were others,"
-REMEDY = {
-    "num_devices": "set JAX_NUM_CPU_DEVICES={} (on a CPU)",
-    **dict.fromkeys(("num_images", "images", "image_shape"), SAME_IMAGES),
-}
-"""What to do, by the entry of a description that differs, before "to resume it"."""
-
-
 LOGGED = ("step", "seconds", "train", "gradient_norm", "skipped_updates")
 """What a line of metrics may hold beside the sets that are evaluated."""
-
-CONDITIONS = ("seed", "batch_size", "num_devices")
-"""What decides the bits of a run, whatever its description says: they are noted with it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What one training run does; the model, optimiser and images are given beside it.
-
-    Attributes:
-        directory: where checkpoints, metrics and TensorBoard events go.
-        description: JSON values that rebuild model and optimiser; a run resumes only under the same description, and
-            with the same seed, batch size and number of devices.
-        defaults: of the options inside a description's values, for runs that were begun before an option existed.
-        num_steps: training steps in all.
-        batch_size: images a step, over all devices together.
-        seed: of initialisation, data order and noise.
-        log_every: steps between lines of metrics.
-        evaluate_every: steps between evaluations, each with a checkpoint.
-    """
-
-    directory: Path
-    description: dict[str, Any]
-    num_steps: int
-    batch_size: int
-    seed: int = 0
-    log_every: int = 20
-    evaluate_every: int = 500
-    defaults: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Raises InputError for a count that is not positive."""
-        for name in ("num_steps", "batch_size", "log_every", "evaluate_every"):
-            check_count(name, getattr(self, name))
 
 
 def train(
@@ -85,8 +41,8 @@ def train(
 ) -> TrainState:
     """The state after `run.num_steps` steps, from scratch or from the newest checkpoint below `run.directory`.
 
-    An uninterrupted and a resumed run end with the same bits. An interrupt (Ctrl-C) saves a
-    checkpoint first, as soon as the step is done.
+    An uninterrupted and a resumed run end with the same bits, on an accelerator as far as XLA's kernels repeat theirs.
+    An interrupt (Ctrl-C) saves a checkpoint first, as soon as the step is done.
 
     Args:
         run: what to do.
@@ -103,11 +59,11 @@ def train(
     devices = step_devices(run.batch_size)
     batch_indices(run.seed, 0, len(images), run.batch_size)  # refuses, before anything is written, a batch too large
     _check_evaluation(evaluation, images)
-    run = dataclasses.replace(run, description=_conditions(run, len(devices)) | as_json(run.description))
+    run = noted(run, len(devices))
     init_key, step_key, evaluation_key = jax.random.split(jax.random.key(run.seed), 3)
     first_images = images[batch_indices(run.seed, 0, len(images), min(INIT_IMAGES, len(images)))]
     with Checkpoints(run.directory / "checkpoints") as checkpoints:
-        state, seconds, losses = _start(run, checkpoints, make_state(model.init(init_key, first_images), optimizer))
+        state, seconds, losses = start(run, checkpoints, make_state(model.init(init_key, first_images), optimizer))
         step = compiled_step(model, optimizer, devices)
         first = int(state.step)
         started = time.monotonic() - seconds
@@ -144,10 +100,6 @@ def train(
                         _save(run, checkpoints, state, time.monotonic() - started, losses, math.nan)
                     raise KeyboardInterrupt
     return state
-
-
-def _conditions(run: Run, num_devices: int) -> dict[str, Any]:
-    return dict(zip(CONDITIONS, (run.seed, run.batch_size, num_devices), strict=True))
 
 
 def _check_evaluation(sets: Mapping[str, np.ndarray], images: np.ndarray) -> None:
@@ -196,29 +148,6 @@ def _interrupts_wait() -> Iterator[Callable[[], bool]]:
         yield interrupted
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def _start(run: Run, checkpoints: Checkpoints, fresh: TrainState) -> tuple[TrainState, float, list[Array | float]]:
-    """The state to go on from, the seconds that it took so far, and the losses that no line of metrics has yet."""
-    newest = checkpoints.latest_step()
-    if newest is None:
-        return fresh, 0.0, []
-    saved = checkpoints.description(newest)
-    seconds = saved.pop("seconds")
-    losses: list[Array | float] = [float(loss) for loss in saved.pop("losses", [])]
-    for name, value in run.description.items():
-        if name in CONDITIONS and name not in saved:
-            continue  # begun before these were noted
-        before = saved.get(name)
-        if name in run.defaults and isinstance(before, dict):
-            before = {**run.defaults[name], **before}
-        if before != value:
-            raise InputError(
-                f"{run.directory} holds a run with {name} = {before!r}, but this one has {value!r}; "
-                f"{REMEDY.get(name, 'give the same options').format(before)} to resume it, or another output folder to "
-                "start anew."
-            )
-    return checkpoints.restore(newest, fresh), seconds, losses
 
 
 def _save(

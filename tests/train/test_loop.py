@@ -109,10 +109,12 @@ def test_a_run_from_before_an_option_existed_resumes_at_the_options_default(tmp_
         trained(run_of(tmp_path, description=other, defaults={"model": {"width": 9, "depth": 1}}), images)
 
 
-def test_a_run_on_another_number_of_devices_says_how_to_have_as_many_again(tmp_path, images):
-    trained(run_of(tmp_path, num_steps=1, description={**DESCRIPTION, "num_devices": 4}), images)
-    with pytest.raises(InputError, match="num_devices = 4, but this one has 2; set JAX_NUM_CPU_DEVICES=4"):
-        trained(run_of(tmp_path, description={**DESCRIPTION, "num_devices": 2}), images)
+def test_a_run_on_another_number_of_devices_says_how_to_have_as_many_again(tmp_path, images, monkeypatch):
+    with monkeypatch.context() as on_one:
+        on_one.setattr(loop, "step_devices", lambda batch_size: jax.local_devices()[:1])
+        trained(run_of(tmp_path, num_steps=1), images)
+    with pytest.raises(InputError, match="num_devices = 1, but this one has 2; set JAX_NUM_CPU_DEVICES=1"):
+        trained(run_of(tmp_path, batch_size=4), images)
 
 
 def test_a_run_on_other_images_says_that_it_is_they_that_differ(tmp_path, images):
@@ -130,14 +132,15 @@ def test_a_batch_larger_than_the_set_is_refused_before_anything_is_written(tmp_p
 def test_a_run_does_not_resume_under_what_would_change_its_bits(tmp_path, images):
     trained(run_of(tmp_path, num_steps=1, description={"width": 4}), images)
     for option, value in (("seed", 1), ("batch_size", 2)):
-        with pytest.raises(InputError, match=f"holds a run with {option} = "):
-            trained(run_of(tmp_path, description={"width": 4}, **{option: value}), images)
+        for description in ({"width": 4}, {"width": 4, option: getattr(run_of(tmp_path), option)}):
+            with pytest.raises(InputError, match=f"holds a run with {option} = "):
+                trained(run_of(tmp_path, description=description, **{option: value}), images)
 
 
 def test_a_run_resumes_from_before_its_conditions_were_noted(tmp_path, images, monkeypatch):
-    monkeypatch.setattr(loop, "_conditions", lambda *arguments: {})
-    trained(run_of(tmp_path, num_steps=1, description={"width": 4}), images)
-    monkeypatch.undo()
+    with monkeypatch.context() as before:
+        before.setattr(loop, "noted", lambda run, num_devices: run)
+        trained(run_of(tmp_path, num_steps=1, description={"width": 4}), images)
     assert int(trained(run_of(tmp_path, num_steps=2, description={"width": 4}), images).step) == 2
 
 
