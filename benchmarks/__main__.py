@@ -18,7 +18,7 @@ from typing import Any, Literal
 import tyro
 
 from benchmarks.timing import Row, table
-from glowjax.output import writable_directory
+from glowjax.checks import writable_directory
 
 Name = Literal["glow", "costs", "curvature", "networks", "scaling"]
 

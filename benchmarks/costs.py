@@ -27,8 +27,9 @@ import glowjax as gj
 from benchmarks.exactness import exactness
 from benchmarks.glow import CASES, GlowCase, our_step
 from benchmarks.timing import OURS, Row, in_turn, run_parts, temporary_mib
-from glowjax import convolution, pretrained
+from glowjax import pretrained
 from glowjax.layers.repeat import MEMORY
+from glowjax.networks import convolution
 from glowjax.train import make_optimizer, make_state, train_step
 
 Part = Literal["depth", "gradients", "convolutions", "dtypes", "bfloat16", "start"]

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import jax
 
-from glowjax.output import writable_directory
+from glowjax.checks import writable_directory
 
 Row: TypeAlias = dict[str, Any]
 Runs: TypeAlias = dict[str, Callable[[], Any]]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import torch_glow
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.models import Flow, FlowParams
 
 TOLERANCE = 1e-3

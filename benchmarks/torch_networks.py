@@ -19,7 +19,7 @@ from torch import Tensor
 
 from glowjax.models import VAE, PixelCNN
 from glowjax.models.base import NetworkParams
-from glowjax.models.gated import NUM_OCTAVES
+from glowjax.networks.gated import NUM_OCTAVES
 from glowjax.typing import Params
 
 Tensors: TypeAlias = dict[str, Tensor]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.torch_networks import TorchNetwork, copied
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.models import VAE, PixelCNN
 from glowjax.models.base import NetworkParams
 from glowjax.typing import Key

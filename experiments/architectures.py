@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import glowjax as gj
-from glowjax.conditioners import ACTIVATIONS
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.layers.coupling import LOG_SCALE_BOUND
 from glowjax.models import VAE, Categorical, Flow, LogisticMixture, PixelCNN, PixelDistribution, conv_vae
+from glowjax.networks.conditioners import ACTIVATIONS
 
 GLOWS: dict[str, Callable[..., Flow]] = {"nvp": gj.nvp_glow, "cv": gj.cv_glow}
 PIXELS: dict[str, Callable[[], PixelDistribution]] = {

@@ -11,8 +11,8 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
+from glowjax.checks import InputError
 from glowjax.data import ImageSet, batch_indices
-from glowjax.errors import InputError
 from glowjax.train import in_batches
 from glowjax.typing import Array, Images, Key
 

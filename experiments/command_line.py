@@ -12,9 +12,9 @@ import jax
 import tyro
 
 from experiments.presets import PRESETS, TrainConfig
+from glowjax.checks import InputError, unknown
 from glowjax.cores import cores_as_devices
 from glowjax.data.data_dir import data_folder
-from glowjax.errors import InputError, unknown
 
 ConfigT = TypeVar("ConfigT")
 

@@ -27,11 +27,11 @@ from experiments.trained import load_flow
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.analysis.taylor import log_probs
+from glowjax.checks import writable_directory
 from glowjax.data import ImageSet
 from glowjax.data.generated import generate
-from glowjax.estimate import from_values
 from glowjax.likelihood import dequantize
-from glowjax.output import writable_directory
+from glowjax.stats.estimate import from_values
 from glowjax.typing import Array
 
 QUESTION = (

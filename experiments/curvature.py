@@ -23,9 +23,8 @@ from experiments.explained import Explained, explain
 from experiments.published import title
 from experiments.scoring import image_sets
 from experiments.trained import Trained, load_flow
-from glowjax.errors import InputError
+from glowjax.checks import InputError, writable_directory
 from glowjax.models import Flow
-from glowjax.output import writable_directory
 
 QUESTION = (
     "Why are images likely that the model never saw? The published explanation expands log p to second order: where "

@@ -8,9 +8,9 @@ from experiments.drawn import Continuous, Drawn
 from experiments.published import title
 from experiments.report import Section, Table
 from experiments.scoring import Scored
-from glowjax.estimate import Estimate, difference, from_values
 from glowjax.models import FlowTerms
 from glowjax.ood.metrics import mean_with_interval
+from glowjax.stats.estimate import Estimate, difference, from_values
 
 Samples = list[tuple[Drawn, Scored]]
 """Samples at each temperature, and their scores as 8-bit images."""

@@ -24,9 +24,8 @@ from experiments.presets import PRESETS, TrainConfig, TrainingConfig, adapted
 from experiments.published import title
 from experiments.scoring import REFERENCES, Scored, Sets, score_alike, summary
 from experiments.trained import Trained, load
-from glowjax.errors import InputError, unknown
+from glowjax.checks import InputError, unknown, writable_directory
 from glowjax.likelihood import log_mean_exp
-from glowjax.output import writable_directory
 
 QUESTION = "Does the mean of several models' likelihoods repair what one model gets wrong?"
 

@@ -13,9 +13,9 @@ from experiments.trained import Trained
 from glowjax import analysis as an
 from glowjax.analysis.density import LogProb
 from glowjax.data import ImageSet
-from glowjax.estimate import difference, from_values
 from glowjax.likelihood import dequantize
 from glowjax.models import Flow
+from glowjax.stats.estimate import difference, from_values
 from glowjax.typing import Array
 
 CENTERS = ("midpoint", "in_dist")

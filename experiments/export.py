@@ -17,7 +17,7 @@ import tyro
 
 from experiments.command_line import run
 from experiments.trained import load_flow
-from glowjax.output import writable_directory
+from glowjax.checks import writable_directory
 from glowjax.pretrained import packed
 
 

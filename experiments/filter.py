@@ -25,9 +25,8 @@ from experiments.model_classes import load_alike
 from experiments.published import title
 from experiments.scoring import draws_for, image_sets
 from experiments.trained import Trained
+from glowjax.checks import InputError, writable_directory
 from glowjax.data import ImageSet, resolve, training_and_validation
-from glowjax.errors import InputError
-from glowjax.output import writable_directory
 from glowjax.train import log_likelihoods
 
 QUESTION = (

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import stats
 
 from experiments.classifier import Predicted
-from glowjax.estimate import group_codes
 from glowjax.ood.metrics import CONFIDENCE, Interval, mean_with_interval, resample
+from glowjax.stats.estimate import group_codes
 
 Gate: TypeAlias = tuple[str, str]
 """(model, rule)."""

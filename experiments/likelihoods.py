@@ -18,7 +18,7 @@ from experiments.likelihood_page import in_words, sections, summary
 from experiments.published import title
 from experiments.scoring import REFERENCES, Sets, image_sets, score_each
 from experiments.trained import Trained, load
-from glowjax.output import writable_directory
+from glowjax.checks import writable_directory
 
 QUESTION = (
     "Does the model find likely what it was trained on, and unlikely what it never saw? Here are its likelihoods of "

@@ -19,9 +19,8 @@ from experiments.published import title
 from experiments.report import Section, Table
 from experiments.scoring import REFERENCES, Sets, collected, detection, draws_for, score_alike, summary
 from experiments.trained import Trained, load, name_each
+from glowjax.checks import InputError, writable_directory
 from glowjax.data.generated import is_generated
-from glowjax.errors import InputError
-from glowjax.output import writable_directory
 
 QUESTION = (
     "Is it peculiar to flows that foreign images are likely, or do other models with a likelihood do the same? The "

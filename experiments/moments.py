@@ -20,9 +20,8 @@ from experiments.published import SUMMED_VARIANCES, title
 from experiments.report import Picture, Section, Table
 from glowjax import analysis as an
 from glowjax import plots
+from glowjax.checks import InputError, writable_directory
 from glowjax.data import resolve
-from glowjax.errors import InputError
-from glowjax.output import writable_directory
 
 LEVELS = 256.0
 

@@ -23,8 +23,7 @@ from experiments.report import Picture, Section, Table
 from experiments.scoring import REFERENCES, Sets, detection, image_sets, score, score_each
 from experiments.trained import Trained, load
 from glowjax import plots
-from glowjax.errors import InputError
-from glowjax.output import writable_directory
+from glowjax.checks import InputError, writable_directory
 
 NUM_SHOWN = 20  # images of each set in the picture of them
 

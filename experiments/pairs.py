@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from experiments.presets import PRESETS
+from glowjax.checks import InputError, unknown
 from glowjax.data import load
 from glowjax.data.loading import splits
-from glowjax.errors import InputError, unknown
 
 PAIRS = (
     "fashion_mnist/mnist",

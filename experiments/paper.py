@@ -19,8 +19,7 @@ from experiments.command_line import command, run
 from experiments.pair_plan import stages
 from experiments.pairs import Pair, PaperConfig, find, names, partners
 from experiments.stages import Plan, run_plan
-from glowjax.errors import InputError
-from glowjax.output import writable_directory
+from glowjax.checks import InputError, writable_directory
 
 QUESTION = (
     "Every experiment of the paper, for every pair of data sets that is here: when are other images likelier than "

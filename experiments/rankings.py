@@ -22,9 +22,8 @@ from experiments.report import Picture, Section, Table
 from experiments.scoring import Scored, Sets, image_sets, score_each
 from experiments.trained import Trained, load
 from glowjax import plots
-from glowjax.errors import InputError
+from glowjax.checks import InputError, writable_directory
 from glowjax.ood.metrics import Interval
-from glowjax.output import writable_directory
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 

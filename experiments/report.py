@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.plots.dark import dark_path
 
 STYLE = Path(__file__).with_suffix(".css")

@@ -23,9 +23,8 @@ from experiments.published import title
 from experiments.report import Section, Table
 from experiments.scoring import REFERENCES, Sets, detection, gap, score_alike, summary
 from experiments.trained import Trained, load
-from glowjax.errors import InputError
-from glowjax.estimate import Estimate
-from glowjax.output import writable_directory
+from glowjax.checks import InputError, writable_directory
+from glowjax.stats.estimate import Estimate
 
 QUESTION = "Where a model finds other images likelier than those it learned: does it do so in the other direction too?"
 

@@ -24,12 +24,11 @@ from experiments.scoring import REFERENCES, gap, image_sets
 from experiments.trained import Trained, load_flow
 from glowjax import analysis as an
 from glowjax import plots
+from glowjax.checks import InputError, writable_directory
 from glowjax.data import ImageSet
-from glowjax.errors import InputError
-from glowjax.estimate import Estimate, from_values
 from glowjax.likelihood import dequantize
 from glowjax.models import Flow
-from glowjax.output import writable_directory
+from glowjax.stats.estimate import Estimate, from_values
 from glowjax.train import in_batches
 from glowjax.typing import Array, Images, Key, Params
 

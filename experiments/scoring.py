@@ -13,13 +13,13 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from experiments.trained import Trained
+from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve
 from glowjax.data.generated import is_changed, is_generated
-from glowjax.errors import InputError
-from glowjax.estimate import Estimate, difference, from_values
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowTerms
 from glowjax.ood.metrics import DetectionMetrics, Mean, detection_metrics, mean_with_interval
+from glowjax.stats.estimate import Estimate, difference, from_values
 from glowjax.train import in_batches, log_likelihoods
 from glowjax.typing import Array, Images, Key, Params
 

@@ -26,9 +26,8 @@ from experiments.report import Section, Table
 from experiments.scoring import Scored, score
 from experiments.step_time import timed_once
 from experiments.trained import load
+from glowjax.checks import InputError, unknown, writable_directory
 from glowjax.data import ImageSet, resolve, training_and_validation
-from glowjax.errors import InputError, unknown
-from glowjax.output import writable_directory
 
 NUM_EVALUATIONS = 4  # along each training
 

@@ -26,8 +26,8 @@ from experiments.scoring import image_sets
 from experiments.trained import load_flow
 from glowjax import analysis as an
 from glowjax import plots
+from glowjax.checks import writable_directory
 from glowjax.likelihood import dequantize
-from glowjax.output import writable_directory
 
 QUESTION = (
     "Along which directions does log p curve, and do the sets differ there? The second-order explanation says that "

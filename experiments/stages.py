@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 MARKER = "finished.json"
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from experiments.command_line import parse_train_config, run
 from experiments.presets import TrainConfig
+from glowjax.checks import InputError
 from glowjax.data import parse_spec, resolve, training_and_validation
 from glowjax.data.generated import is_generated
-from glowjax.errors import InputError
 from glowjax.train import Checkpoints, Run, train
 
 NUM_EVALUATED = 1_000  # images of each set that an evaluation along training looks at

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from experiments.architectures import GlowConfig, ModelConfig, architecture
 from experiments.presets import TrainingConfig
 from experiments.published import title
+from glowjax.checks import InputError
 from glowjax.data import ImageSet
-from glowjax.errors import InputError
 from glowjax.models import Flow, ImageModel
 from glowjax.train import Checkpoints, make_state
 from glowjax.train.log import read

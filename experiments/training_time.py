@@ -22,8 +22,7 @@ from experiments.published import title
 from experiments.report import Picture, Section, Table
 from experiments.trained import Trained, load, name_each
 from glowjax import plots
-from glowjax.errors import InputError
-from glowjax.output import writable_directory
+from glowjax.checks import InputError, writable_directory
 
 IN_DIST = "validation images"
 

@@ -4,9 +4,9 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from glowjax import conditioners, data, layers, models, testing
+from glowjax import data, layers, models, networks, testing
 from glowjax._version import __version__
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowParams, FlowTerms, ImageModel, PixelCNN, conv_vae, cv_glow, nvp_glow
 from glowjax.pretrained import load_pretrained
@@ -25,7 +25,6 @@ __all__ = [
     "__version__",
     "analysis",
     "bits_per_dim",
-    "conditioners",
     "conv_vae",
     "cv_glow",
     "data",
@@ -33,6 +32,7 @@ __all__ = [
     "layers",
     "load_pretrained",
     "models",
+    "networks",
     "nvp_glow",
     "ood",
     "testing",

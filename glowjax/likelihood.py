@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.typing import Array, Continuous, Images, Key
 
 NUM_LEVELS = 256

@@ -2,7 +2,6 @@
 
 import flax.linen as nn
 
-from glowjax.conditioners import ConvConditioner, HighwayConditioner, LinearConditioner
 from glowjax.layers import (
     ActNorm,
     AdditiveCoupling,
@@ -18,6 +17,7 @@ from glowjax.layers import (
     SplitPrior,
     Squeeze,
 )
+from glowjax.networks.conditioners import ConvConditioner, HighwayConditioner, LinearConditioner
 
 IMAGE = (4, 2, 4)
 CONV = ConvConditioner(6)

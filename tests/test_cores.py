@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from glowjax.convolution import forced, method
 from glowjax.cores import num_side_by_side, side_by_side
+from glowjax.networks.convolution import forced, method
 
 
 @pytest.mark.parametrize(("chosen", "expected"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "1"}, 1)])

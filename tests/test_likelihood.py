@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.likelihood import bits_per_dim, dequantize, log_mean_exp, quantize
 
 

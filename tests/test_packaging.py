@@ -11,13 +11,15 @@ import glowjax
 
 PACKAGE = Path(glowjax.__file__).parent
 BELOW = {  # room -> the rooms that it may import; experiments may import everything
-    "layers": {"layers", "products", "typing", "errors"},
-    "models": {"models", "layers", "conditioners", "convolution", "estimate", "likelihood", "typing", "errors"},
-    "data": {"data", "output", "errors"},
-    "ood": {"ood", "errors"},
-    "pretrained": {"models", "conditioners", "typing", "errors"},
-    "plots": {"plots", "ood", "errors"},
-    "train": {"train", "models", "layers", "likelihood", "data", "cores", "output", "typing", "errors"},
+    "networks": {"networks", "linalg", "typing", "checks"},
+    "layers": {"layers", "networks", "linalg", "typing", "checks"},
+    "stats": {"stats", "typing", "checks"},
+    "models": {"models", "layers", "networks", "stats", "likelihood", "typing", "checks"},
+    "data": {"data", "checks"},
+    "ood": {"ood", "stats", "checks"},
+    "pretrained": {"models", "networks", "typing", "checks"},
+    "plots": {"plots", "ood", "stats", "checks"},
+    "train": {"train", "models", "layers", "likelihood", "data", "cores", "typing", "checks"},
 }
 
 

@@ -12,7 +12,7 @@ import glowjax as gj
 from experiments import export, train
 from experiments.trained import load_flow
 from glowjax import pretrained
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 @pytest.fixture(scope="module", params=pretrained.names())

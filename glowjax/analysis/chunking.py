@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, Literal, jaxprs_in_params
 
-from glowjax.errors import InputError, is_count
+from glowjax.checks import InputError, is_count
 from glowjax.typing import Array
 
 MEMORY_BUDGET = 2**29

@@ -32,12 +32,12 @@ from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.curvature import basis_vector
 from glowjax.analysis.density import check_forward_mode, check_pair
 from glowjax.analysis.taylor import Center, Covariance, check_covariance, resolve_center
-from glowjax.errors import InputError
-from glowjax.estimate import Estimate, difference, from_values
+from glowjax.checks import InputError
 from glowjax.layers import AdditiveCoupling, AffineCoupling, Conv1x1, FullConv1x1, SplitPrior
 from glowjax.layers.base import per_image
+from glowjax.linalg import tensordot
 from glowjax.models import Flow, FlowParams
-from glowjax.products import tensordot
+from glowjax.stats.estimate import Estimate, difference, from_values
 from glowjax.typing import Array, LogDet, Params
 
 VOLUME_RTOL = 1e-5

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.density import LogProb, check_finite, check_like, check_point
 from glowjax.analysis.laplacian import laplacian
-from glowjax.errors import InputError
-from glowjax.products import vdot
+from glowjax.checks import InputError
+from glowjax.linalg import vdot
 from glowjax.typing import Array
 
 HESSIAN_LIMIT = 2**31

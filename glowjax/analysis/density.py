@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Jaxpr, jaxprs_in_params
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.typing import Array
 
 LogProb: TypeAlias = Callable[[Array], Array]

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from glowjax.analysis.curvature import HESSIAN_LIMIT, hessian
 from glowjax.analysis.density import check_finite, check_forward_mode, check_point
-from glowjax.products import vdot
+from glowjax.linalg import vdot
 from glowjax.typing import Array, Latents, Params
 
 

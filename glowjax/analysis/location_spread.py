@@ -19,9 +19,9 @@ import numpy as np
 from glowjax.analysis.density import LogProb, check_pair
 from glowjax.analysis.paths import gauss_legendre, profile, second_order_parts
 from glowjax.analysis.taylor import log_probs
-from glowjax.errors import InputError
-from glowjax.estimate import Estimate, difference, from_values, group_codes
-from glowjax.products import matmul
+from glowjax.checks import InputError
+from glowjax.linalg import matmul
+from glowjax.stats.estimate import Estimate, difference, from_values, group_codes
 from glowjax.typing import Array, Key
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from glowjax.analysis.density import check_finite
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.typing import Array
 
 BATCH = 1_000

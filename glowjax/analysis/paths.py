@@ -19,8 +19,8 @@ import numpy as np
 
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.density import LogProb, check_finite, check_forward_mode, check_like, check_points
-from glowjax.errors import InputError, is_count
-from glowjax.products import matmul
+from glowjax.checks import InputError, is_count
+from glowjax.linalg import matmul
 from glowjax.typing import Array
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from glowjax.analysis.density import LogProb, check_pair
 from glowjax.analysis.paths import Nodes, Profile, gauss_legendre, profile, second_order_parts
 from glowjax.analysis.taylor import Center, resolve_center
-from glowjax.estimate import Estimate, difference, from_values
+from glowjax.stats.estimate import Estimate, difference, from_values
 from glowjax.typing import Array
 
 

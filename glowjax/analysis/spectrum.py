@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from glowjax.analysis.curvature import hvp
 from glowjax.analysis.density import LogProb, check_point
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.typing import Array
 
 TOLERANCE = 100.0

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.curvature import hessian_diagonal, quadratic_forms
 from glowjax.analysis.density import LogProb, check_finite, check_like, check_pair
-from glowjax.errors import InputError, unknown
-from glowjax.estimate import Estimate, difference, from_values
-from glowjax.products import matmul, vdot
+from glowjax.checks import InputError, unknown
+from glowjax.linalg import matmul, vdot
+from glowjax.stats.estimate import Estimate, difference, from_values
 from glowjax.typing import Array
 
 Center: TypeAlias = Literal["midpoint", "in_dist"] | Array

@@ -12,8 +12,8 @@ from matfree import stochtrace
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.curvature import hessian_diagonal, product_at
 from glowjax.analysis.density import LogProb, check_finite, check_like, check_point
-from glowjax.errors import InputError, is_count, unknown
-from glowjax.estimate import Estimate
+from glowjax.checks import InputError, is_count, unknown
+from glowjax.stats.estimate import Estimate
 from glowjax.typing import Array, Key
 
 Method = Literal["hutchinson", "xtrace"]

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 def batch_indices(seed: int, step: int, num_images: int, batch_size: int) -> np.ndarray:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from glowjax.checks import InputError
 from glowjax.data import npz, tfds
 from glowjax.data.image_set import ImageSet
-from glowjax.errors import InputError
 
 NAME = "celeba32"
 SPLITS = ("train", "validation", "test")

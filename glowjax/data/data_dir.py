@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 def data_folder(data_dir: Path | str | None) -> Path | None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile
 
+from glowjax.checks import InputError
 from glowjax.data.image_set import ImageSet
 from glowjax.data.split import PARTS, part
-from glowjax.errors import InputError
 
 PLACE = "in folders of image files"
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from glowjax.checks import InputError, unknown
 from glowjax.data.image_set import ImageSet
-from glowjax.errors import InputError, unknown
 
 NAMES = ("noise", "constant", "contrast-0.5", "rotated-90")
 """What `generate` makes; 0.5 stands for any factor from 0 to 1, 90 for any angle in degrees."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 @dataclass(frozen=True, eq=False)

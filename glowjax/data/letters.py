@@ -12,9 +12,9 @@ from matplotlib import get_data_path
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
+from glowjax.checks import InputError
 from glowjax.data import npz
 from glowjax.data.image_set import ImageSet
-from glowjax.errors import InputError
 
 NAME = "letters"
 LETTERS = "ABCDEFGHIJ"

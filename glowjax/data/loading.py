@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from glowjax.checks import InputError, unknown
 from glowjax.data import bundled, folder, generated, npz, tfds
 from glowjax.data.data_dir import data_folder
 from glowjax.data.image_set import ImageSet
 from glowjax.data.preparing import PREPARABLE
 from glowjax.data.split import part
-from glowjax.errors import InputError, unknown
 
 
 class Source(Protocol):

@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from glowjax.checks import InputError
 from glowjax.data import npz
 from glowjax.data.checking import fingerprint
 from glowjax.data.image_set import ImageSet
 from glowjax.data.letters import LETTERS
 from glowjax.data.official import OFFICIAL
-from glowjax.errors import InputError
 
 NAME = "notmnist_small"
 URL = "http://yaroslavvb.com/upload/notMNIST/notMNIST_small.tar.gz"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from glowjax.checks import InputError
 from glowjax.data.image_set import ImageSet, require_images, require_integers
 from glowjax.data.split import PARTS, part
-from glowjax.errors import InputError
 
 PLACE = "in .npz files"
 

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from glowjax.checks import InputError, unknown, writable_directory
 from glowjax.data import celeba, letters, notmnist, npz, tfds
 from glowjax.data.data_dir import data_folder
-from glowjax.errors import InputError, unknown
-from glowjax.output import writable_directory
 
 BUILDERS: dict[str, Callable[[Path], Any]] = {
     celeba.NAME: celeba.prepare,

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
+from glowjax.checks import InputError
 from glowjax.data.generated import generate, is_generated
 from glowjax.data.image_set import ImageSet
 from glowjax.data.loading import load
-from glowjax.errors import InputError
 
 
 def parse_spec(spec: str) -> tuple[str, str]:

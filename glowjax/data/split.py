@@ -4,8 +4,8 @@ import hashlib
 
 import numpy as np
 
+from glowjax.checks import InputError
 from glowjax.data.image_set import ImageSet
-from glowjax.errors import InputError
 
 TEST_FRACTION = 0.1
 """How much of a set without an official split is its "test"."""

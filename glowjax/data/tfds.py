@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from glowjax.checks import InputError
 from glowjax.data.image_set import ImageSet
-from glowjax.errors import InputError
 
 PLACE = "in TensorFlow Datasets"
 

@@ -1,11 +1,11 @@
 """Invertible layers, one a file; `base` states the contract."""
 
 from glowjax.layers.actnorm import ActNorm
-from glowjax.layers.affine import PixelScaling
 from glowjax.layers.base import Layer
 from glowjax.layers.compose import Chain, Inverse, MultiScale
 from glowjax.layers.conv1x1 import Conv1x1, FullConv1x1
 from glowjax.layers.coupling import AdditiveCoupling, AffineCoupling
+from glowjax.layers.pixel_scaling import PixelScaling
 from glowjax.layers.repeat import Repeat
 from glowjax.layers.split import Split, SplitPrior
 from glowjax.layers.squeeze import Squeeze

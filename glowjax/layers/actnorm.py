@@ -4,18 +4,10 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.layers.base import log_det_dtype, per_image
+from glowjax.networks.normalization import normalizer
 from glowjax.typing import Array, Key, LogDet, Params
-
-SMALLEST_STD = 1e-4  # a channel that varies less has no scale to learn from the first batch, and keeps its own
-
-
-def normalizer(x: Array, axes: tuple[int, ...]) -> Params:
-    """`log_scale` and `shift` with which `x * exp(log_scale) + shift` has mean 0 and variance 1 over `axes`."""
-    std = jnp.std(x, axis=axes)
-    scale = 1 / jnp.where(std > SMALLEST_STD, std, 1)
-    return {"log_scale": jnp.log(scale), "shift": -jnp.mean(x, axis=axes) * scale}
 
 
 @dataclasses.dataclass(frozen=True)

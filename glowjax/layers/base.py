@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.typing import Array, Key, LogDet, Params
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.layers.base import Layer
 from glowjax.typing import Array, Key, Latents, LogDet, Params
 

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import lu
 
 from glowjax.layers.base import log_det_dtype, per_image
-from glowjax.layers.triangular import unit_lower_inverse, upper_inverse
-from glowjax.products import matmul
+from glowjax.linalg import matmul, unit_lower_inverse, upper_inverse
 from glowjax.typing import Array, Key, LogDet, Params
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.layers.base import per_image, soft_clip, sum_per_image
 from glowjax.typing import Array, Key, LogDet, Params
 
@@ -53,7 +53,7 @@ class AffineCoupling:
     """y_b = (x_b + shift(x_a)) * sigmoid(h(x_a) + 2): the reference Glow's affine coupling (NVP), with a bounded h.
 
     Attributes:
-        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.conditioners`.
+        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.networks.conditioners`.
         log_scale_bound: the reference's h is free (infinity); see `LOG_SCALE_BOUND` for why it is not here.
     """
 
@@ -101,7 +101,7 @@ class AdditiveCoupling:
     """y_b = x_b + shift(x_a): volume preserving, log |det| = 0 (NICE; the couplings of a CV-Glow).
 
     Attributes:
-        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.conditioners`.
+        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.networks.conditioners`.
     """
 
     conditioner: nn.Module

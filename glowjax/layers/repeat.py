@@ -6,7 +6,7 @@ from typing import Literal
 
 import jax
 
-from glowjax.errors import InputError, unknown
+from glowjax.checks import InputError, unknown
 from glowjax.layers.base import Layer
 from glowjax.layers.coupling import CONDITIONED
 from glowjax.layers.reversal import reversible_scan

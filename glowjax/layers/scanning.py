@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.typing import Array, Key, LogDet, Params
 
 Step = Callable[[Params, Array], tuple[Array, LogDet]]

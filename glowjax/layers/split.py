@@ -26,7 +26,7 @@ class SplitPrior:
     affine coupling: a flow that is to have constant volume takes `Split`.
 
     Attributes:
-        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.conditioners`.
+        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.networks.conditioners`.
     """
 
     conditioner: nn.Module

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.layers.base import per_image
 from glowjax.typing import Array, Key, LogDet, Params
 

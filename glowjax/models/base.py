@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 import flax.struct
 import jax
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.likelihood import check_images
 from glowjax.typing import Array, Images, Key, Params
 

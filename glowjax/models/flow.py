@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.errors import InputError, check_count
+from glowjax.checks import InputError, check_count
 from glowjax.layers.base import sum_per_image
 from glowjax.layers.compose import MultiScale
 from glowjax.likelihood import bits_per_dim, check_images, dequantize, log_mean_exp, quantize

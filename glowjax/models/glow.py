@@ -2,14 +2,7 @@
 
 import flax.linen as nn
 
-from glowjax.conditioners import (
-    Activation,
-    ComputeDtype,
-    ConvConditioner,
-    HighwayConditioner,
-    LinearConditioner,
-)
-from glowjax.errors import InputError, check_count, unknown
+from glowjax.checks import InputError, check_count, unknown
 from glowjax.layers import (
     ActNorm,
     AdditiveCoupling,
@@ -27,6 +20,13 @@ from glowjax.layers import (
 from glowjax.layers.coupling import LOG_SCALE_BOUND
 from glowjax.layers.repeat import Memory
 from glowjax.models.flow import Flow
+from glowjax.networks.conditioners import (
+    Activation,
+    ComputeDtype,
+    ConvConditioner,
+    HighwayConditioner,
+    LinearConditioner,
+)
 
 CONDITIONERS: dict[str, type[nn.Module]] = {"conv": ConvConditioner, "highway": HighwayConditioner}
 COMPUTE_DTYPES: tuple[ComputeDtype, ...] = (None, "bfloat16", "float32")

@@ -14,11 +14,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from glowjax.errors import InputError, check_count
+from glowjax.checks import InputError, check_count
 from glowjax.likelihood import bits_per_dim
-from glowjax.models import gated
 from glowjax.models.base import NetworkParams, check_batch, check_shape, check_temperature
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
+from glowjax.networks import gated
 from glowjax.typing import Array, Images, Key, Params
 
 

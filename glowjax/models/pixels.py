@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.errors import InputError, check_count
+from glowjax.checks import InputError, check_count
 from glowjax.likelihood import NUM_LEVELS
 from glowjax.typing import Array, Images, Key
 

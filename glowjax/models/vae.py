@@ -17,12 +17,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from glowjax.errors import InputError, check_count
-from glowjax.estimate import Estimate
+from glowjax.checks import InputError, check_count
 from glowjax.likelihood import bits_per_dim, log_mean_exp
-from glowjax.models.autoencoder import Decoder, Encoder
 from glowjax.models.base import NetworkParams, check_batch, check_shape, check_temperature
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
+from glowjax.networks.autoencoder import Decoder, Encoder
+from glowjax.stats.estimate import Estimate
 from glowjax.typing import Array, Images, Key
 
 LOG_2PI = math.log(2 * math.pi)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import auc, average_precision_score, roc_curve
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 Values: TypeAlias = Any
 """[N] real numbers: a NumPy or JAX array, or a sequence."""

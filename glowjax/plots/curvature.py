@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.plots.style import COLOURS, PAGE_WIDTH, legend_below, line_styles, new_figure, styled
 
 LOOKS = {"measured": ("o", COLOURS[0]), "exact parts": ("s", COLOURS[2]), "predicted": ("D", COLOURS[1])}

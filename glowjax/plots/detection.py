@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from glowjax.errors import unknown
+from glowjax.checks import unknown
 from glowjax.ood.metrics import DetectionMetrics, Mean
 from glowjax.plots.style import COLOURS, in_dist_first, legend_below, line_styles, new_figure, styled
 

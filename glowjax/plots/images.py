@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.plots.style import PAGE_WIDTH, styled
 
 GAP = 2  # pixels between images

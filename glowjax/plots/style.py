@@ -16,7 +16,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glowjax.errors import InputError, unknown
+from glowjax.checks import InputError, unknown
 from glowjax.plots.dark import save_dark
 
 PAGE_WIDTH = 6.5  # inches, the text width of a printed page

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from glowjax.errors import InputError, unknown
+from glowjax.checks import InputError, unknown
 from glowjax.plots.style import COLOURS, DASHES, legend_below, line_styles, new_figure, styled
 
 

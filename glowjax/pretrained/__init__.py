@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.conditioners import ACTIVATIONS
-from glowjax.errors import InputError, unknown
+from glowjax.checks import InputError, unknown
 from glowjax.models import Flow, FlowParams, cv_glow, nvp_glow
+from glowjax.networks.conditioners import ACTIVATIONS
 from glowjax.typing import Params
 
 GLOWS = {"nvp": nvp_glow, "cv": cv_glow}

@@ -19,8 +19,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax import tree_util
 
-from glowjax.errors import InputError
-from glowjax.output import writable_directory
+from glowjax.checks import InputError, writable_directory
 
 _ORBAX_SOURCE = os.path.join("orbax", "checkpoint")
 # orbax warns of routine events (a save without metrics, a read-only manager); its errors still show.

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from glowjax.checks import InputError, check_count
 from glowjax.cores import side_by_side
-from glowjax.errors import InputError, check_count
 from glowjax.models.base import ImageModel
 from glowjax.typing import Images, Key, Params
 

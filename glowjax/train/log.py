@@ -9,8 +9,7 @@ from typing import Any, Self, SupportsFloat
 
 from tensorboardX import SummaryWriter
 
-from glowjax.errors import InputError
-from glowjax.output import writable_directory
+from glowjax.checks import InputError, writable_directory
 
 
 class MetricLog:

@@ -12,8 +12,8 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
+from glowjax.checks import InputError
 from glowjax.data import batch_indices
-from glowjax.errors import InputError
 from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ImageModel
 from glowjax.train.checkpoint import Checkpoints

@@ -2,7 +2,7 @@
 
 import optax
 
-from glowjax.errors import InputError, unknown
+from glowjax.checks import InputError, unknown
 
 OPTIMIZERS = {"adamax": optax.adamax, "adam": optax.adam, "rmsprop": optax.rmsprop}
 SCHEDULES = ("cosine", "halving")

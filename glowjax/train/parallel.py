@@ -7,7 +7,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.models.base import ImageModel
 from glowjax.train.state import TrainState
 from glowjax.train.step import StepMetrics, apply_gradient, loss_and_gradient, train_step

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glowjax.errors import InputError, check_count
+from glowjax.checks import InputError, check_count
 from glowjax.train.checkpoint import Checkpoints, as_json
 from glowjax.train.state import TrainState
 from glowjax.typing import Array

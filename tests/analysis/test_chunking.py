@@ -6,7 +6,7 @@ from analysis.densities import points
 
 from glowjax.analysis import chunking, curvature
 from glowjax.analysis.chunking import chunk_size_for, live_bytes, map_chunks
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 def bytes_of(function, *shapes):

@@ -10,9 +10,9 @@ from jax.flatten_util import ravel_pytree
 from glowjax import Flow, cv_glow
 from glowjax.analysis import second_order_gap
 from glowjax.analysis.constant_volume import jacobian_gap, linear_gap, published_gap
-from glowjax.errors import InputError
-from glowjax.estimate import from_values
+from glowjax.checks import InputError
 from glowjax.layers import ActNorm, Chain, Conv1x1, FullConv1x1, MultiScale, PixelScaling, Split, Squeeze
+from glowjax.stats.estimate import from_values
 
 pytestmark = pytest.mark.usefixtures("float64")
 

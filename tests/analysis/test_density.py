@@ -23,7 +23,7 @@ from glowjax.analysis import (
     second_order_gap,
 )
 from glowjax.analysis.density import check_finite, check_point
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 X = jnp.asarray(points(1, (2, 3))[0], jnp.float32)
 IN, OUT = (jnp.asarray(points(num, (2, 3), seed=num), jnp.float32) for num in (6, 5))

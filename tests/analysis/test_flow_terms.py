@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from glowjax import cv_glow, nvp_glow
 from glowjax.analysis import curvature_terms, laplacian
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -7,7 +7,7 @@ import pytest
 from analysis.densities import points
 
 from glowjax.analysis import moments
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 SHAPE = (2, 3, 1)
 

@@ -7,7 +7,7 @@ import pytest
 from analysis.densities import dense_hessian, points
 
 from glowjax.analysis import hessian, laplacian, location_spread_gap, second_order_gap
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 pytestmark = [
     pytest.mark.usefixtures("float64"),

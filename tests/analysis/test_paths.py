@@ -5,7 +5,7 @@ from analysis.densities import EDGE, dense_hessian, kinked, nonlinear, points
 
 from glowjax.analysis import gauss_legendre, profile, second_order_parts
 from glowjax.analysis.remainder import remainder_along
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -10,7 +10,7 @@ from analysis.densities import init
 from scipy import stats
 
 from glowjax.analysis import scale_terms
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.models import cv_glow, nvp_glow
 
 pytestmark = pytest.mark.usefixtures("float64")

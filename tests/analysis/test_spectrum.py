@@ -5,7 +5,7 @@ import pytest
 from analysis.densities import GLOW_POINT, dense_glow_hessian, glow_density, points, quadratic, symmetric
 
 from glowjax.analysis import extreme_eigenpairs
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 SHAPE = (2, 3, 2)
 MATRIX = symmetric(12)

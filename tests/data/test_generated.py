@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from glowjax.checks import InputError
 from glowjax.data import ImageSet, generate, generated
 from glowjax.data.generated import is_changed, is_generated
-from glowjax.errors import InputError
 
 NAMES = ["noise", "constant", "contrast-0.5", "contrast-0.5-to-black", "rotated-30"]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from glowjax.checks import InputError
 from glowjax.data import ImageSet, training_and_validation
 from glowjax.data.split import part
-from glowjax.errors import InputError
 
 GOLDEN_VALIDATION = [8, 12, 16, 22, 35]
 GOLDEN_TEST = [16, 32]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from glowjax.checks import InputError
 from glowjax.data import folder, load
-from glowjax.errors import InputError
 
 RNG = np.random.default_rng(0)
 

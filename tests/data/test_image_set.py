@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from glowjax.checks import InputError
 from glowjax.data import ImageSet
-from glowjax.errors import InputError
 
 IMAGES = np.zeros((4, 3, 3, 1), np.uint8)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib import get_data_path
 
+from glowjax.checks import InputError
 from glowjax.data import letters, load, prepare
-from glowjax.errors import InputError
 
 FONTS = {file.name: file for file in letters.bundled_fonts()}
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from glowjax.checks import InputError
 from glowjax.data import load
-from glowjax.errors import InputError
 
 ONE = np.full((1, 28, 28, 1), 7, np.uint8)
 

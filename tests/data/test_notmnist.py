@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tfds_on_disk
 
+from glowjax.checks import InputError
 from glowjax.data import load, notmnist, prepare
 from glowjax.data.checking import check
 from glowjax.data.official import OFFICIAL
-from glowjax.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 28, 28, 1), dtype=np.uint8)
 FILES = {"B/x.png": 0, "A/y.png": 1, "A/x.png": 2, "J/z.png": 3}  # name: which of IMAGES

@@ -3,8 +3,8 @@ import re
 import numpy as np
 import pytest
 
+from glowjax.checks import InputError
 from glowjax.data import load
-from glowjax.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 4, 1), dtype=np.uint8)
 

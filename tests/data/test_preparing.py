@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from glowjax.checks import InputError
 from glowjax.data import letters, load, prepare
-from glowjax.errors import InputError
 
 
 def test_the_environment_names_the_folder_to_write_to(tmp_path, monkeypatch):

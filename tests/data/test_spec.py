@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from glowjax.checks import InputError
 from glowjax.data import generate, load, load_spec, parse_spec, resolve
-from glowjax.errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tfds_on_disk
 
+from glowjax.checks import InputError
 from glowjax.data import load, prepare, tfds
-from glowjax.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), dtype=np.uint8)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.io
 
+from glowjax.checks import InputError
 from glowjax.data import load, prepare
-from glowjax.errors import InputError
 
 pytest.importorskip("tensorflow", reason="preparing with TensorFlow Datasets needs TensorFlow (the extra tfds)")
 pytestmark = pytest.mark.filterwarnings("ignore")  # TensorFlow's own

@@ -18,7 +18,7 @@ from experiments.reverse import ReverseConfig
 from experiments.scales import ScalesConfig
 from experiments.scoring import image_sets, score
 from experiments.trained import load, load_flow
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 @pytest.fixture(scope="module")

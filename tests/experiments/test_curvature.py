@@ -18,7 +18,7 @@ from experiments.presets import TrainConfig, TrainingConfig
 from experiments.scoring import image_sets
 from experiments.spectrum import SpectrumConfig
 from experiments.trained import load_flow
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.likelihood import dequantize
 
 TINY = TrainConfig(

@@ -5,9 +5,9 @@ import pytest
 import tyro
 
 from experiments.data import Config, main
+from glowjax.checks import InputError
 from glowjax.data import letters, load
 from glowjax.data.official import OFFICIAL
-from glowjax.errors import InputError
 
 
 @pytest.fixture(autouse=True)

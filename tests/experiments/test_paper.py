@@ -28,7 +28,7 @@ from experiments.pairs import Pair, PaperConfig, find, partners
 from experiments.presets import PRESETS
 from experiments.stages import fingerprint
 from experiments.trained import load
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from experiments.command_line import command, expanded, parse_train_config, trai
 from experiments.ensemble import EnsembleConfig
 from experiments.likelihoods import LikelihoodsConfig
 from experiments.presets import PRESETS, TrainingConfig
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.models import LogisticMixture
 from glowjax.train import make_state, train_step
 

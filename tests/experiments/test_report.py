@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from experiments.report import Picture, Section, Table, read, write
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 TABLE = Table(

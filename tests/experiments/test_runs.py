@@ -35,7 +35,7 @@ from experiments.model_classes import ModelClassesConfig
 from experiments.presets import PRESETS
 from experiments.scoring import collected, image_sets
 from experiments.trained import load, name_each
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.train import Checkpoints, loop, make_state
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from experiments import search, step_time
 from experiments.candidates import CANDIDATES, Candidate
 from experiments.presets import PRESETS
 from experiments.search import SearchConfig
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 @pytest.fixture

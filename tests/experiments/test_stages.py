@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.stages import Stage, run_plan
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 @dataclasses.dataclass(frozen=True)

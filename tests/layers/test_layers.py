@@ -11,8 +11,7 @@ from layers_under_test import CONV, IMAGE, STEP
 
 from glowjax import Flow, nvp_glow
 from glowjax.analysis import hessian_trace, hvp, location_spread_gap
-from glowjax.conditioners import ConvConditioner, HighwayConditioner
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.layers import (
     ActNorm,
     AdditiveCoupling,
@@ -29,6 +28,7 @@ from glowjax.layers import (
     Squeeze,
 )
 from glowjax.layers.repeat import MEMORY
+from glowjax.networks.conditioners import ConvConditioner, HighwayConditioner
 from glowjax.testing import assert_invertible, assert_log_det_matches_jacobian
 
 

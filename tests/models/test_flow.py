@@ -10,10 +10,10 @@ import optax
 import pytest
 
 from glowjax import Flow, ImageModel, cv_glow, dequantize, nvp_glow
-from glowjax.conditioners import ConvConditioner
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.layers import ActNorm, AffineCoupling, Chain, Conv1x1, MultiScale, PixelScaling, SplitPrior
 from glowjax.likelihood import bits_per_dim, log_mean_exp
+from glowjax.networks.conditioners import ConvConditioner
 from glowjax.train import compiled_step, make_optimizer, make_state
 
 SHAPE = (8, 8, 1)

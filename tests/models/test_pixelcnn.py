@@ -11,7 +11,7 @@ from models.test_flow import noise, perturb, structured
 
 from glowjax import ImageModel
 from glowjax.analysis import hessian_trace
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.likelihood import bits_per_dim
 from glowjax.models import Categorical, LogisticMixture, PixelCNN
 from glowjax.models.pixels import scaled

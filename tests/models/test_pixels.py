@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.models import Categorical, LogisticMixture
 from glowjax.models.pixels import check_levels
 

@@ -13,10 +13,10 @@ from models.test_flow import noise, perturb, structured
 from scipy import stats
 
 from glowjax import ImageModel
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.likelihood import bits_per_dim
 from glowjax.models import VAE, Categorical, LogisticMixture, conv_vae
-from glowjax.models.autoencoder import Decoder
+from glowjax.networks.autoencoder import Decoder
 
 KEY = jax.random.key(0)
 MODELS = {"categorical": conv_vae(3, 4), "logistic": conv_vae(3, 4, pixels=LogisticMixture(1))}

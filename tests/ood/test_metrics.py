@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.ood.metrics import Interval, Mean, detection_metrics, mean_with_interval
 
 

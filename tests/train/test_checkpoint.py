@@ -17,7 +17,7 @@ import numpy as np
 import optax
 import pytest
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.train.checkpoint import Checkpoints
 
 DESCRIPTION = {"model": {"num_scales": 2, "name": "glow"}, "learning_rate": 1e-3, "augment": True}

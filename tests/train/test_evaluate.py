@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from glowjax import nvp_glow
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.train import log_likelihoods, samples
 
 MODEL = nvp_glow(1, 1, 4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.train.log import MetricLog, read
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from glowjax import nvp_glow
+from glowjax.checks import InputError
 from glowjax.data import batch_indices
-from glowjax.errors import InputError
 from glowjax.models import Flow
 from glowjax.train import Checkpoints, Run, compiled_step, loop, make_optimizer, train
 from glowjax.train.loop import evaluate

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.train import make_optimizer
 from glowjax.train.optimizer import OPTIMIZERS
 

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from glowjax import PixelCNN, conv_vae, nvp_glow
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.train import compiled_step, make_state, pmapped_step, step_devices, train_step
 from glowjax.train.parallel import shards
 from glowjax.train.step import loss_and_gradient

@@ -1,8 +1,10 @@
-"""One exception for everything a caller can put right, and the sentence that names the nearest known word."""
+"""Checks of what users pass in: InputError, "did you mean" suggestions, counts, images and folders."""
 
 import difflib
 import numbers
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -30,3 +32,18 @@ def check_count(name: str, value: Any) -> None:
     """Raises InputError unless `value` is a positive whole number, of Python or NumPy."""
     if not is_count(value):
         raise InputError(f"{name} must be a positive whole number, but is {value!r}.")
+
+
+def writable_directory(directory: Path | str) -> Path:
+    """The absolute path of `directory`, created if need be and shown to be writable.
+
+    Raises InputError if it cannot be created or written.
+    """
+    path = Path(directory).expanduser().absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f"Cannot write below {path} ({error.strerror}); name a directory that can be.") from error
+    return path

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from glowjax.layers.triangular import unit_lower_inverse, upper_inverse
+from glowjax.linalg import unit_lower_inverse, upper_inverse
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 12, 20, 48, 96])

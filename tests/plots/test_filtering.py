@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from glowjax import plots
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.ood.metrics import Interval
 from glowjax.plots.filtering import gate_styles
 

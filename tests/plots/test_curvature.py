@@ -5,7 +5,7 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 
 from glowjax import plots
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 
 
 def test_every_estimate_gets_a_row_and_the_gap_a_line():

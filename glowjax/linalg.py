@@ -1,13 +1,23 @@
-"""Inverses of small triangular matrices by matrix products.
+"""Linear algebra that keeps float32 exact: matrix products in full precision, and triangular inverses.
 
-LAPACK's triangular solve is exact to the same rounding, but inside a scan on a CPU its threads wait for the next call
-on the cores that the flow needs.
+By default a GPU may round the factors of a float32 product to TF32 (11 significant bits), and a TPU to bfloat16 (8).
+Networks tolerate this; inverses and sums over thousands of terms do not: the 1x1 convolutions of a flow, and the sums
+of the analysis. On a CPU `matmul` is the ordinary product.
+
+LAPACK's triangular solve is as exact as the inverses here, but inside a scan on a CPU its threads wait for the next
+call on the cores that the flow needs.
 """
 
+import functools
+
+import jax
 import jax.numpy as jnp
 
-from glowjax.products import matmul
 from glowjax.typing import Array
+
+matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+vdot = functools.partial(jnp.vdot, precision=jax.lax.Precision.HIGHEST)
+tensordot = functools.partial(jnp.tensordot, precision=jax.lax.Precision.HIGHEST)
 
 LEAF = 8
 """Diagonal blocks up to this size, and of odd size, are inverted by doubling."""

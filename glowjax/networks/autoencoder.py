@@ -1,7 +1,7 @@
 """The VAE's networks: convolutional encoder and decoder, feature-major inside, [features, N, H, W].
 
 Height and width are halved by moving 2 x 2 blocks into channels, and doubled by moving channels back (Shi et al. 2016):
-every convolution then has stride 1, which `glowjax.convolution` computes fast also inside a loop over draws.
+every convolution then has stride 1, which `glowjax.networks.convolution` computes fast also inside a loop over draws.
 """
 
 import math
@@ -9,8 +9,8 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 
-from glowjax.convolution import convolve
-from glowjax.errors import InputError
+from glowjax.checks import InputError
+from glowjax.networks.convolution import convolve
 from glowjax.typing import Array
 
 HALVINGS = 2

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from glowjax.convolution import CONVOLUTIONS, convolve
+from glowjax.networks.convolution import CONVOLUTIONS, convolve
 
 SIZES = [(1, 1, 5, 7), (3, 3, 2, 9), (3, 3, 9, 2), (3, 3, 4, 4), (2, 3, 4, 6), (1, 2, 6, 3)]  # rows, columns, C, F
 sizes = pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))

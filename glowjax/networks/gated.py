@@ -10,7 +10,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from glowjax.convolution import convolve
+from glowjax.networks.convolution import convolve
 from glowjax.typing import Array, Key, Params
 
 NUM_OCTAVES = 7

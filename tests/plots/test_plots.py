@@ -9,7 +9,7 @@ from matplotlib.container import ErrorbarContainer
 from PIL import Image
 
 from glowjax import plots
-from glowjax.errors import InputError
+from glowjax.checks import InputError
 from glowjax.ood.metrics import detection_metrics, mean_with_interval
 
 NUM_DIMS = 784

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from glowjax.analysis import Estimate
-from glowjax.estimate import difference, from_values
 from glowjax.ood.metrics import mean_with_interval
+from glowjax.stats.estimate import difference, from_values
 
 LABELS = np.repeat(np.arange(30), np.random.default_rng(0).integers(1, 8, 30))
 

@@ -3,7 +3,7 @@
 Each is called as `conditioner(x_a, num_outputs)` with `x_a` [..., H, W, C] and returns [..., H, W, num_outputs].
 The last convolution starts at zero, so that every coupling starts as the identity (up to its constant scale). Inside,
 the activations of a batch are feature-major, [features, N, H, W], those of a lone image [H, W, features]; see
-`glowjax.convolution` for the reason.
+`glowjax.networks.convolution` for the reason.
 
 With ReLU, log p(x) is piecewise smooth: its second derivatives exist almost everywhere but miss the kinks. Where the
 curvature matters, choose a smooth activation (`jax.nn.tanh`, `jax.nn.swish`).
@@ -16,9 +16,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from glowjax.convolution import convolve, feature_axis, pixel_axes
-from glowjax.errors import check_count
-from glowjax.layers.actnorm import normalizer
+from glowjax.checks import check_count
+from glowjax.networks.convolution import convolve, feature_axis, pixel_axes
+from glowjax.networks.normalization import normalizer
 from glowjax.typing import Array
 
 Activation = Callable[[Array], Array]

@@ -1,0 +1,1 @@
+"""Networks that are not invertible: convolutions, conditioners, gated blocks, encoders and decoders."""
