@@ -20,7 +20,6 @@ from experiments.report import Section, Table
 from experiments.scoring import REFERENCES, Sets, collected, detection, draws_for, score_alike, summary
 from experiments.trained import Trained, load, name_each
 from glowjax.checks import InputError, writable_directory
-from glowjax.data.generated import is_generated
 
 QUESTION = (
     "Is it peculiar to flows that foreign images are likely, or do other models with a likelihood do the same? The "
@@ -143,7 +142,7 @@ def _likelihood(config: ModelClassesConfig, trained: Trained) -> str:
 def _histograms(models: dict[str, Trained], scored: dict[str, Sets], name: str, folder: Path) -> Section:
     test = next(iter(next(iter(scored.values()))))
     shown = {
-        model: {other: sets[other] for other in sets if other in (test, name) or is_generated(other)}
+        model: {other: one for other, one in sets.items() if other in (test, name) or one.images.generated}
         for model, sets in scored.items()
     }
     num_dims = next(iter(models.values())).num_dims

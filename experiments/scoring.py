@@ -15,7 +15,6 @@ from jax.typing import ArrayLike
 from experiments.trained import Trained
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve
-from glowjax.data.generated import is_changed, is_generated
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowTerms
 from glowjax.ood.metrics import DetectionMetrics, Mean, detection_metrics, mean_with_interval
@@ -148,12 +147,12 @@ def summary(sets: Sets) -> dict[str, dict[str, Any]]:
 
 def collected(sets: Sets) -> Sets:
     """Those that are no generated references."""
-    return {name: scored for name, scored in sets.items() if not is_generated(name)}
+    return {name: scored for name, scored in sets.items() if not scored.images.generated}
 
 
 def references(sets: Sets) -> Sets:
     """The generated ones, such as `REFERENCES`."""
-    return {name: scored for name, scored in sets.items() if is_generated(name)}
+    return {name: scored for name, scored in sets.items() if scored.images.generated}
 
 
 def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scored:
@@ -168,7 +167,7 @@ def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scor
 
 def gap(images: ImageSet, values: Array, test: ImageSet, own: Array) -> Estimate:
     """The mean of a set's values less that of the test set's, image by image where the set is made of these images."""
-    if is_changed(images.name):
+    if images.derived_from == test.name:
         return from_values(values - own, test.groups)
     return difference(from_values(values, images.groups), from_values(own, test.groups))
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.checks import InputError
+from glowjax.checks import check_images
 from glowjax.typing import Array, Continuous, Images, Key
 
 NUM_LEVELS = 256
@@ -21,26 +21,6 @@ def bits_per_dim(log_likelihood: ArrayT, num_dims: int) -> ArrayT:
     A density over grey levels [0, 256) needs no constant; for a density over [0, 1) the result would be 8 too small.
     """
     return -log_likelihood / (num_dims * math.log(2))
-
-
-def check_images(images: Images) -> None:
-    """Raises InputError unless `images` is a non-empty uint8 array [..., H, W, C]."""
-    if images.dtype != np.uint8:
-        raise InputError(
-            f"Images must be uint8 grey levels 0..255, but these are {images.dtype}{_range(images)}; "
-            "round to levels and cast with .astype(np.uint8)."
-        )
-    if images.ndim < 3 or images.size == 0:
-        raise InputError(f"Images must be a non-empty array [..., H, W, C], but its shape is {list(images.shape)}.")
-
-
-def _range(images: Images) -> str:
-    """The range of a concrete array in words; an array under a transformation has none."""
-    if isinstance(images, jax.core.Tracer) or images.size == 0:
-        return ""
-    if not np.isfinite(np.asarray(images, np.float64)).all():
-        return " and hold NaN or infinity"
-    return f" between {np.min(images):g} and {np.max(images):g}"
 
 
 def dequantize(key: Key, images: Images) -> Continuous:

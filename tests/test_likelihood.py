@@ -64,15 +64,15 @@ def test_log_mean_exp_does_not_overflow(offset):
 
 
 def test_images_that_are_not_grey_levels_are_refused_with_their_range():
-    with pytest.raises(InputError, match=r"uint8 grey levels 0\.\.255, but these are float32 between -1 and 0\.5"):
+    with pytest.raises(InputError, match=r"are float32 .* between -1 and 0\.5; expected uint8 grey levels"):
         dequantize(jax.random.key(0), np.linspace(-1, 0.5, 48, dtype=np.float32).reshape(1, 4, 4, 3))
-    with pytest.raises(InputError, match="are int64 between 0 and 300"):
+    with pytest.raises(InputError, match=r"are int64 of shape \[1, 2, 1, 1\] between 0 and 300"):
         dequantize(jax.random.key(0), np.array([0, 300]).reshape(1, 2, 1, 1))
-    with pytest.raises(InputError, match="float64 and hold NaN"):
+    with pytest.raises(InputError, match=r"float64 .* with NaN or infinity"):
         dequantize(jax.random.key(0), np.full((1, 2, 2, 1), np.nan))
-    with pytest.raises(InputError, match=r"\[\.\.\., H, W, C\], but its shape is \[4, 4\]"):
+    with pytest.raises(InputError, match=r"uint8 of shape \[4, 4\] .* \[\.\.\., H, W, C\]"):
         dequantize(jax.random.key(0), np.zeros((4, 4), np.uint8))
-    with pytest.raises(InputError, match=r"non-empty array .* its shape is \[0, 4, 4, 1\]"):
+    with pytest.raises(InputError, match=r"of shape \[0, 4, 4, 1\]; .* no empty axis"):
         dequantize(jax.random.key(0), np.zeros((0, 4, 4, 1), np.uint8))
 
 

@@ -66,7 +66,7 @@ def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int
         what = "one random level a channel"
     else:
         raise unknown("generated set", name, NAMES)
-    return ImageSet(name, images, source=f"{count:,} images: {what}, generated with seed {seed}")
+    return ImageSet(name, images, source=f"{count:,} images: {what}, generated with seed {seed}", generated=True)
 
 
 def _contrast(name: str, reference: ImageSet) -> ImageSet:
@@ -80,7 +80,7 @@ def _contrast(name: str, reference: ImageSet) -> ImageSet:
     shrunk = _changed(reference.images, shrink)
     where = towards or "each image's mean"
     source = f"{reference.source}, shrunk by {factor:g} towards {where}"
-    return ImageSet(name, shrunk, reference.labels, reference.groups, source)
+    return ImageSet(name, shrunk, reference.labels, reference.groups, source, True, reference.name)
 
 
 def _factor_and_level(name: str) -> tuple[float, str]:
@@ -115,7 +115,7 @@ def _rotated(name: str, reference: ImageSet) -> ImageSet:
 
     images = _changed(reference.images, turn)
     source = f"{reference.source}, rotated by {angle:g} degrees"
-    return ImageSet(name, images, reference.labels, reference.groups, source)
+    return ImageSet(name, images, reference.labels, reference.groups, source, True, reference.name)
 
 
 def _changed(images: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -1,40 +1,51 @@
-"""What the rest of glowjax means by a data set: named images that say where they came from."""
+"""ImageSet: named images, with their labels and groups and where they came from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool, Int, Integer, UInt8
 
-from glowjax.checks import InputError
+from glowjax.checks import InputError, check_images, native_array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
-    """Images of one shape, with what is known about them.
+    """Images of one shape, and what is known about them.
+
+    Arrays are converted to NumPy arrays in native byte order; lists of arrays are stacked.
 
     Attributes:
-        name: what tables and figures call the set, e.g. "fashion_mnist:train".
+        name: the set's name in tables and figures, e.g. "fashion_mnist:train".
         images: [N, H, W, C] uint8, 256 grey levels.
-        labels: [N] integers, or None where no classes are known.
-        groups: [N] integers, or None: images of one group (digits cut from one photo) depend on one
-            another, so a bootstrap resamples them together.
-        source: where the images came from, with their number.
-
-    Raises:
-        InputError: the images are not uint8 [N, H, W, C] with N > 0, or labels or groups are not N integers.
+        labels: [N] integers, or None if no classes are known.
+        groups: [N] integers, or None. Images of one group (digits cut from one photo, say) depend on one another, so
+            a bootstrap resamples them together.
+        source: where the images came from, and how many there are.
+        generated: whether the set was made here as a reference, such as "noise" or "contrast-0.5".
+        derived_from: the name of the set that these images were made from, one by one and in its order; None for
+            other sets.
     """
 
     name: str
-    images: np.ndarray
-    labels: np.ndarray | None = None
-    groups: np.ndarray | None = None
+    images: UInt8[np.ndarray, "N H W C"]
+    labels: Integer[np.ndarray, " N"] | None = None
+    groups: Integer[np.ndarray, " N"] | None = None
     source: str = "given by the caller"
+    generated: bool = False
+    derived_from: str | None = None
 
     def __post_init__(self) -> None:
-        what = f"of the image set '{self.name}'"
-        require_images(self.images, f"The images {what}")
-        for field, values in (("labels", self.labels), ("groups", self.groups)):
-            if values is not None:
-                require_integers(values, len(self.images), f"The {field} {what}")
+        name = f"The images of the image set '{self.name}'"
+        images = native_array(self.images, name)
+        check_images(images, name, batch=True)
+        object.__setattr__(self, "images", images)
+        for field in ("labels", "groups"):
+            if (values := getattr(self, field)) is not None:
+                name = f"The {field} of the image set '{self.name}'"
+                object.__setattr__(self, field, one_integer_per_image(values, len(images), name))
+
+    def __repr__(self) -> str:
+        return f"ImageSet('{self.name}', {self.num_images:,} of {'x'.join(map(str, self.shape))})"
 
     @property
     def num_images(self) -> int:
@@ -48,13 +59,10 @@ class ImageSet:
         return height, width, channels
 
     def take(self, num_images: int | None, seed: int = 0) -> "ImageSet":
-        """`num_images` images, or all where the set has no more, in a fixed random order; the set as it is for None.
+        """`num_images` images in a random order that the seed fixes; all images if there are no more.
 
-        With one seed a smaller subset is the beginning of a larger one. Files are often sorted by class: no number of
-        images gives their order away.
-
-        Raises:
-            InputError: `num_images` is not positive.
+        With one seed, a smaller subset is the beginning of a larger one. The order is random because files are often
+        sorted by class. None returns the set as it is.
         """
         if num_images is None:
             return self
@@ -64,41 +72,34 @@ class ImageSet:
         how = "drawn" if num_images < self.num_images else "in an order drawn"
         return self.select(order[:num_images], f"{how} with seed {seed}")
 
-    def select(self, indices: np.ndarray, how: str, name: str | None = None) -> "ImageSet":
-        """The images at `indices` ([M] integers or [N] booleans) with their labels and groups.
+    def select(
+        self, indices: Int[np.ndarray, " M"] | Bool[np.ndarray, " N"], how: str, name: str | None = None
+    ) -> "ImageSet":
+        """The images at `indices` with their labels and groups.
 
         Args:
-            indices: which images, in the order wanted.
-            how: how they were chosen; it goes into the new set's source.
+            indices: [M] integers or [N] booleans.
+            how: how they were chosen, for the new set's source.
             name: the new set's name; this set's name by default.
         """
         images = self.images[indices]
-        return ImageSet(
+        return replace(
+            self,
             name=name or self.name,
             images=images,
             labels=None if self.labels is None else self.labels[indices],
             groups=None if self.groups is None else self.groups[indices],
             source=f"{len(images):,} images {how} from {self.source}",
+            derived_from=None,
         )
 
 
-def require_images(images: np.ndarray, what: str) -> None:
-    """Raise an InputError that begins with `what` unless `images` is uint8 [N, H, W, C] and not empty."""
-    if images.dtype == np.uint8 and images.ndim == 4 and images.size > 0:
-        return
-    nan = " with NaN among them" if images.dtype.kind == "f" and np.isnan(images).any() else ""
-    raise InputError(
-        f"{what} are {images.dtype} of shape {list(images.shape)}{nan}; expected uint8 [N, H, W, C] with no "
-        "axis empty; store grey levels 0 to 255 as np.uint8 (real numbers in [0, 1] times 255 and rounded), "
-        "channels last, with an axis of length 1 for grey images."
-    )
-
-
-def require_integers(values: np.ndarray, num_images: int, what: str) -> None:
-    """Raise an InputError that begins with `what` unless `values` is one integer an image."""
-    if values.dtype.kind in "iu" and values.shape == (num_images,):
-        return
-    raise InputError(
-        f"{what} are {values.dtype} of shape {list(values.shape)}; expected one integer for each of the "
-        f"{num_images:,} images, or leave them out."
-    )
+def one_integer_per_image(values: np.ndarray, num_images: int, name: str) -> Integer[np.ndarray, " N"]:
+    """`values` as a native array. Raises InputError unless it has one integer for each image."""
+    values = native_array(values, name)
+    if values.dtype.kind not in "iu" or values.shape != (num_images,):
+        raise InputError(
+            f"{name} are {values.dtype} of shape {list(values.shape)}; expected one integer for each of the "
+            f"{num_images:,} images, or leave them out."
+        )
+    return values

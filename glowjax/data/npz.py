@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from glowjax.checks import InputError
-from glowjax.data.image_set import ImageSet, require_images, require_integers
+from glowjax.checks import InputError, check_images, native_array
+from glowjax.data.image_set import ImageSet, one_integer_per_image
 from glowjax.data.split import PARTS, part
 
 PLACE = "in .npz files"
@@ -61,11 +61,13 @@ def read_archive(file: Path, name: str) -> ImageSet:
             f"{file} has the keys {sorted(keys)} and no 'image'; expected 'image', uint8 [N, H, W, C], and "
             "optionally 'label' and 'source_image'; write it again with np.savez_compressed(file, image=...)."
         )
-    images = arrays["image"]
-    require_images(images, f"The images in {file}")
-    for key in arrays.keys() - {"image"}:
-        require_integers(arrays[key], len(images), f"The values of '{key}' in {file}")
-    labels, groups = (arrays[key].astype(np.int64) if key in arrays else None for key in ("label", "source_image"))
+    images = native_array(arrays.pop("image"), f"The images in {file}")
+    check_images(images, f"The images in {file}", batch=True)
+    integers = {
+        key: one_integer_per_image(values, len(images), f"The values of '{key}' in {file}").astype(np.int64)
+        for key, values in arrays.items()
+    }
+    labels, groups = integers.get("label"), integers.get("source_image")
     return ImageSet(name, images, labels, groups, f"{len(images):,} images: {file.parent.name}/{file.name}")
 
 

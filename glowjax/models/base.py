@@ -6,7 +6,6 @@ import flax.struct
 import jax
 
 from glowjax.checks import InputError
-from glowjax.likelihood import check_images
 from glowjax.typing import Array, Images, Key, Params
 
 
@@ -42,13 +41,6 @@ class NetworkParams:
 
     network: Params
     image_shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
-
-
-def check_batch(images: Images) -> None:
-    """Raises InputError unless `images` is uint8 [N, H, W, C]."""
-    check_images(images)
-    if images.ndim != 4:
-        raise InputError(f"Expected a batch of images [N, H, W, C], but the shape is {list(images.shape)}.")
 
 
 def check_shape(image_shape: tuple[int, int, int], shape: tuple[int, ...]) -> None:

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.checks import InputError, check_count
+from glowjax.checks import InputError, check_count, check_images
 from glowjax.layers.base import sum_per_image
 from glowjax.layers.compose import MultiScale
-from glowjax.likelihood import bits_per_dim, check_images, dequantize, log_mean_exp, quantize
-from glowjax.models.base import check_batch, check_shape
+from glowjax.likelihood import bits_per_dim, dequantize, log_mean_exp, quantize
+from glowjax.models.base import check_shape
 from glowjax.typing import Array, Continuous, Images, Key, Latents, Params
 
 LOG_2PI = math.log(2 * math.pi)
@@ -75,7 +75,7 @@ class Flow:
         Raises InputError for images that are not uint8 [N, H, W, C], or whose height, width or channels do not
         suit the layers.
         """
-        check_batch(images)
+        check_images(images, batch=True)
         try:
             return _init(self, key, images)
         except InputError as error:

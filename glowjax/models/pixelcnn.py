@@ -14,9 +14,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from glowjax.checks import InputError, check_count
+from glowjax.checks import InputError, check_count, check_images
 from glowjax.likelihood import bits_per_dim
-from glowjax.models.base import NetworkParams, check_batch, check_shape, check_temperature
+from glowjax.models.base import NetworkParams, check_shape, check_temperature
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
 from glowjax.networks import gated
 from glowjax.typing import Array, Images, Key, Params
@@ -60,7 +60,7 @@ class PixelCNN:
         Every value starts uniform over the levels, or with the mixture that all-zero outputs mean. Raises InputError
         for images that are not uint8 [N, H, W, C], or hold a level that the model does not have.
         """
-        check_batch(images)
+        check_images(images, batch=True)
         check_levels(images, self.pixels.num_levels)
         network = _init(self, key, images.shape[-1])
         return NetworkParams(network, tuple(images.shape[1:]))
@@ -81,7 +81,7 @@ class PixelCNN:
         does not have.
         """
         del key
-        check_batch(images)
+        check_images(images, batch=True)
         check_shape(params.image_shape, images.shape)
         check_levels(images, self.pixels.num_levels)
         check_count("num_draws", num_draws)

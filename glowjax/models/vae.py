@@ -17,9 +17,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from glowjax.checks import InputError, check_count
+from glowjax.checks import InputError, check_count, check_images
 from glowjax.likelihood import bits_per_dim, log_mean_exp
-from glowjax.models.base import NetworkParams, check_batch, check_shape, check_temperature
+from glowjax.models.base import NetworkParams, check_shape, check_temperature
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
 from glowjax.networks.autoencoder import Decoder, Encoder
 from glowjax.stats.estimate import Estimate
@@ -54,7 +54,7 @@ class VAE:
         Raises InputError for images that are not uint8 [N, H, W, C], hold a level that the model does not have, or
         whose height or width is not divisible by 4, with the networks of `conv_vae`.
         """
-        check_batch(images)
+        check_images(images, batch=True)
         check_levels(images, self.pixels.num_levels)
         image_shape = tuple(images.shape[1:])
         return NetworkParams(_init(self, key, image_shape), image_shape)
@@ -65,7 +65,7 @@ class VAE:
         One draw at a time is in memory. Raises InputError for images that are not uint8, of another shape than
         `init`'s, or with a level that the model does not have, and for fewer than one draw.
         """
-        check_batch(images)
+        check_images(images, batch=True)
         check_shape(params.image_shape, images.shape)
         check_levels(images, self.pixels.num_levels)
         check_count("num_draws", num_draws)

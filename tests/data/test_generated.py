@@ -3,7 +3,7 @@ import pytest
 
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, generate, generated
-from glowjax.data.generated import is_changed, is_generated
+from glowjax.data.generated import is_generated
 
 NAMES = ["noise", "constant", "contrast-0.5", "contrast-0.5-to-black", "rotated-30"]
 
@@ -80,7 +80,15 @@ def test_all_images_changed_are_in_the_order_of_the_reference(small, name, count
 def test_a_collected_set_may_be_called_like_a_generated_one():
     assert is_generated("rotated-90")
     assert not is_generated("rotated-mnist:test")
-    assert not is_changed("contrast-mri:train")
+    assert not is_generated("contrast-mri:train")
+
+
+def test_a_generated_set_says_so_and_names_the_set_whose_images_it_changed(small):
+    derived = {name: generate(name, small).derived_from for name in ("noise", "contrast-0.5", "rotated-30")}
+    assert derived == {"noise": None, "contrast-0.5": "small:test", "rotated-30": "small:test"}
+    assert not small.generated
+    subset = generate("rotated-30", small).take(5)
+    assert (subset.generated, subset.derived_from) == (True, None)  # no longer image by image
 
 
 def test_full_contrast_changes_nothing(small):

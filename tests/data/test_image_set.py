@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -51,10 +52,13 @@ def test_taking_none_is_refused(small, num_images):
 @pytest.mark.parametrize(
     ("images", "told"),
     [
-        (np.zeros((2, 3, 3, 1), np.float32), r"float32 of shape \[2, 3, 3, 1\]; expected uint8"),
-        (np.full((2, 3, 3, 1), np.nan), "float64 .* with NaN among them; expected uint8"),
-        (np.zeros((2, 3, 3), np.uint8), r"uint8 of shape \[2, 3, 3\]; expected uint8 \[N, H, W, C\]"),
-        (np.zeros((0, 3, 3, 1), np.uint8), r"uint8 of shape \[0, 3, 3, 1\]; .* no axis empty"),
+        (np.zeros((2, 3, 3, 1), np.float32), r"float32 of shape \[2, 3, 3, 1\] between 0 and 0; expected uint8"),
+        (np.full((2, 3, 3, 1), np.nan), r"float64 .* with NaN or infinity among them; expected uint8"),
+        (
+            np.zeros((2, 3, 3), np.uint8),
+            r"uint8 of shape \[2, 3, 3\] .* expected uint8 .* \[N, H, W, C\]",
+        ),
+        (np.zeros((0, 3, 3, 1), np.uint8), r"uint8 of shape \[0, 3, 3, 1\]; .* no empty axis"),
     ],
 )
 def test_images_of_another_kind_are_refused(images, told):
@@ -69,5 +73,23 @@ def test_labels_and_groups_are_one_integer_an_image(field, values):
         ImageSet("mine", IMAGES, **{field: values})
 
 
-def test_shape_is_that_of_one_image(small):
+@pytest.mark.parametrize("convert", [list, np.ma.masked_array, jnp.asarray])
+def test_lists_and_arrays_of_other_libraries_become_numpy_arrays(convert):
+    images = convert(IMAGES + 7)
+    found = ImageSet("mine", images, labels=[3, 1, 2, 0], groups=np.arange(4, dtype=">i4"))
+    assert type(found.images) is np.ndarray
+    np.testing.assert_array_equal(found.images, IMAGES + 7)
+    assert found.labels.tolist() == [3, 1, 2, 0]
+    assert found.groups.dtype.isnative
+
+
+def test_masked_images_and_lists_of_several_shapes_are_refused():
+    with pytest.raises(InputError, match="The images of the image set 'mine' have masked entries"):
+        ImageSet("mine", np.ma.masked_equal(IMAGES, 0))
+    with pytest.raises(InputError, match="cannot be made into one array"):
+        ImageSet("mine", [IMAGES[0], IMAGES[0, :2]])
+
+
+def test_a_set_knows_its_size_and_prints_in_one_line(small):
     assert (small.num_images, small.shape) == (30, (6, 5, 3))
+    assert repr(small) == "ImageSet('small:test', 30 of 6x5x3)"

@@ -147,7 +147,7 @@ def test_the_analysis_of_a_discrete_likelihood_is_refused():
     def log_prob_fn(x):
         return model.log_likelihood(params, KEY, x[None])[0]
 
-    with pytest.raises(InputError, match=r"must be uint8 grey levels .* but these are float32"):
+    with pytest.raises(InputError, match=r"are float32 .* expected uint8 grey levels"):
         hessian_trace(log_prob_fn, few_levels()[0].astype(np.float32))
 
 
@@ -155,10 +155,10 @@ def test_the_analysis_of_a_discrete_likelihood_is_refused():
     ("call", "message"),
     [
         (lambda m, p: m.log_likelihood(p, KEY, few_levels(shape=(4, 4, 3))), r"shape \[5, 4, 3\], but got \[6, 4, 4"),
-        (lambda m, p: m.log_likelihood(p, KEY, few_levels() / 4.0), "must be uint8 grey levels"),
+        (lambda m, p: m.log_likelihood(p, KEY, few_levels() / 4.0), "expected uint8 grey levels"),
         (lambda m, p: m.log_likelihood(p, KEY, few_levels(num_levels=9)), "hold level 8, .* 0 to 3; quantise"),
         (lambda m, p: m.init(KEY, few_levels(num_levels=9)), "hold level 8"),
-        (lambda m, p: m.init(KEY, few_levels()[0]), r"a batch of images \[N, H, W, C\]"),
+        (lambda m, p: m.init(KEY, few_levels()[0]), r"expected uint8 .* of shape \[N, H, W, C\]"),
         (lambda m, p: m.outputs(p, jnp.zeros((1, 4, 4, 3))), "initialised for images of shape"),
         (lambda m, p: m.sample(p, KEY, 0), "num_images must be a positive whole number"),
         (lambda m, p: m.sample(p, KEY, 1, 0.0), "temperature must be positive, but is 0"),
