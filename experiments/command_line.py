@@ -14,7 +14,7 @@ import tyro
 from experiments.presets import PRESETS, TrainConfig
 from glowjax.checks import InputError, unknown
 from glowjax.cores import cores_as_devices
-from glowjax.data.data_dir import data_folder
+from glowjax.data.sources import data_folder
 
 ConfigT = TypeVar("ConfigT")
 

@@ -16,12 +16,10 @@ from typing import Annotated, Any
 import tyro
 
 from experiments.command_line import run
-from glowjax.data import load, prepare
-from glowjax.data.checking import MOMENTS_OF, Check, check, listed
-from glowjax.data.loading import known_names, splits
-from glowjax.data.official import OFFICIAL, Official
-from glowjax.data.preparing import PREPARABLE
+from glowjax.data import known_names, load, prepare, splits
+from glowjax.data.builders import PREPARABLE
 from glowjax.data.split import PARTS
+from glowjax.data.verify import MOMENTS_OF, OFFICIAL, Check, Official, by_channel, check
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +109,7 @@ def _check_set(name: str, data_dir: Path | None) -> dict[str, Check]:
 def _in_words(found: Check, split: str, official: Official | None) -> list[str]:
     """The lines about one split."""
     moments = [
-        f"{what} {listed(value)}{_error(sem)}{_published(published, split)}"
+        f"{what} {by_channel(value)}{_error(sem)}{_published(published, split)}"
         for what, value, sem, published in (
             ("mean", found.mean, found.mean_sem, official.mean if official else ()),
             ("standard deviation", found.std, found.std_sem, official.std if official else ()),
@@ -130,13 +128,13 @@ def _size(found: Check) -> str:
 
 
 def _error(sem: Any) -> str:
-    return f", standard error {listed(sem)}" if sem.any() else ""
+    return f", standard error {by_channel(sem)}" if sem.any() else ""
 
 
 def _published(values: tuple[float, ...], split: str) -> str:
     if not values:
         return " (none published that we know of)"
-    return f" (published: {listed(values)})" if split in MOMENTS_OF else " (published for the training split only)"
+    return f" (published: {by_channel(values)})" if split in MOMENTS_OF else " (published for the training split only)"
 
 
 def _recorded(found: Check, split: str, official: Official | None) -> str:

@@ -25,8 +25,7 @@ from experiments.command_line import command, train_command
 from experiments.pairs import Pair, PaperConfig, Watched
 from experiments.presets import PRESETS, TrainConfig, adapted
 from experiments.stages import Stage
-from glowjax.data import load
-from glowjax.data.loading import splits
+from glowjax.data import load, splits
 
 
 def stages(pair: Pair, watched: Watched, config: PaperConfig) -> dict[str, Stage]:

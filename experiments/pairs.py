@@ -7,8 +7,7 @@ from typing import Literal, TypeAlias
 
 from experiments.presets import PRESETS
 from glowjax.checks import InputError, unknown
-from glowjax.data import load
-from glowjax.data.loading import splits
+from glowjax.data import load, splits
 
 PAIRS = (
     "fashion_mnist/mnist",

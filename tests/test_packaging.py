@@ -15,7 +15,7 @@ BELOW = {  # room -> the rooms that it may import; experiments may import everyt
     "layers": {"layers", "networks", "linalg", "typing", "checks"},
     "stats": {"stats", "typing", "checks"},
     "models": {"models", "layers", "networks", "stats", "likelihood", "typing", "checks"},
-    "data": {"data", "checks"},
+    "data": {"data", "stats", "checks"},
     "ood": {"ood", "stats", "checks"},
     "pretrained": {"models", "networks", "typing", "checks"},
     "plots": {"plots", "ood", "stats", "checks"},

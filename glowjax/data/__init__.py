@@ -1,21 +1,21 @@
-"""Image sets: loaded, generated, split, and put in order for training. Models know nothing of this room."""
+"""Image sets: loaded, generated, split and put in order for training. Models do not depend on this package."""
 
 from glowjax.data.batching import batch_indices
+from glowjax.data.builders import prepare
 from glowjax.data.generated import generate
 from glowjax.data.image_set import ImageSet
-from glowjax.data.loading import load
-from glowjax.data.preparing import prepare
-from glowjax.data.spec import load_spec, parse_spec, resolve
+from glowjax.data.loading import known_names, load, parse_spec, resolve, splits
 from glowjax.data.split import training_and_validation
 
 __all__ = [
     "ImageSet",
     "batch_indices",
     "generate",
+    "known_names",
     "load",
-    "load_spec",
     "parse_spec",
     "prepare",
     "resolve",
+    "splits",
     "training_and_validation",
 ]

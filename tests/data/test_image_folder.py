@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from glowjax.checks import InputError
-from glowjax.data import folder, load
+from glowjax.data import load
+from glowjax.data.folder import ImageFolders
 
 RNG = np.random.default_rng(0)
 
@@ -59,7 +60,7 @@ def test_a_folder_named_by_its_path_has_its_splits(tmp_path):
 def test_another_shape_is_refused_with_both_files(tmp_path):
     write(tmp_path / "mine/test/a.png", np.zeros((4, 4), np.uint8))
     write(tmp_path / "mine/test/b.png", np.zeros((4, 5, 3), np.uint8))
-    with pytest.raises(InputError, match=r"a\.png is 4x4x1 and .*b\.png is 4x5x3 .* never resizes"):
+    with pytest.raises(InputError, match=r"a\.png has the shape \[4, 4, 1\] and .*b\.png \[4, 5, 3\] .* never resizes"):
         load("mine", data_dir=tmp_path)
 
 
@@ -128,6 +129,6 @@ def test_a_folder_that_may_not_be_read_holds_no_set_and_hides_none(tmp_path, mon
         return iterate(path)
 
     monkeypatch.setattr(Path, "iterdir", refused)
-    assert folder.names(tmp_path) == {"mine"}
-    assert folder.splits("lost+found", tmp_path) == folder.splits("absent", tmp_path) == ()
-    assert folder.splits("a.png", tmp_path / "mine/test") == ()
+    assert ImageFolders(tmp_path).names() == {"mine"}
+    assert ImageFolders(tmp_path).find("lost+found") == ImageFolders(tmp_path).find("absent") == {}
+    assert ImageFolders(tmp_path / "mine/test").find("a.png") == {}

@@ -5,7 +5,8 @@ import pytest
 from matplotlib import get_data_path
 
 from glowjax.checks import InputError
-from glowjax.data import letters, load, prepare
+from glowjax.data import load, prepare
+from glowjax.data.builders import letters
 
 FONTS = {file.name: file for file in letters.bundled_fonts()}
 

@@ -6,9 +6,9 @@ import pytest
 import tfds_on_disk
 
 from glowjax.checks import InputError
-from glowjax.data import load, notmnist, prepare
-from glowjax.data.checking import check
-from glowjax.data.official import OFFICIAL
+from glowjax.data import load, prepare
+from glowjax.data.builders import notmnist
+from glowjax.data.verify import OFFICIAL, check
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 28, 28, 1), dtype=np.uint8)
 FILES = {"B/x.png": 0, "A/y.png": 1, "A/x.png": 2, "J/z.png": 3}  # name: which of IMAGES
@@ -39,7 +39,7 @@ def test_an_archive_is_read_in_the_order_of_letters_and_fonts(archive):
 
 
 def test_other_images_than_the_published_ones_are_refused(archive):
-    told = "holds 4 images and 2 unreadable files, other ones than were published; expected the 18,724 images"
+    told = "holds 4 images and 2 unreadable files that differ from the published ones; expected the 18,724 images"
     with pytest.raises(InputError, match=told):
         prepare("notmnist_small", archive.parent)
     assert not (archive.parent / "notmnist_small.npz").exists()

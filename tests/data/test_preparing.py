@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from glowjax.checks import InputError
-from glowjax.data import letters, load, prepare
+from glowjax.data import load, prepare
+from glowjax.data.builders import letters
 
 
 def test_the_environment_names_the_folder_to_write_to(tmp_path, monkeypatch):

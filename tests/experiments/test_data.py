@@ -6,8 +6,9 @@ import tyro
 
 from experiments.data import Config, main
 from glowjax.checks import InputError
-from glowjax.data import letters, load
-from glowjax.data.official import OFFICIAL
+from glowjax.data import load
+from glowjax.data.builders import letters
+from glowjax.data.verify import OFFICIAL
 
 
 @pytest.fixture(autouse=True)

@@ -1,43 +1,43 @@
-"""Source 4: small fixed sets that come with glowjax, so that it runs with nothing downloaded.
+"""Source 4: small fixed sets that come with glowjax, so that it runs without downloads.
 
-`README.md` beside the files tells where each came from and under which licence; `make.py` makes them again.
+`README.md` beside the files states where each comes from and its licence; `glowjax.data.builders.bundle` makes them.
 """
 
+import functools
+from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
 
 from glowjax.data import npz
 from glowjax.data.image_set import ImageSet
-
-PLACE = "bundled with glowjax"
+from glowjax.data.split import Readers
 
 CONTENTS = {
     "fashion_mnist": {
         "train": "the first 10,000 of the 60,000 official training images of Fashion-MNIST",
         "test": "the first 2,000 of the 10,000 official test images of Fashion-MNIST",
     },
-    "mnist": {"train": "5,000 of the 60,000 official training images of MNIST, 500 a digit"},
+    "mnist": {"train": "5,000 of the 60,000 official training images of MNIST, 500 per digit and sorted by digit"},
 }
-"""What is bundled: name, split, where the images came from."""
+"""The bundled splits by name, each with its origin."""
 
 
-def names(data_dir: Path | None) -> set[str]:
-    """The bundled sets."""
-    del data_dir
-    return set(CONTENTS)
+@dataclass(frozen=True)
+class Bundle:
+    """The bundled sets as a source."""
+
+    place: str = "bundled with glowjax"
+
+    def names(self) -> set[str]:
+        """The bundled sets."""
+        return set(CONTENTS)
+
+    def find(self, name: str) -> Readers:
+        """The bundled splits of `name`."""
+        return {split: functools.partial(_read, name, split) for split in CONTENTS.get(name, ())}
 
 
-def splits(name: str, data_dir: Path | None) -> tuple[str, ...]:
-    """The bundled splits of `name`."""
-    del data_dir
-    return tuple(CONTENTS.get(name, ()))
-
-
-def read(name: str, split: str, data_dir: Path | None) -> ImageSet:
-    """A bundled split that `splits` names."""
-    del data_dir
-    # An installed wheel may be a zip file: `as_file` unpacks what has no path.
+def _read(name: str, split: str) -> ImageSet:
+    # An installed wheel may be a zip file: `as_file` unpacks files that have no path.
     with resources.as_file(resources.files(__name__) / f"{name}_{split}.npz") as file:
         found = npz.read_archive(file, f"{name}:{split}")
-    source = f"{found.num_images:,} images: {CONTENTS[name][split]}, {PLACE}"
-    return ImageSet(found.name, found.images, found.labels, found.groups, source)
+    return replace(found, source=f"{found.num_images:,} images: {CONTENTS[name][split]}, {Bundle.place}")

@@ -1,10 +1,9 @@
-"""CelebA at 32x32: the aligned photographs, their middle 148x148 pixels, reduced to 32x32.
+"""CelebA at 32x32: the middle 148x148 pixels of the aligned photographs, reduced to 32x32.
 
 The crop is that of Real NVP ("an approximately central crop of 148x148") and of most likelihood models since. The
-reduction is Pillow's bilinear one, which averages over all pixels that a new one covers. Likelihoods depend on such
-choices, and we know of no statement of the paper's.
+reduction is Pillow's antialiased bilinear filter. Likelihoods depend on such choices; we do not know the paper's.
 
-The photographs come from the official files where they lie in the data folder, else from TensorFlow Datasets.
+The photographs come from the official files in the data folder, or from TensorFlow Datasets if these are not there.
 """
 
 import io
@@ -14,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from glowjax.checks import InputError
 from glowjax.data import npz, tfds
 from glowjax.data.image_set import ImageSet
 
-NAME = "celeba32"
 SPLITS = ("train", "validation", "test")
-"""In the order of the numbers 0, 1 and 2 in the official list."""
+"""The splits in the order of their numbers 0, 1 and 2 in the official list."""
 
 PARTITION = "list_eval_partition.txt"
 PHOTOGRAPHS = "img_align_celeba"
@@ -30,30 +29,20 @@ PHOTOGRAPHS = "img_align_celeba"
 _HEIGHT, _WIDTH, _CROP, _SIDE = 218, 178, 148, 32
 
 
-def prepare(data_dir: Path) -> list[Path]:
-    """Write the three splits as `celeba32_SPLIT.npz`; those already there are left alone.
-
-    Raises:
-        InputError: the photographs cannot be found, fetched or read.
-    """
-    todo = {split: data_dir / f"{NAME}_{split}.npz" for split in SPLITS}
+def build(data_dir: Path) -> None:
+    """Write the three splits as `celeba32_SPLIT.npz`, except for those already there."""
+    missing = {split: file for split in SPLITS if not (file := data_dir / f"celeba32_{split}.npz").is_file()}
     official = (data_dir / PARTITION).is_file()
-    if not official and not all(file.is_file() for file in todo.values()):
+    if missing and not official:
         _prepare_with_tfds(data_dir)
-    for split, file in todo.items():
-        if not file.is_file():
-            photographs = _official(data_dir, split) if official else _from_tfds(data_dir, split)
-            images = np.stack([crop_and_reduce(photograph) for photograph in photographs])
-            npz.write_archive(file, ImageSet(f"{NAME}:{split}", images))
-    return list(todo.values())
+    for split, file in missing.items():
+        photographs = _official(data_dir, split) if official else _from_tfds(data_dir, split)
+        images = np.stack([crop_and_reduce(photograph) for photograph in photographs])
+        npz.write_archive(file, ImageSet(f"celeba32:{split}", images))
 
 
-def crop_and_reduce(photograph: np.ndarray) -> np.ndarray:
-    """[32, 32, 3] uint8 from an aligned photograph, [218, 178, 3] uint8.
-
-    Raises:
-        InputError: another shape.
-    """
+def crop_and_reduce(photograph: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "32 32 3"]:
+    """The image at 32x32 of an aligned photograph, which has 218x178 pixels."""
     if photograph.shape != (_HEIGHT, _WIDTH, 3):
         raise InputError(
             f"A photograph of CelebA has the shape {list(photograph.shape)}; expected [{_HEIGHT}, {_WIDTH}, 3], the "
@@ -64,15 +53,15 @@ def crop_and_reduce(photograph: np.ndarray) -> np.ndarray:
     return np.asarray(middle.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
 
 
-def _official(data_dir: Path, split: str) -> Iterator[np.ndarray]:
+def _official(data_dir: Path, split: str) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
     """The photographs of a split from the official folder or zip file, in the order of the official list."""
     folder: Any = data_dir / PHOTOGRAPHS
     if not folder.is_dir():
         archive = data_dir / f"{PHOTOGRAPHS}.zip"
         if not archive.is_file():
             raise InputError(
-                f"{data_dir} has {PARTITION} but neither {PHOTOGRAPHS}/ nor {archive.name}; expected one of them; put "
-                "the official photographs there."
+                f"{data_dir} has {PARTITION} but neither {PHOTOGRAPHS}/ nor {archive.name}; put one of them there, "
+                "the official photographs."
             )
         try:
             folder = zipfile.Path(archive) / PHOTOGRAPHS
@@ -84,8 +73,8 @@ def _official(data_dir: Path, split: str) -> Iterator[np.ndarray]:
             yield _read(folder / name)
 
 
-def _read(file: Any) -> np.ndarray:
-    """[H, W, 3] uint8, one photograph on disk or within a zip file."""
+def _read(file: Any) -> UInt8[np.ndarray, "H W 3"]:
+    """A photograph on disk or within a zip file."""
     try:
         with Image.open(io.BytesIO(file.read_bytes())) as image:
             return np.asarray(image.convert("RGB"))
@@ -94,7 +83,7 @@ def _read(file: Any) -> np.ndarray:
 
 
 def _prepare_with_tfds(data_dir: Path) -> None:
-    """Let TensorFlow Datasets fetch the photographs; where it cannot, tell of the other way."""
+    """Let TensorFlow Datasets fetch the photographs; if it cannot, the error names the other way too."""
     try:
         tfds.prepare("celeb_a", data_dir)
     except InputError as error:
@@ -103,6 +92,6 @@ def _prepare_with_tfds(data_dir: Path) -> None:
         ) from error
 
 
-def _from_tfds(data_dir: Path, split: str) -> Iterator[np.ndarray]:
+def _from_tfds(data_dir: Path, split: str) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
     """The photographs of a split that TensorFlow Datasets has prepared."""
-    return (example["image"] for example in tfds.stream("celeb_a", split, data_dir))
+    return (example["image"] for example in tfds.Prepared(data_dir).stream("celeb_a", split))

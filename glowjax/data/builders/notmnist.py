@@ -1,8 +1,8 @@
-"""notMNIST, which TensorFlow Datasets lacks: its author's archive of image files, as one .npz archive.
+"""notMNIST, which TensorFlow Datasets lacks: its author's archive of image files as one .npz archive.
 
-The small, hand-cleaned set: letters A to J, 28x28, white on black, each glyph stretched to fill its image. No checksum
-of the archive is published, so its content is held against what is: the number of images, and by their fingerprint the
-very images whose means and standard deviations, letter by letter, have been printed since 2016.
+This is the small, hand-cleaned set: letters A to J, 28x28, white on black, each glyph stretched to fill its image. No
+checksum of the archive is published. The content is checked instead: the number of images, and a fingerprint of the
+images whose means and standard deviations have been printed, letter by letter, since 2016.
 """
 
 import io
@@ -18,45 +18,36 @@ from PIL import Image, UnidentifiedImageError
 
 from glowjax.checks import InputError
 from glowjax.data import npz
-from glowjax.data.checking import fingerprint
 from glowjax.data.image_set import ImageSet
-from glowjax.data.letters import LETTERS
-from glowjax.data.official import OFFICIAL
+from glowjax.data.verify import OFFICIAL, fingerprint
 
-NAME = "notmnist_small"
+LETTERS = "ABCDEFGHIJ"
 URL = "http://yaroslavvb.com/upload/notMNIST/notMNIST_small.tar.gz"
 NUM_UNREADABLE = 2
-"""Two files of the archive are empty of images, one of an A and one of an F; every user of the set skips them."""
+"""The archive has two files without an image, one for A and one for F, which all users of the set skip."""
 
 
-def prepare(data_dir: Path) -> Path:
-    """Write the set as `notmnist_small.npz` from `notMNIST_small.tar.gz`, downloaded unless it lies in `data_dir`.
+def build(data_dir: Path) -> None:
+    """Write the set as `notmnist_small.npz` from `notMNIST_small.tar.gz`, which is downloaded unless it is there.
 
     Labels are 0 for A to 9 for J; the glyphs of one font form a group.
-
-    Raises:
-        InputError: the archive cannot be fetched or read, or holds other images than the published ones.
     """
     file = data_dir / PurePosixPath(URL).name
     if not file.is_file():
         _download(file)
     found, num_unreadable = read_archive(file)
-    official = OFFICIAL[NAME]
+    official = OFFICIAL["notmnist_small"]
     if fingerprint(found.images) != official.fingerprints["all"] or num_unreadable != NUM_UNREADABLE:
         raise InputError(
-            f"{file} holds {found.num_images:,} images and {num_unreadable} unreadable files, other ones than were "
-            f"published; expected the {official.num_images['all']:,} images and {NUM_UNREADABLE} unreadable files of "
-            f"{URL}; remove it and prepare again, or use its images as a folder of your own."
+            f"{file} holds {found.num_images:,} images and {num_unreadable} unreadable files that differ from the "
+            f"published ones; expected the {official.num_images['all']:,} images and {NUM_UNREADABLE} unreadable "
+            f"files of {URL}; remove it and prepare again, or use its images as a folder of your own."
         )
-    return npz.write_archive(data_dir / f"{NAME}.npz", found)
+    npz.write_archive(data_dir / "notmnist_small.npz", found)
 
 
 def read_archive(file: Path) -> tuple[ImageSet, int]:
-    """The images of an archive `*/LETTER/FONT.png`, in the order of letters and fonts; the number of unreadable files.
-
-    Raises:
-        InputError: the archive is damaged, or has no images.
-    """
+    """The images of an archive `*/LETTER/FONT.png` by letter and font, and the number of unreadable files."""
     images, labels, fonts, num_unreadable = [], [], [], 0
     for path, content in _members(file):
         try:
@@ -73,11 +64,12 @@ def read_archive(file: Path) -> tuple[ImageSet, int]:
             "prepare again."
         )
     groups = np.unique(fonts, return_inverse=True)[1]
-    return ImageSet(NAME, np.stack(images), np.array(labels), groups, f"{len(images):,} images: {file}"), num_unreadable
+    source = f"{len(images):,} images: {file}"
+    return ImageSet("notmnist_small", np.stack(images), np.array(labels), groups, source), num_unreadable
 
 
 def _members(file: Path) -> list[tuple[PurePosixPath, bytes]]:
-    """Path and content of each image file of an archive, sorted."""
+    """The path and content of each image file of an archive, sorted."""
     found = []
     try:
         with tarfile.open(file, "r:gz") as archive:
@@ -94,12 +86,12 @@ def _members(file: Path) -> list[tuple[PurePosixPath, bytes]]:
 
 
 def _download(file: Path) -> None:
-    """Fetch the archive; a download that breaks off leaves nothing behind."""
+    """Fetch the archive. A download that breaks off leaves nothing behind."""
     try:
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-            part = Path(folder) / file.name
-            urllib.request.urlretrieve(URL, part)
-            part.replace(file)
+            temporary = Path(folder) / file.name
+            urllib.request.urlretrieve(URL, temporary)
+            temporary.replace(file)
     except (OSError, urllib.error.ContentTooShortError) as error:
         raise InputError(
             f"{URL} cannot be downloaded ({error}); bring {file.name} into {file.parent} by other means and prepare "

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from glowjax.data import ImageSet, load
-from glowjax.data.checking import check, fingerprint
-from glowjax.data.official import OFFICIAL, Official
+from glowjax.data.verify import OFFICIAL, Official, check, fingerprint
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3000, 4, 4, 3), dtype=np.uint8) // np.uint8([1, 2, 3])

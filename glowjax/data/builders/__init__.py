@@ -1,0 +1,34 @@
+"""`prepare` fetches or makes data sets; the sets that we make ourselves have a module each."""
+
+import importlib
+from pathlib import Path
+
+from glowjax.checks import InputError, unknown, writable_directory
+from glowjax.data import tfds
+from glowjax.data.npz import Archives
+from glowjax.data.sources import data_folder
+
+BUILDERS = {"celeba32": "celeba", "letters": "letters", "notmnist_small": "notmnist"}
+"""The sets with a builder of our own, and the modules whose `build` writes them as archives into a data folder."""
+
+PREPARABLE = frozenset(BUILDERS) | frozenset(tfds.TFDS_NAMES)
+
+
+def prepare(name: str, data_dir: Path | str | None = None) -> None:
+    """Fetch or make the set, so that `load` finds it. A set that is already there is left alone.
+
+    Args:
+        name: one of `PREPARABLE`.
+        data_dir: the folder to write to. The default is GLOWJAX_DATA_DIR for the sets of `BUILDERS` and TFDS's own
+            folder for the others.
+    """
+    if name not in PREPARABLE:
+        raise unknown("data set to prepare", name, PREPARABLE)
+    if name in tfds.TFDS_NAMES:
+        tfds.prepare(name, None if data_dir is None else writable_directory(data_dir))
+        return
+    folder = data_folder(None) if data_dir is None else writable_directory(data_dir)
+    if folder is None:
+        raise InputError(f"'{name}' needs a folder to be written to; name one in data_dir or GLOWJAX_DATA_DIR.")
+    if name == "celeba32" or not Archives(folder).find(name):  # celeba32 is three archives, and may lack one of them
+        importlib.import_module(f"{__name__}.{BUILDERS[name]}").build(writable_directory(folder))

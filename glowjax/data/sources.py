@@ -1,0 +1,46 @@
+"""The places where data sets are searched, in order: what the user brings wins over what comes with glowjax."""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from glowjax.checks import InputError
+from glowjax.data.bundled import Bundle
+from glowjax.data.folder import ImageFolders
+from glowjax.data.npz import Archives
+from glowjax.data.split import Readers
+from glowjax.data.tfds import Prepared
+
+
+class Source(Protocol):
+    """A place where data sets are searched."""
+
+    @property
+    def place(self) -> str:
+        """A description of the place, such as "in .npz files"."""
+
+    def names(self) -> set[str]:
+        """The sets that a user may have meant."""
+
+    def find(self, name: str) -> Readers:
+        """The splits of `name` that can be read, each with its reader; empty if the set is not here."""
+
+
+def sources(data_dir: Path | str | None) -> list[Source]:
+    """The sources in the order of the search, with the user's data folder among them."""
+    folder = data_folder(data_dir)
+    of_the_user: list[Source] = [Archives(folder), ImageFolders(folder)] if folder else []
+    return [*of_the_user, Prepared(folder), Bundle()]
+
+
+def data_folder(data_dir: Path | str | None) -> Path | None:
+    """The user's data folder: `data_dir`, by default the environment's GLOWJAX_DATA_DIR; None if neither is set."""
+    origin = "data_dir"
+    if data_dir is None:
+        data_dir, origin = os.environ.get("GLOWJAX_DATA_DIR"), "the environment variable GLOWJAX_DATA_DIR"
+        if not data_dir:
+            return None
+    directory = Path(data_dir).expanduser()
+    if not directory.is_dir():
+        raise InputError(f"The data folder {directory} from {origin} does not exist; expected a folder.")
+    return directory

@@ -1,0 +1,181 @@
+"""Verify a data set: its size, fingerprint and moments beside the published ones."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float, Integer, UInt8
+
+from glowjax.data.image_set import ImageSet
+from glowjax.stats import group_codes
+
+NUM_SIGMAS = 4.0
+"""The largest distance of a subset's moments from the published ones, in standard errors."""
+
+MOMENTS_OF = ("train", "all")
+"""Moments are published for these splits: the training split, or the whole of a set without splits."""
+
+_PRINTED = 1e-4  # published moments have four decimals, some of them cut rather than rounded
+_CHUNK = 10_000  # the number of images in double precision at a time
+
+
+@dataclass(frozen=True)
+class Official:
+    """The published facts about a data set.
+
+    Moments are those of all pixels by channel, in [0, 1] units, as printed in public code that normalises with them.
+    Fingerprints were recorded from files that match a published checksum: the IDX files of MNIST and FashionMNIST by
+    their MD5, notMNIST by its published counts, means and standard deviations letter by letter.
+
+    Attributes:
+        shape: (H, W, C) of every image.
+        num_images: by split; "all" for a set without official splits.
+        terms: the licence, or what the authors ask for.
+        mean: of the training split, or of the whole set; empty if none is published.
+        std: the standard deviation, likewise.
+        fingerprints: of whole splits, if recorded; see `fingerprint`.
+    """
+
+    shape: tuple[int, int, int]
+    num_images: dict[str, int]
+    terms: str
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    fingerprints: dict[str, str] = field(default_factory=dict)
+
+
+_GRAY, _COLOR = (28, 28, 1), (32, 32, 3)
+_MNIST_SIZES, _CIFAR_SIZES = {"train": 60_000, "test": 10_000}, {"train": 50_000, "test": 10_000}
+_CIFAR_TERMS = "none formal; cite Krizhevsky 2009"
+
+OFFICIAL: dict[str, Official] = {
+    "mnist": Official(
+        *(_GRAY, _MNIST_SIZES, "CC BY-SA 3.0", (0.1307,), (0.3081,)),
+        fingerprints={
+            "train": "03a8a048601ebb4610dcd79cd759c718bed893982a4c153c4f33a41885101c0b",
+            "test": "e2842441ab1468bab7eeaa886875a3a7662245f3768610c4b4ca84d7ac309c70",
+        },
+    ),
+    "fashion_mnist": Official(
+        *(_GRAY, _MNIST_SIZES, "MIT", (0.2860,), (0.3530,)),
+        fingerprints={
+            "train": "aa670e63ae523d8fb206db0595287cd9ecee8f29b1b8ea690da7712c7444eb56",
+            "test": "f966ad9a453e7d5ef297476fd4939780e707ce15a852b67597069832263d31bd",
+        },
+    ),
+    "notmnist_small": Official(
+        *(_GRAY, {"all": 18_724}, "none stated; glyphs of fonts that were public", (0.4254,), (0.4586,)),
+        fingerprints={"all": "fc8ddf6cfb40589ecc9a035860b1a57c4e6a416d7501f35981206925098bc17b"},
+    ),
+    "cifar10": Official(_COLOR, _CIFAR_SIZES, _CIFAR_TERMS, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": Official(_COLOR, _CIFAR_SIZES, _CIFAR_TERMS, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "svhn": Official(
+        _COLOR,
+        {"train": 73_257, "test": 26_032, "extra": 531_131},
+        "non-commercial use only",
+        (0.4377, 0.4438, 0.4728),
+        (0.1980, 0.2010, 0.1970),
+    ),
+    "celeba32": Official(
+        _COLOR, {"train": 162_770, "validation": 19_867, "test": 19_962}, "non-commercial research only"
+    ),
+    "imagenet32": Official(
+        _COLOR, {"train": 1_281_149, "test": 49_999}, "ImageNet's: non-commercial research and education only"
+    ),
+}
+"""The sets of the paper. The "test" of imagenet32 is the published validation split."""
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """A split beside the published facts.
+
+    Attributes:
+        num_images: the number of images.
+        num_official: the number in the official split; None if none is published.
+        fingerprint: see `fingerprint`.
+        mean: of all pixels by channel, in [0, 1] units.
+        std: their standard deviation.
+        mean_sem: the standard error of `mean` as an estimate from these images; zero for a whole split.
+        std_sem: that of `std`.
+        faults: sentences about what contradicts the published facts.
+    """
+
+    num_images: int
+    num_official: int | None
+    fingerprint: str
+    mean: Float[np.ndarray, " C"]
+    std: Float[np.ndarray, " C"]
+    mean_sem: Float[np.ndarray, " C"]
+    std_sem: Float[np.ndarray, " C"]
+    faults: tuple[str, ...]
+
+
+def fingerprint(images: UInt8[np.ndarray, "N H W C"]) -> str:
+    """SHA-256, in hexadecimal, of the images' sorted SHA-256s: the same for the same images in any order."""
+    digests = sorted(hashlib.sha256(image.tobytes()).digest() for image in images)
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def check(image_set: ImageSet, split: str, official: Official | None = None) -> Check:
+    """`image_set` beside the published facts about the split `split` of a data set."""
+    num_official = official.num_images.get(split) if official else None
+    moments = _moments(image_set)
+    if num_official == image_set.num_images:
+        moments = {**moments, "mean_sem": np.zeros_like(moments["mean"]), "std_sem": np.zeros_like(moments["std"])}
+    found = Check(image_set.num_images, num_official, fingerprint(image_set.images), **moments, faults=())
+    if not official:
+        return found
+    return replace(found, faults=tuple(_faults(found, image_set.shape, split, official)))
+
+
+def _faults(found: Check, shape: tuple[int, int, int], split: str, official: Official) -> Iterator[str]:
+    """The contradictions to the published facts, one sentence each."""
+    if shape != official.shape:
+        yield f"images of shape {shape}, published {official.shape}"
+    elif split in MOMENTS_OF and official.mean:
+        for name, moment, sem, published in (
+            ("mean", found.mean, found.mean_sem, official.mean),
+            ("standard deviation", found.std, found.std_sem, official.std),
+        ):
+            if np.any(np.abs(moment - published) > _PRINTED + NUM_SIGMAS * sem):
+                yield f"{name} {by_channel(moment)}, published {by_channel(published)}"
+    if found.num_official is not None and found.num_images > found.num_official:
+        yield f"{found.num_images:,} images, more than the published {found.num_official:,}"
+    recorded = official.fingerprints.get(split, found.fingerprint)
+    if found.num_images == found.num_official and found.fingerprint != recorded:
+        yield "as many images as published, but not the same ones"
+
+
+def by_channel(values: Float[np.ndarray, " C"] | tuple[float, ...]) -> str:
+    """The values by channel, with the four decimals that are usually printed."""
+    return " / ".join(f"{value:.4f}" for value in values)
+
+
+def _moments(image_set: ImageSet) -> dict[str, Float[np.ndarray, " C"]]:
+    """Mean and standard deviation of the pixels by channel, and the standard errors of both to first order."""
+    starts = range(0, image_set.num_images, _CHUNK)
+    chunks = [_first_two(image_set.images[start : start + _CHUNK] / 255.0) for start in starts]
+    first, second = (np.concatenate(moments) for moments in zip(*chunks, strict=True))
+    mean = first.mean(axis=0)
+    variance = second.mean(axis=0) - mean**2
+    std = np.sqrt(np.maximum(variance, 0))
+    variance_deviations = second - 2 * mean * first + mean**2 - variance
+    std_deviations = np.divide(variance_deviations, 2 * std, out=np.zeros_like(first), where=std > 0)
+    codes = group_codes(image_set.groups, image_set.num_images)
+    mean_sem, std_sem = standard_error(first - mean, codes), standard_error(std_deviations, codes)
+    return {"mean": mean, "std": std, "mean_sem": mean_sem, "std_sem": std_sem}
+
+
+def _first_two(images: Float[np.ndarray, "N H W C"]) -> tuple[Float[np.ndarray, "N C"], Float[np.ndarray, "N C"]]:
+    """The mean and the mean square of each image, by channel."""
+    return images.mean(axis=(1, 2)), np.square(images).mean(axis=(1, 2))
+
+
+def standard_error(deviations: Float[np.ndarray, "N C"], codes: Integer[np.ndarray, " N"]) -> Float[np.ndarray, " C"]:
+    """The cluster-robust standard error of a mean."""
+    count = int(codes.max()) + 1
+    sums = np.zeros((count, deviations.shape[1]))
+    np.add.at(sums, codes, deviations)
+    return np.sqrt(count / (count - 1) * np.square(sums).sum(axis=0)) / len(deviations)
