@@ -109,11 +109,8 @@ def _check_set(name: str, data_dir: Path | None) -> dict[str, Check]:
 def _in_words(found: Check, split: str, official: Official | None) -> list[str]:
     """The lines about one split."""
     moments = [
-        f"{what} {by_channel(value)}{_error(sem)}{_published(published, split)}"
-        for what, value, sem, published in (
-            ("mean", found.mean, found.mean_sem, official.mean if official else ()),
-            ("standard deviation", found.std, found.std_sem, official.std if official else ()),
-        )
+        f"{name} {by_channel(moment.value)}{_error(moment.sem)}{_published(moment.published, split)}"
+        for name, moment in (("mean", found.mean), ("standard deviation", found.std))
     ]
     faults = [f"NOT AS PUBLISHED: {fault}" for fault in found.faults]
     return [_size(found), *moments, f"fingerprint {found.fingerprint}{_recorded(found, split, official)}", *faults]

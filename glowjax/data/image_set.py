@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Int, Integer, UInt8
+from jaxtyping import Bool, Int, Int64, UInt8
 
 from glowjax.checks import InputError, check_images, native_array
 
@@ -28,8 +28,8 @@ class ImageSet:
 
     name: str
     images: UInt8[np.ndarray, "N H W C"]
-    labels: Integer[np.ndarray, " N"] | None = None
-    groups: Integer[np.ndarray, " N"] | None = None
+    labels: Int64[np.ndarray, " N"] | None = None
+    groups: Int64[np.ndarray, " N"] | None = None
     source: str = "given by the caller"
     generated: bool = False
     derived_from: str | None = None
@@ -40,9 +40,18 @@ class ImageSet:
         check_images(images, name, batch=True)
         object.__setattr__(self, "images", images)
         for field in ("labels", "groups"):
-            if (values := getattr(self, field)) is not None:
-                name = f"The {field} of the image set '{self.name}'"
-                object.__setattr__(self, field, one_integer_per_image(values, len(images), name))
+            if getattr(self, field) is not None:
+                object.__setattr__(self, field, self._one_integer_per_image(field))
+
+    def _one_integer_per_image(self, field: str) -> Int64[np.ndarray, " N"]:
+        name = f"The {field} of the image set '{self.name}'"
+        values = native_array(getattr(self, field), name)
+        if values.dtype.kind not in "iu" or values.shape != (self.num_images,):
+            raise InputError(
+                f"{name} are {values.dtype} of shape {list(values.shape)}; expected one integer for each of the "
+                f"{self.num_images:,} images, or leave them out."
+            )
+        return values.astype(np.int64)
 
     def __repr__(self) -> str:
         return f"ImageSet('{self.name}', {self.num_images:,} of {'x'.join(map(str, self.shape))})"
@@ -92,14 +101,3 @@ class ImageSet:
             source=f"{len(images):,} images {how} from {self.source}",
             derived_from=None,
         )
-
-
-def one_integer_per_image(values: np.ndarray, num_images: int, name: str) -> Integer[np.ndarray, " N"]:
-    """`values` as a native array. Raises InputError unless it has one integer for each image."""
-    values = native_array(values, name)
-    if values.dtype.kind not in "iu" or values.shape != (num_images,):
-        raise InputError(
-            f"{name} are {values.dtype} of shape {list(values.shape)}; expected one integer for each of the "
-            f"{num_images:,} images, or leave them out."
-        )
-    return values

@@ -8,14 +8,17 @@ import functools
 import tempfile
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from glowjax.checks import InputError, check_images, native_array
-from glowjax.data.image_set import ImageSet, one_integer_per_image
+from glowjax.checks import InputError
+from glowjax.data.image_set import ImageSet
 from glowjax.data.split import Readers, part_readers
+
+KEYS = ("image", "label", "source_image")
+"""The keys of an archive: of the images, labels and groups of an `ImageSet`."""
 
 SPLITS = ("train", "validation", "test", "extra")
 """The words that make `{name}_{word}.npz` a split of a set rather than a set of its own."""
@@ -56,20 +59,17 @@ def read_archive(file: Path, name: str) -> ImageSet:
             f"{file} has the keys {sorted(keys)} and no 'image'; expected 'image', uint8 [N, H, W, C], and optionally "
             "'label' and 'source_image'; write it again with np.savez_compressed(file, image=...)."
         )
-    images = native_array(arrays.pop("image"), f"The images in {file}")
-    check_images(images, f"The images in {file}", batch=True)
-    integers = {
-        key: one_integer_per_image(values, len(images), f"The values of '{key}' in {file}").astype(np.int64)
-        for key, values in arrays.items()
-    }
-    labels, groups = integers.get("label"), integers.get("source_image")
-    return ImageSet(name, images, labels, groups, f"{len(images):,} images: {file.parent.name}/{file.name}")
+    try:
+        found = ImageSet(name, arrays["image"], arrays.get("label"), arrays.get("source_image"))
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    return replace(found, source=f"{found.num_images:,} images: {file.parent.name}/{file.name}")
 
 
 def write_archive(file: Path, image_set: ImageSet) -> Path:
     """Write `image_set` for `read_archive` and return `file`. An interruption leaves no partial archive behind."""
-    arrays = {"image": image_set.images, "label": image_set.labels, "source_image": image_set.groups}
-    known = {key: values for key, values in arrays.items() if values is not None}
+    arrays = zip(KEYS, (image_set.images, image_set.labels, image_set.groups), strict=True)
+    known = {key: values for key, values in arrays if values is not None}
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
         temporary = Path(folder) / file.name
         np.savez_compressed(temporary, **known)  # type: ignore[arg-type]
@@ -80,7 +80,7 @@ def _arrays(file: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     """The arrays that we use in an archive, and all of its keys."""
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            known = {key: archive[key] for key in archive.files if key in ("image", "label", "source_image")}
+            known = {key: archive[key] for key in archive.files if key in KEYS}
             return known, archive.files
     # Not a zip file, truncated, flipped bits, encrypted, Python objects inside, or a single .npy under this name.
     except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:

@@ -1,6 +1,5 @@
 """Splits by a hash of each image's bytes: they are the same on every machine, and duplicates stay together."""
 
-import functools
 import hashlib
 import warnings
 from collections.abc import Callable
@@ -27,11 +26,11 @@ Readers: TypeAlias = dict[str, Callable[[], ImageSet]]
 
 def part_readers(read_whole: Callable[[], ImageSet]) -> Readers:
     """The readers of the `PARTS` of a set without official splits."""
-    return {split: functools.partial(_read_part, read_whole, split) for split in PARTS}
 
+    def reader(split: str) -> Callable[[], ImageSet]:
+        return lambda: part(read_whole(), split)
 
-def _read_part(read_whole: Callable[[], ImageSet], split: str) -> ImageSet:
-    return part(read_whole(), split)
+    return {split: reader(split) for split in PARTS}
 
 
 def part(whole: ImageSet, split: str) -> ImageSet:

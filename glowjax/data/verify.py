@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
@@ -87,6 +88,20 @@ OFFICIAL: dict[str, Official] = {
 """The sets of the paper. The "test" of imagenet32 is the published validation split."""
 
 
+class Moment(NamedTuple):
+    """A moment of all pixels by channel, in [0, 1] units.
+
+    Attributes:
+        value: of the images at hand.
+        sem: its standard error as an estimate from these images; zero for a whole split.
+        published: the published value; empty if there is none.
+    """
+
+    value: Float[np.ndarray, " C"]
+    sem: Float[np.ndarray, " C"]
+    published: tuple[float, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Check:
     """A split beside the published facts.
@@ -95,21 +110,17 @@ class Check:
         num_images: the number of images.
         num_official: the number in the official split; None if none is published.
         fingerprint: see `fingerprint`.
-        mean: of all pixels by channel, in [0, 1] units.
-        std: their standard deviation.
-        mean_sem: the standard error of `mean` as an estimate from these images; zero for a whole split.
-        std_sem: that of `std`.
+        mean: of all pixels.
+        std: the standard deviation of all pixels.
         faults: sentences about what contradicts the published facts.
     """
 
     num_images: int
     num_official: int | None
     fingerprint: str
-    mean: Float[np.ndarray, " C"]
-    std: Float[np.ndarray, " C"]
-    mean_sem: Float[np.ndarray, " C"]
-    std_sem: Float[np.ndarray, " C"]
-    faults: tuple[str, ...]
+    mean: Moment
+    std: Moment
+    faults: tuple[str, ...] = ()
 
 
 def fingerprint(images: UInt8[np.ndarray, "N H W C"]) -> str:
@@ -121,12 +132,11 @@ def fingerprint(images: UInt8[np.ndarray, "N H W C"]) -> str:
 def check(image_set: ImageSet, split: str, official: Official | None = None) -> Check:
     """`image_set` beside the published facts about the split `split` of a data set."""
     num_official = official.num_images.get(split) if official else None
-    moments = _moments(image_set)
-    if num_official == image_set.num_images:
-        moments = {**moments, "mean_sem": np.zeros_like(moments["mean"]), "std_sem": np.zeros_like(moments["std"])}
-    found = Check(image_set.num_images, num_official, fingerprint(image_set.images), **moments, faults=())
+    mean, std = _moments(image_set, is_whole=num_official == image_set.num_images)
+    found = Check(image_set.num_images, num_official, fingerprint(image_set.images), mean, std)
     if not official:
         return found
+    found = replace(found, mean=mean._replace(published=official.mean), std=std._replace(published=official.std))
     return replace(found, faults=tuple(_faults(found, image_set.shape, split, official)))
 
 
@@ -135,12 +145,9 @@ def _faults(found: Check, shape: tuple[int, int, int], split: str, official: Off
     if shape != official.shape:
         yield f"images of shape {shape}, published {official.shape}"
     elif split in MOMENTS_OF and official.mean:
-        for name, moment, sem, published in (
-            ("mean", found.mean, found.mean_sem, official.mean),
-            ("standard deviation", found.std, found.std_sem, official.std),
-        ):
-            if np.any(np.abs(moment - published) > _PRINTED + NUM_SIGMAS * sem):
-                yield f"{name} {by_channel(moment)}, published {by_channel(published)}"
+        for name, moment in (("mean", found.mean), ("standard deviation", found.std)):
+            if np.any(np.abs(moment.value - moment.published) > _PRINTED + NUM_SIGMAS * moment.sem):
+                yield f"{name} {by_channel(moment.value)}, published {by_channel(moment.published)}"
     if found.num_official is not None and found.num_images > found.num_official:
         yield f"{found.num_images:,} images, more than the published {found.num_official:,}"
     recorded = official.fingerprints.get(split, found.fingerprint)
@@ -153,24 +160,21 @@ def by_channel(values: Float[np.ndarray, " C"] | tuple[float, ...]) -> str:
     return " / ".join(f"{value:.4f}" for value in values)
 
 
-def _moments(image_set: ImageSet) -> dict[str, Float[np.ndarray, " C"]]:
-    """Mean and standard deviation of the pixels by channel, and the standard errors of both to first order."""
-    starts = range(0, image_set.num_images, _CHUNK)
-    chunks = [_first_two(image_set.images[start : start + _CHUNK] / 255.0) for start in starts]
-    first, second = (np.concatenate(moments) for moments in zip(*chunks, strict=True))
-    mean = first.mean(axis=0)
-    variance = second.mean(axis=0) - mean**2
+def _moments(image_set: ImageSet, is_whole: bool) -> tuple[Moment, Moment]:
+    """Mean and standard deviation of the pixels, with their standard errors to first order."""
+    chunks = (image_set.images[start : start + _CHUNK] / 255.0 for start in range(0, image_set.num_images, _CHUNK))
+    by_image = np.concatenate(
+        [[chunk.mean(axis=(1, 2)), np.square(chunk).mean(axis=(1, 2))] for chunk in chunks], axis=1
+    )
+    (first, second), (mean, mean_square) = by_image, by_image.mean(axis=1)
+    variance = mean_square - mean**2
     std = np.sqrt(np.maximum(variance, 0))
     variance_deviations = second - 2 * mean * first + mean**2 - variance
     std_deviations = np.divide(variance_deviations, 2 * std, out=np.zeros_like(first), where=std > 0)
+    if is_whole:
+        return Moment(mean, np.zeros_like(mean)), Moment(std, np.zeros_like(std))
     codes = group_codes(image_set.groups, image_set.num_images)
-    mean_sem, std_sem = standard_error(first - mean, codes), standard_error(std_deviations, codes)
-    return {"mean": mean, "std": std, "mean_sem": mean_sem, "std_sem": std_sem}
-
-
-def _first_two(images: Float[np.ndarray, "N H W C"]) -> tuple[Float[np.ndarray, "N C"], Float[np.ndarray, "N C"]]:
-    """The mean and the mean square of each image, by channel."""
-    return images.mean(axis=(1, 2)), np.square(images).mean(axis=(1, 2))
+    return Moment(mean, standard_error(first - mean, codes)), Moment(std, standard_error(std_deviations, codes))
 
 
 def standard_error(deviations: Float[np.ndarray, "N C"], codes: Integer[np.ndarray, " N"]) -> Float[np.ndarray, " C"]:

@@ -1,14 +1,19 @@
-from pathlib import Path
+"""Sets that `prepare` makes: where it writes, and the letters themselves, of a few of matplotlib's fonts for speed."""
 
 import numpy as np
 import pytest
-from matplotlib import get_data_path
 
 from glowjax.checks import InputError
 from glowjax.data import load, prepare
 from glowjax.data.builders import letters
 
 FONTS = {file.name: file for file in letters.bundled_fonts()}
+FEW = [FONTS[name] for name in ("DejaVuSans.ttf", "DejaVuSerif.ttf", "cmr10.ttf", "STIXGeneral.ttf")]
+
+
+@pytest.fixture
+def few_fonts(monkeypatch):
+    monkeypatch.setattr(letters, "installed_fonts", lambda: FEW)
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +26,7 @@ def test_every_font_gives_each_letter_once(rendered):
     assert num_fonts >= 20
     assert rendered.shape == (28, 28, 1)
     np.testing.assert_array_equal(rendered.labels, np.repeat(np.arange(10), num_fonts))
-    for label in range(10):
-        assert sorted(rendered.groups[rendered.labels == label]) == list(range(num_fonts))
+    np.testing.assert_array_equal(rendered.groups, np.tile(np.arange(num_fonts), 10))
     assert rendered.source == f"{num_fonts * 10} images: the letters ABCDEFGHIJ of {num_fonts} fonts"
 
 
@@ -44,17 +48,16 @@ def test_a_letter_is_the_glyph_of_its_font():
     assert (h[13, 1:-1] == 255).all()  # its bar
 
 
-def test_the_same_fonts_give_the_same_images(rendered):
-    np.testing.assert_array_equal(letters.render(letters.bundled_fonts()).images, rendered.images)
+def test_the_same_fonts_give_the_same_images():
+    np.testing.assert_array_equal(letters.render(FEW).images, letters.render(FEW).images)
 
 
-def test_fonts_without_the_letters_are_passed_over(tmp_path):
+def test_fonts_without_the_letters_are_skipped(tmp_path):
     (tmp_path / "broken.ttf").write_bytes(b"not a font")
-    symbols = [FONTS["STIXSizOneSymReg.ttf"], FONTS["LastResortHE-Regular.ttf"]]
-    fonts = [FONTS["DejaVuSans.ttf"], *symbols, tmp_path / "broken.ttf"]
-    assert letters.render(fonts).num_images == 10
+    others = [FONTS["STIXSizOneSymReg.ttf"], FONTS["LastResortHE-Regular.ttf"], tmp_path / "broken.ttf"]
+    assert letters.render([FONTS["DejaVuSans.ttf"], *others]).num_images == 10
     with pytest.raises(InputError, match="None of the 3 fonts has the letters ABCDEFGHIJ"):
-        letters.render(fonts[1:])
+        letters.render(others)
 
 
 def test_installed_fonts_include_those_of_matplotlib_once_each():
@@ -63,15 +66,34 @@ def test_installed_fonts_include_those_of_matplotlib_once_each():
     assert names == sorted(set(names))
 
 
-def test_the_prepared_set_is_loaded_like_any_other(tmp_path, monkeypatch):
-    monkeypatch.setattr(letters, "installed_fonts", letters.bundled_fonts)
-    prepare("letters", tmp_path)
-    train, test, whole = (load("letters", split, tmp_path) for split in ("train", "test", "all"))
-    assert train.num_images + test.num_images == whole.num_images == 10 * len(set(whole.groups.tolist()))
-    before = (tmp_path / "letters.npz").stat().st_mtime_ns
-    prepare("letters", tmp_path)
-    assert (tmp_path / "letters.npz").stat().st_mtime_ns == before
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_a_prepared_set_is_loaded_like_any_other_and_not_made_again(tmp_path, few_fonts, monkeypatch, by_environment):
+    folder = tmp_path if by_environment else tmp_path / "new/data"  # a folder that does not exist is made
+    monkeypatch.setenv("GLOWJAX_DATA_DIR", str(tmp_path))
+    for _ in range(2):
+        prepare("letters", None if by_environment else folder)
+        made = (folder / "letters.npz").stat().st_mtime_ns
+        monkeypatch.setattr(letters, "installed_fonts", lambda: pytest.fail("made again"))
+    train, test, whole = (load("letters", split, folder) for split in ("train", "test", "all"))
+    assert train.num_images + test.num_images == whole.num_images == 40
+    assert (folder / "letters.npz").stat().st_mtime_ns == made
 
 
-def test_matplotlib_has_fonts_where_we_look():
-    assert Path(get_data_path(), "fonts", "ttf").is_dir()
+def test_an_interrupted_write_leaves_no_archive(tmp_path, few_fonts, monkeypatch):
+    def interrupt(*arguments, **arrays):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        prepare("letters", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_prepared_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="Unknown data set to prepare 'cifar11'; did you mean 'cifar10'"):
+        prepare("cifar11")
+    with pytest.raises(InputError, match="'letters' needs a folder to be written to; name one in data_dir or GLOWJAX"):
+        prepare("letters")
+    with pytest.raises(InputError, match="Cannot write below"):
+        prepare("letters", tmp_path / "file")

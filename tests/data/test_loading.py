@@ -1,9 +1,12 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from glowjax.checks import InputError
-from glowjax.data import load
+from glowjax.data import generate, known_names, load, parse_spec, resolve
 
 ONE = np.full((1, 28, 28, 1), 7, np.uint8)
 
@@ -17,18 +20,19 @@ def add_image_file(folder):
     Image.fromarray(ONE[0, ..., 0]).save(folder / "fashion_mnist/test/a.png")
 
 
+def message(call, *arguments, **options):
+    with pytest.raises(InputError) as caught:
+        call(*arguments, **options)
+    return str(caught.value)
+
+
 def test_archives_win_over_image_files_and_both_over_the_bundle(tmp_path):
     assert "bundled with glowjax" in load("fashion_mnist", data_dir=tmp_path).source
     add_image_file(tmp_path)
     assert "image files in" in load("fashion_mnist", data_dir=tmp_path).source
     add_archive(tmp_path)
     assert "fashion_mnist_test.npz" in load("fashion_mnist", data_dir=tmp_path).source
-
-
-def test_a_split_the_folder_lacks_comes_from_the_next_source(tmp_path):
-    add_archive(tmp_path)
-    assert load("fashion_mnist", "test", tmp_path).num_images == 1
-    assert load("fashion_mnist", "train", tmp_path).num_images == 10_000
+    assert load("fashion_mnist", "train", tmp_path).num_images == 10_000  # a split that the folder lacks
 
 
 def test_the_environment_names_the_folder_and_the_argument_wins(tmp_path, monkeypatch):
@@ -40,14 +44,12 @@ def test_the_environment_names_the_folder_and_the_argument_wins(tmp_path, monkey
 
 
 def test_a_data_folder_that_does_not_exist_is_refused(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="absent from data_dir does not exist"):
-        load("mnist", data_dir=tmp_path / "absent")
+    assert "absent from data_dir does not exist" in message(load, "mnist", data_dir=tmp_path / "absent")
     monkeypatch.setenv("GLOWJAX_DATA_DIR", str(tmp_path / "absent"))
-    with pytest.raises(InputError, match="absent from the environment variable GLOWJAX_DATA_DIR does not exist"):
-        load("mnist")
+    assert "absent from the environment variable GLOWJAX_DATA_DIR does not exist" in message(load, "mnist")
 
 
-def test_a_name_is_no_path_even_where_a_folder_is_called_so(tmp_path, monkeypatch):
+def test_a_name_is_no_path_even_if_there_is_a_folder_called_so(tmp_path, monkeypatch):
     add_image_file(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert load("fashion_mnist").num_images == 2_000
@@ -57,34 +59,80 @@ def test_a_name_is_no_path_even_where_a_folder_is_called_so(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"), [("fashion-mnist", "fashion_mnist"), ("notmnist-small", "notmnist_small")]
+    ("name", "nearest"),
+    [("fashion-mnist", "fashion_mnist"), ("notmnist-small", "notmnist_small"), ("leafes", "leaves")],
 )
-def test_an_unknown_name_suggests_the_nearest_and_the_ways_to_add_one(name, nearest):
-    with pytest.raises(InputError, match=f"Unknown data set '{name}'; did you mean '{nearest}'") as caught:
-        load(name)
-    assert f"{name}_test.npz" in str(caught.value)
-    assert "prepare" not in str(caught.value)
-
-
-def test_names_in_the_users_folder_are_known(tmp_path):
+def test_an_unknown_name_suggests_the_nearest_and_the_ways_to_add_one(tmp_path, name, nearest):
     np.savez_compressed(tmp_path / "leaves_train.npz", image=ONE)
-    with pytest.raises(InputError, match="Unknown data set 'leafes'; did you mean 'leaves'"):
-        load("leafes", data_dir=tmp_path)
+    error = message(load, name, data_dir=tmp_path)
+    assert error.startswith(f"Unknown data set '{name}'; did you mean '{nearest}'?")
+    assert f"{name}_test.npz" in error
+    assert "prepare" not in error
 
 
-def test_a_known_set_that_is_absent_tells_where_it_was_sought_and_how_to_get_it(tmp_path):
-    with pytest.raises(InputError, match="The data set 'cifar10' is not on this machine") as caught:
-        load("cifar10", data_dir=tmp_path)
-    for told in (
-        str(tmp_path),
-        "TensorFlow Datasets",
-        "cifar10_test.npz",
-        "prepare('cifar10')",
-        "GLOWJAX_DATA_DIR",
-    ):
-        assert told in str(caught.value)
+def test_an_absent_set_is_refused_with_where_it_was_sought_and_how_to_get_it(tmp_path):
+    error = message(load, "cifar10", data_dir=tmp_path)
+    assert error.startswith("The data set 'cifar10' is not on this machine.")
+    assert f"\nLooked in {tmp_path}, in TensorFlow Datasets' " in error
+    assert "put cifar10_test.npz (key" in error
+    assert "or run glowjax.data.prepare('cifar10')" in error
 
 
-def test_a_generated_set_is_not_loaded():
-    with pytest.raises(InputError, match=r"'noise' is generated .* use glowjax.data.resolve"):
-        load("noise")
+def test_an_absent_split_is_refused_with_the_splits_that_are_here():
+    error = message(load, "mnist", "test")
+    assert error.startswith("The data set 'mnist' has no split 'test' here, only 'train' (bundled with glowjax).")
+    assert "or run glowjax.data.prepare('mnist')" in error
+
+
+def test_the_known_names_are_those_here_and_those_that_can_be_prepared(tmp_path):
+    np.savez_compressed(tmp_path / "leaves_train.npz", image=ONE)
+    assert known_names(tmp_path) - known_names() == {"leaves"}
+    assert {"mnist", "svhn", "celeba32", "letters"} <= known_names()
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("mnist", ("mnist", "test")),
+        ("mnist:train", ("mnist", "train")),
+        ("./pictures:train", ("./pictures", "train")),
+        ("C:/pictures", ("C:/pictures", "test")),
+        ("C:/pictures:all", ("C:/pictures", "all")),
+    ],
+)
+def test_a_spec_is_a_name_and_a_split(spec, expected):
+    assert parse_spec(spec) == expected
+
+
+@pytest.mark.parametrize("spec", ["", ":", "mnist:", ":train"])
+def test_an_incomplete_spec_is_refused(spec):
+    assert f"The data set '{spec}' is incomplete; expected 'name' or 'name:split'" in message(parse_spec, spec)
+
+
+@pytest.mark.parametrize("num_images", [None, 50])
+def test_a_spec_loads_the_set_or_a_fixed_subset(num_images):
+    found = resolve("mnist:train", num_images=num_images, seed=3)
+    np.testing.assert_array_equal(found.images, load("mnist", "train").take(num_images, seed=3).images)
+
+
+@pytest.mark.parametrize("spec", ["noise", "constant", "contrast-0.3"])
+def test_generated_sets_take_their_shape_from_the_reference(small, spec):
+    found = resolve(spec, like=small, num_images=6, seed=2)
+    np.testing.assert_array_equal(found.images, generate(spec, small, 6, seed=2).images)
+
+
+def test_a_generated_set_needs_a_reference():
+    assert "'noise' needs a reference set for its shape; expected an ImageSet" in message(resolve, "noise")
+    assert "'noise' is generated in the shape of a reference set and has no splits" in message(load, "noise")
+
+
+def test_another_shape_is_refused_rather_than_resized(small):
+    error = message(resolve, "mnist:train", like=small)
+    assert "'mnist:train' have the shape [28, 28, 1] and those of 'small:test' [6, 5, 3]" in error
+
+
+def test_only_what_is_needed_is_imported():
+    code = "import sys, glowjax as gj; gj.data.load('mnist', 'train'); " + (
+        "print({'tensorflow_datasets', 'matplotlib', 'scipy.ndimage'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -134,8 +134,9 @@ def test_images_of_another_kind_are_refused(write, images, told):
 
 @pytest.mark.parametrize("key", ["label", "source_image"])
 def test_labels_that_do_not_fit_are_refused(write, key):
-    assert_refused(write("mine_test.npz", image=IMAGES, **{key: np.arange(3)}), f"values of '{key}'")
-    assert_refused(write("mine_test.npz", image=IMAGES, **{key: np.full(60, np.nan)}), f"values of '{key}'")
+    told = f"The {'labels' if key == 'label' else 'groups'} of the image set 'mine:test' are .* expected one integer"
+    assert_refused(write("mine_test.npz", image=IMAGES, **{key: np.arange(3)}), told)
+    assert_refused(write("mine_test.npz", image=IMAGES, **{key: np.full(60, np.nan)}), told)
 
 
 def test_official_sets_load_whole(official):

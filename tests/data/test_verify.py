@@ -50,9 +50,9 @@ def test_a_fingerprint_knows_no_order_and_every_pixel():
 def test_a_whole_split_is_as_published():
     found = check(WHOLE, "train", PUBLISHED)
     assert found.faults == ()
-    np.testing.assert_allclose(found.mean, (IMAGES / 255).mean(axis=(0, 1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(found.std, (IMAGES / 255).std(axis=(0, 1, 2)), rtol=1e-12)
-    assert not found.mean_sem.any()
+    np.testing.assert_allclose(found.mean.value, (IMAGES / 255).mean(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(found.std.value, (IMAGES / 255).std(axis=(0, 1, 2)), rtol=1e-12)
+    assert not found.mean.sem.any()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -63,9 +63,9 @@ def test_a_random_subset_is_told_apart_from_the_whole_and_is_no_fault(seed):
 
 def test_the_standard_errors_are_those_of_repeated_draws():
     draws = [check(ImageSet("draw", IMAGES[RNG.integers(0, 3000, 200)]), "train") for _ in range(300)]
-    for value, sem in (("mean", "mean_sem"), ("std", "std_sem")):
-        spread = np.std([getattr(draw, value) for draw in draws], axis=0)
-        stated = np.mean([getattr(draw, sem) for draw in draws], axis=0)
+    for moments in ([draw.mean for draw in draws], [draw.std for draw in draws]):
+        spread = np.std([moment.value for moment in moments], axis=0)
+        stated = np.mean([moment.sem for moment in moments], axis=0)
         np.testing.assert_allclose(stated, spread, rtol=0.2)
 
 
@@ -73,8 +73,8 @@ def test_images_of_one_group_count_once():
     repeated = np.repeat(IMAGES[:500], 4, axis=0)
     once = check(ImageSet("once", IMAGES[:500]), "train")
     grouped = check(ImageSet("grouped", repeated, groups=np.repeat(np.arange(500), 4)), "train")
-    np.testing.assert_allclose(grouped.mean_sem, once.mean_sem)
-    np.testing.assert_allclose(grouped.std_sem, once.std_sem)
+    np.testing.assert_allclose(grouped.mean.sem, once.mean.sem)
+    np.testing.assert_allclose(grouped.std.sem, once.std.sem)
 
 
 @pytest.mark.parametrize(

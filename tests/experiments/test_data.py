@@ -38,7 +38,7 @@ def test_a_prepared_set_is_listed_and_checked(tmp_path, capsys):
     found = run("check", "letters", "--data-dir", tmp_path)["letters"]
     images = load("letters", "all", tmp_path).images / 255
     assert list(found) == ["all"]
-    np.testing.assert_allclose([found["all"].mean, found["all"].std], [[images.mean()], [images.std()]])
+    np.testing.assert_allclose([found["all"].mean.value, found["all"].std.value], [[images.mean()], [images.std()]])
     told = capsys.readouterr().out
     assert "no official number to compare with" in told
     assert "(none recorded of the official images)" in told

@@ -1,6 +1,6 @@
 """Source 4: small fixed sets that come with glowjax, so that it runs without downloads.
 
-`README.md` beside the files states where each comes from and its licence; `glowjax.data.builders.bundle` makes them.
+`README.md` beside the files states where each comes from and its licence.
 """
 
 import functools
