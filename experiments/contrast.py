@@ -25,13 +25,12 @@ from experiments.report import Picture, Section, Table
 from experiments.scoring import image_sets
 from experiments.trained import load_flow
 from glowjax import analysis as an
-from glowjax import plots
+from glowjax import plots, stats
 from glowjax.analysis.taylor import log_probs
 from glowjax.checks import writable_directory
 from glowjax.data import ImageSet
 from glowjax.data.generated import generate
 from glowjax.likelihood import dequantize
-from glowjax.stats.estimate import from_values
 from glowjax.typing import Array
 
 QUESTION = (
@@ -114,12 +113,12 @@ def _at_factor(
     """Mean log p of the images at one contrast, its standard error, and the expansion's mean."""
     name = f"contrast-{factor}" + ("" if towards == "mean" else f"-to-{towards}")
     x = dequantize(key, generate(name, images).images)
-    values = from_values(log_probs(log_prob, x, images.name, None), images.groups)
+    values = stats.mean(log_probs(log_prob, x, images.name, None), images.groups)
     along = an.profile(log_prob, center, x, np.zeros(0))
     predicted = along.center + along.slope_at_center + along.curvature_at_center / 2
     return {
         "factor": factor,
-        "mean": float(values.mean),
+        "mean": float(values.value),
         "sem": float(values.sem),
         "predicted": float(predicted.mean()),
     }

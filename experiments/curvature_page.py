@@ -60,7 +60,9 @@ def numbers(explained: Explained) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return {k: _plain(v) for k, v in value._asdict().items()} if hasattr(value, "_asdict") else float(value)
+    if isinstance(value, an.Estimate):
+        return {"mean": float(value.value), "sem": float(value.sem)}
+    return {name: _plain(getattr(value, name)) for name in value._fields}
 
 
 def in_words(trained: Trained[Flow], pairs: Pairs) -> str:
@@ -68,7 +70,7 @@ def in_words(trained: Trained[Flow], pairs: Pairs) -> str:
     sentences = []
     for name, explained in pairs.items():
         exact = explained.location_spread
-        spreads = float(exact.spread_out.value.mean - exact.spread_in.value.mean)
+        spreads = float(exact.spread_out.value.value - exact.spread_in.value.value)
         prediction = explained.expansions["in_dist"].predicted
         sentences.append(
             f"Under the {trained.kind_and_data}, the mean log p of {title(name)} images lies {_nats(exact.gap)} above "
@@ -79,7 +81,7 @@ def in_words(trained: Trained[Flow], pairs: Pairs) -> str:
 
 
 def _nats(estimate: an.Estimate, digits: int = 0) -> str:
-    return f"{float(estimate.mean):+,.{digits}f}{NO_BREAK}±{NO_BREAK}{float(estimate.sem):,.{digits}f}"
+    return f"{float(estimate.value):+,.{digits}f}{NO_BREAK}±{NO_BREAK}{float(estimate.sem):,.{digits}f}"
 
 
 def sections(trained: Trained[Flow], pairs: Pairs, folder: Path) -> list[Section]:
@@ -105,11 +107,11 @@ def _overview(trained: Trained[Flow], name: str, explained: Explained, folder: P
         "exact parts": {
             "location": exact.location,
             f"spread of {title(name)}": exact.spread_out.value,
-            f"minus the spread of {title(test)}": an.Estimate(-exact.spread_in.value.mean, exact.spread_in.value.sem),
+            f"minus the spread of {title(test)}": exact.spread_in.value.replace(value=-exact.spread_in.value.value),
         },
         "predicted": predicted,
     }
-    plain = {group: {k: (float(v.mean), float(v.sem)) for k, v in named.items()} for group, named in groups.items()}
+    plain = {group: {k: (float(v.value), float(v.sem)) for k, v in named.items()} for group, named in groups.items()}
     figure = plots.gap_estimates(plain, f"{trained.kind_and_data}: gap to {title(name)}")
     picture = Picture(
         plots.save(figure, folder / f"gap-{_slug(name)}", plain),

@@ -8,9 +8,9 @@ from experiments.drawn import Continuous, Drawn
 from experiments.published import title
 from experiments.report import Section, Table
 from experiments.scoring import Scored
+from glowjax import stats
 from glowjax.models import FlowTerms
-from glowjax.ood.metrics import mean_with_interval
-from glowjax.stats.estimate import Estimate, difference, from_values
+from glowjax.stats import Estimate, difference
 
 Samples = list[tuple[Drawn, Scored]]
 """Samples at each temperature, and their scores as 8-bit images."""
@@ -20,16 +20,16 @@ TERMS = ("log p(z)", "log |det dz/dx|", "log p(x)")
 
 def in_words(test_name: str, test: Scored, samples: Samples) -> str:
     """The result in a sentence for each temperature."""
-    sentences = [f"Real images ({title(test_name)}) take {test.mean()} bits/dim."]
+    sentences = [f"Real images ({title(test_name)}) take {test.mean():.3f[]} bits/dim."]
     for drawn, scored in samples:
         mean = scored.mean()
-        if mean.high < test.mean().low:
+        if mean.interval[1] < test.mean().interval[0]:
             verdict = "samples are likelier than real images"
-        elif mean.low > test.mean().high:
+        elif mean.interval[0] > test.mean().interval[1]:
             verdict = "samples are less likely than real images"
         else:
             verdict = "the two intervals overlap"
-        sentences.append(f"At temperature {drawn.temperature:g} the model's own samples take {mean}: {verdict}.")
+        sentences.append(f"At temperature {drawn.temperature:g} the model's own samples take {mean:.3f[]}: {verdict}.")
     return " ".join(sentences)
 
 
@@ -42,7 +42,7 @@ def numbers(drawn: Drawn, test: Scored) -> dict[str, Any]:
         "log_pz_by_design_nats": drawn.expected_log_pz(),
         "values_outside_the_range": drawn.continuous.outside,
         "less_real_images_nats": {
-            name: {"mean": float(gap.mean), "sem": float(gap.sem)} for name, gap in zip(TERMS, gaps, strict=True)
+            name: {"mean": float(gap.value), "sem": float(gap.sem)} for name, gap in zip(TERMS, gaps, strict=True)
         },
     }
 
@@ -60,8 +60,8 @@ def explanation(kind: str, test_name: str, test: Scored, samples: Samples) -> li
         rows.append([f"{name}, 8 bits", "", *_means(scored.flow.terms)])
         against = _gaps(drawn.continuous.terms, test.flow.terms, test)
         rounding = _rounding(drawn.continuous, scored.flow.terms)
-        gaps.append([f"{name}, as drawn, less real images", *map(_brief, against)])
-        gaps.append([f"{name}, 8 bits less as drawn", *map(_brief, rounding)])
+        gaps.append([f"{name}, as drawn, less real images", *(f"{gap:+,.0f}" for gap in against)])
+        gaps.append([f"{name}, 8 bits less as drawn", *(f"{change:+,.0f}" for change in rounding)])
         words.append(_one_in_words(drawn, against, rounding[2]))
     text = (
         "log p(x) = log p(z) + log |det dz/dx|. A sample's latents are drawn as N(0, T^2 I), so the mean of its first "
@@ -85,34 +85,30 @@ def explanation(kind: str, test_name: str, test: Scored, samples: Samples) -> li
 def _one_in_words(drawn: Drawn, against: tuple[Estimate, ...], rounding: Estimate) -> str:
     prior, volume, total = against
     assert drawn.continuous is not None
-    larger = "volume" if abs(float(volume.mean)) > abs(float(prior.mean)) else "latents"
+    larger = "volume" if abs(float(volume.value)) > abs(float(prior.value)) else "latents"
     return (
         f"At temperature {drawn.temperature:g}, as measured: as they are drawn, samples differ from real images by "
-        f"{_brief(total)} nats, {_brief(prior)} in log p(z) and {_brief(volume)} in the volume: the larger of "
+        f"{total:+,.0f} nats, {prior:+,.0f} in log p(z) and {volume:+,.0f} in the volume: the larger of "
         f"the two is that of the {larger}. {drawn.continuous.outside:.1%} of their values lie outside a pixel's range; "
-        f"rounding and clipping change the mean of log p by {_brief(rounding)}."
+        f"rounding and clipping change the mean of log p by {rounding:+,.0f}."
     )
 
 
 def _gaps(terms: FlowTerms, real: FlowTerms, test: Scored) -> tuple[Estimate, Estimate, Estimate]:
     """Means over samples less means over real images: of log p(z), of the volume and of their sum."""
     groups = test.images.groups
-    prior = difference(from_values(terms.log_pz), from_values(real.log_pz, groups))
-    volume = difference(from_values(terms.log_det), from_values(real.log_det, groups))
-    total = difference(from_values(terms.log_pz + terms.log_det), from_values(real.log_pz + real.log_det, groups))
+    prior = difference(stats.mean(terms.log_pz), stats.mean(real.log_pz, groups))
+    volume = difference(stats.mean(terms.log_det), stats.mean(real.log_det, groups))
+    total = difference(stats.mean(terms.log_pz + terms.log_det), stats.mean(real.log_pz + real.log_det, groups))
     return prior, volume, total
 
 
 def _rounding(drawn: Continuous, rounded: FlowTerms) -> tuple[Estimate, Estimate, Estimate]:
     """The mean change of each term as the same samples become 8-bit images."""
     prior, volume = rounded.log_pz - drawn.terms.log_pz, rounded.log_det - drawn.terms.log_det
-    return from_values(prior), from_values(volume), from_values(prior + volume)
+    return stats.mean(prior), stats.mean(volume), stats.mean(prior + volume)
 
 
 def _means(terms: FlowTerms, groups: np.ndarray | None = None) -> list[str]:
     values = (terms.log_pz, terms.log_det, terms.log_pz + terms.log_det)
-    return [mean_with_interval(one, groups).brief(0) for one in values]
-
-
-def _brief(estimate: Estimate) -> str:
-    return f"{float(estimate.mean):+,.0f} ± {float(estimate.sem):,.0f}"
+    return [f"{stats.mean(one, groups):,.0f[]}" for one in values]

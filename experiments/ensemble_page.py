@@ -19,12 +19,12 @@ def in_words(members: dict[str, Sets], ensemble: Sets) -> str:
     for name in others:
         single = [detection(sets[test_name], sets[name]).auroc.value for sets in members.values()]
         joint = detection(ensemble[test_name], ensemble[name]).auroc
-        likelier = ensemble[name].mean().high < ensemble[test_name].mean().low
+        likelier = ensemble[name].mean().interval[1] < ensemble[test_name].mean().interval[0]
         verdict = "is still likelier than" if likelier else "is not likelier, beyond the intervals, than"
         sentences.append(
             f"Under the mean likelihood of {len(members)} models {title(name)} {verdict} {title(test_name)}: "
-            f"{ensemble[name].mean().mean:.3f} and {ensemble[test_name].mean().mean:.3f} bits/dim. AUROC {joint}; of "
-            f"the members alone {min(single):.3f} to {max(single):.3f}."
+            f"{ensemble[name].mean().value:.3f} and {ensemble[test_name].mean().value:.3f} bits/dim. "
+            f"AUROC {joint:.3f[]}; of the members alone {min(single):.3f} to {max(single):.3f}."
         )
     return " ".join(sentences)
 
@@ -44,8 +44,8 @@ def sections(
     rows = [
         [
             model,
-            *(sets[n].mean().brief(3) for n in collected(sets)),
-            *(detection(sets[first], sets[n]).auroc.brief(3) for n in others),
+            *(f"{sets[n].mean():,.3f[]}" for n in collected(sets)),
+            *(f"{detection(sets[first], sets[n]).auroc:,.3f[]}" for n in others),
         ]
         for model, sets in every.items()
     ]

@@ -11,11 +11,12 @@ import numpy as np
 
 from experiments.trained import Trained
 from glowjax import analysis as an
+from glowjax import stats
 from glowjax.analysis.density import LogProb
 from glowjax.data import ImageSet
 from glowjax.likelihood import dequantize
 from glowjax.models import Flow
-from glowjax.stats.estimate import difference, from_values
+from glowjax.stats import difference
 from glowjax.typing import Array
 
 CENTERS = ("midpoint", "in_dist")
@@ -106,10 +107,10 @@ def _expand(
     """The expansion around one centre, or around one for each image of either set."""
     along_p = an.profile(log_prob, center_in, p, nodes.t)
     along_q = an.profile(log_prob, center_in if center_out is None else center_out, q, nodes.t)
-    gap = difference(from_values(along_q.end, groups["groups_out"]), from_values(along_p.end, groups["groups_in"]))
+    gap = difference(stats.mean(along_q.end, groups["groups_out"]), stats.mean(along_p.end, groups["groups_in"]))
     predicted = difference(
-        from_values(_second_order(along_q, 1.0), groups["groups_out"]),
-        from_values(_second_order(along_p, 1.0), groups["groups_in"]),
+        stats.mean(_second_order(along_q, 1.0), groups["groups_out"]),
+        stats.mean(_second_order(along_p, 1.0), groups["groups_in"]),
     )
     terms = an.second_order_gap(log_prob, p, q, center=center_in, **groups) if center_out is None else None
     curves = {name: _curves(along, nodes) for name, along in (("in_dist", along_p), ("out_dist", along_q))}

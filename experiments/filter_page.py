@@ -10,17 +10,15 @@ from experiments.gates import (
     LIKELIHOOD,
     TYPICALITY,
     Answered,
-    area_under_risk,
-    risk_coverage,
     scores,
-    share,
     thresholds,
 )
 from experiments.published import title
 from experiments.report import Picture, Section, Table
 from experiments.trained import Trained
 from glowjax import plots
-from glowjax.ood.metrics import Interval, mean_with_interval
+from glowjax.ood import area_under_risk, risk_coverage
+from glowjax.stats import Estimate, mean, share
 
 NUM_POINTS = 200
 """Of a risk-coverage curve in the figure."""
@@ -72,7 +70,7 @@ def sections(
 
 
 def _brief(values: dict[str, float]) -> str:
-    return Interval(values["value"], values["low"], values["high"]).brief(3)
+    return f"{Estimate(count=0, **values):,.3f[]}"
 
 
 def _classifier(results: Results, confident: float) -> Section:
@@ -130,8 +128,7 @@ def _by_angle(rotated: dict[float, Answered], validation: Answered, kept: float,
         for gate, limit in limits.items()
     }
     accuracy = [share(images.right, images.groups) for images in rotated.values()]
-    means = [mean_with_interval(images.predicted.confidence, images.groups) for images in rotated.values()]
-    confidence = [Interval(mean.mean, mean.low, mean.high) for mean in means]
+    confidence = [mean(images.predicted.confidence, images.groups) for images in rotated.values()]
     figure = plots.by_angle(list(rotated), accuracy, confidence, passing, kept)
     data = {
         "angles": list(rotated),
@@ -167,7 +164,7 @@ def _risk_coverage(clean: Answered, foreign: dict[str, Answered], validation: An
         covered, risks = risk_coverage(wrong.astype(float) + np.arange(2 * count) / (4 * count), wrong)
         key = title(name)
         coverage[key], risk[key], best[key] = grid, curves, np.interp(grid, covered, risks)
-        rows += [[key, gate, area.brief(3)] for gate, area in areas.items()]
+        rows += [[key, gate, f"{area:,.3f[]}"] for gate, area in areas.items()]
     figure = plots.risk_coverage(coverage, risk, best)
     data = {
         name: {"coverage": coverage[name], "best": best[name], **{", ".join(g): c for g, c in risk[name].items()}}

@@ -6,7 +6,7 @@ from typing import Any
 from experiments import histograms
 from experiments.published import title
 from experiments.report import Picture, Section, Table
-from experiments.scoring import FlowDetails, Scored, Sets, references
+from experiments.scoring import FlowDetails, Scored, Sets, mean_as_dict, references
 from glowjax import plots
 
 Details = dict[str, tuple[Scored, FlowDetails]]
@@ -22,8 +22,8 @@ def numbers(scored: Scored) -> dict[str, Any]:
     if scored.flow is None:
         return {}
     return {
-        "log_pz_nats": scored.mean(scored.flow.terms.log_pz)._asdict(),
-        "log_det_nats": scored.mean(scored.flow.terms.log_det)._asdict(),
+        "log_pz_nats": mean_as_dict(scored.mean(scored.flow.terms.log_pz)),
+        "log_det_nats": mean_as_dict(scored.mean(scored.flow.terms.log_det)),
         "largest_inversion_error_grey_levels": float(scored.flow.inversion_error.max()),
     }
 
@@ -51,8 +51,8 @@ def sections(kind_and_data: str, kind: str, sets: Sets, folder: Path) -> list[Se
     rows = [
         [
             title(name),
-            scored.mean(flow.terms.log_pz).brief(0),
-            scored.mean(flow.terms.log_det).brief(0),
+            f"{scored.mean(flow.terms.log_pz):,.0f[]}",
+            f"{scored.mean(flow.terms.log_det):,.0f[]}",
             f"{flow.inversion_error.max():.4f}",
         ]
         for name, (scored, flow) in details.items()

@@ -9,7 +9,7 @@ import numpy as np
 from experiments import flow_page, histograms
 from experiments.published import BITS_PER_DIM, title
 from experiments.report import Picture, Section, Table
-from experiments.scoring import Sets, detection
+from experiments.scoring import Sets, detection, mean_as_dict
 from experiments.trained import Trained
 from glowjax import plots
 
@@ -23,13 +23,13 @@ def in_words(trained: Trained, sets: Sets) -> str:
     """The result in a few sentences."""
     (name, test), *others = sets.items()
     sentences = [
-        f"The {trained.kind} that was trained on {title(trained.name)} spends {test.mean().mean:.2f} bits per "
+        f"The {trained.kind} that was trained on {title(trained.name)} spends {test.mean().value:.2f} bits per "
         f"dimension on {title(name)} images."
     ]
     for other, scored in others:
         if not trained.learned(scored.images):
-            bits = f"{scored.mean().mean:.2f}"
-            if scored.mean().high < test.mean().low:
+            bits = f"{scored.mean().value:.2f}"
+            if scored.mean().interval[1] < test.mean().interval[0]:
                 sentences.append(f"On {title(other)} it spends only {bits}: to the model they are more likely.")
             else:
                 sentences.append(f"On {title(other)} it spends {bits}.")
@@ -43,9 +43,9 @@ def summary(trained: Trained, sets: Sets) -> dict[str, Any]:
     return {
         name: {
             "num_images": scored.images.num_images,
-            "bits_per_dim": scored.mean()._asdict(),
+            "bits_per_dim": mean_as_dict(scored.mean()),
             "published_bits_per_dim": published.get(name),
-            "detection": {key: value._asdict() for key, value in detection(test, scored)._asdict().items()},
+            "detection": detection(test, scored).as_dict(),
             "source": scored.images.source,
             **flow_page.numbers(scored),
         }
@@ -69,7 +69,7 @@ def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any], num_draws: in
         [
             title(name),
             scored.count(),
-            scored.mean().brief(3),
+            f"{scored.mean():,.3f[]}",
             f"{numbers[name]['published_bits_per_dim'] or ''}",
             scored.images.source,
         ]
@@ -79,7 +79,7 @@ def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any], num_draws: in
     against = [
         [
             title(name) + (" (control)" if trained.learned(scored.images) else ""),
-            *(metric.brief(3) for metric in detection(test, scored)),
+            *(f"{metric:,.3f[]}" for metric in vars(detection(test, scored)).values()),
         ]
         for name, scored in list(sets.items())[1:]
     ]

@@ -96,7 +96,9 @@ def in_words(scored: dict[str, Sets]) -> str:
     test, *others = collected(next(iter(scored.values())))
     sentences = []
     for name in others:
-        misled = [model for model, sets in scored.items() if sets[name].mean().high < sets[test].mean().low]
+        misled = [
+            model for model, sets in scored.items() if sets[name].mean().interval[1] < sets[test].mean().interval[0]
+        ]
         verdict = f"{len(misled)} of {len(scored)} models" + (f" ({', '.join(misled)})" if misled else "")
         sentences.append(
             f"To {verdict} {title(name)} images are on average more likely than {title(test)} images, beyond the 95 % "
@@ -115,8 +117,8 @@ def sections(
             model,
             title(name),
             entry.count(),
-            entry.mean().brief(3),
-            "" if n == 0 else detection(next(iter(sets.values())), entry).auroc.brief(3),
+            f"{entry.mean():,.3f[]}",
+            "" if n == 0 else f"{detection(next(iter(sets.values())), entry).auroc:,.3f[]}",
         ]
         for model, sets in scored.items()
         for n, (name, entry) in enumerate(sets.items())

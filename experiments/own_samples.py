@@ -20,7 +20,7 @@ from experiments.drawn import draw
 from experiments.drawn_page import Samples, explanation, in_words, numbers
 from experiments.published import title
 from experiments.report import Picture, Section, Table
-from experiments.scoring import REFERENCES, Sets, detection, image_sets, score, score_each
+from experiments.scoring import REFERENCES, Sets, detection, image_sets, mean_as_dict, score, score_each
 from experiments.trained import Trained, load
 from glowjax import plots
 from glowjax.checks import InputError, writable_directory
@@ -81,7 +81,7 @@ def main(config: OwnSamplesConfig) -> dict[str, Any]:
     (test_name, test), *others = sets.items()
     every: Sets = {test_name: test} | {drawn.images.name: scored for drawn, scored in samples} | dict(others)
     results = {
-        name: {"bits_per_dim": scored.mean()._asdict(), "auroc": detection(test, scored).auroc._asdict()}
+        name: {"bits_per_dim": mean_as_dict(scored.mean()), "auroc": detection(test, scored).auroc.as_dict()}
         for name, scored in every.items()
     } | {drawn.images.name + ", as drawn": numbers(drawn, test) for drawn, _ in samples if drawn.continuous}
     lead = in_words(test_name, test, samples)
@@ -108,8 +108,8 @@ def _likelihoods(trained: Trained, sets: Sets, num_draws: int, folder: Path) -> 
         [
             title(name),
             scored.count(),
-            scored.mean().brief(3),
-            "" if scored is test else detection(test, scored).auroc.brief(3),
+            f"{scored.mean():,.3f[]}",
+            "" if scored is test else f"{detection(test, scored).auroc:,.3f[]}",
         ]
         for name, scored in sets.items()
     ]

@@ -16,14 +16,13 @@ import tyro
 
 from experiments import report
 from experiments.command_line import command, run
-from experiments.gates import share
 from experiments.published import title
 from experiments.report import Picture, Section, Table
 from experiments.scoring import Scored, Sets, image_sets, score_each
 from experiments.trained import Trained, load
 from glowjax import plots
 from glowjax.checks import InputError, writable_directory
-from glowjax.ood.metrics import Interval
+from glowjax.stats import Estimate, share
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 
@@ -102,7 +101,7 @@ def summary(scored: Scored, training: Scored, num_shown: int) -> dict[str, Any]:
     return {
         "num_images": len(bits),
         "quantiles": dict(zip(map(str, QUANTILES), np.quantile(bits, QUANTILES).tolist(), strict=True)),
-        "likelier": share(bits < np.median(training.bits_per_dim), scored.images.groups)._asdict(),
+        "likelier": share(bits < np.median(training.bits_per_dim), scored.images.groups).as_dict(),
         "most_likely": order[:num_shown].tolist(),
         "least_likely": order[::-1][:num_shown].tolist(),
         "source": scored.images.source,
@@ -126,7 +125,7 @@ def _quantiles(trained: Trained, results: dict[str, Any], training: Scored) -> S
             title(name),
             f"{numbers['num_images']:,}",
             *(f"{value:.3f}" for value in numbers["quantiles"].values()),
-            Interval(**numbers["likelier"]).brief(3),
+            f"{Estimate(count=0, **numbers['likelier']):,.3f[]}",
         ]
         for name, numbers in results.items()
     ]

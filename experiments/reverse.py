@@ -24,7 +24,7 @@ from experiments.report import Section, Table
 from experiments.scoring import REFERENCES, Sets, detection, gap, score_alike, summary
 from experiments.trained import Trained, load
 from glowjax.checks import InputError, writable_directory
-from glowjax.stats.estimate import Estimate
+from glowjax.stats import Estimate
 
 QUESTION = "Where a model finds other images likelier than those it learned: does it do so in the other direction too?"
 
@@ -136,7 +136,7 @@ def summary_with_gaps(sets: Sets) -> dict[str, Any]:
     numbers = summary(sets)
     for name in list(sets)[1:]:
         of_gap = gap_to_first(sets, name)
-        numbers[name]["gap_nats"] = {"mean": float(of_gap.mean), "sem": float(of_gap.sem)}
+        numbers[name]["gap_nats"] = {"mean": float(of_gap.value), "sem": float(of_gap.sem)}
     return numbers
 
 
@@ -146,15 +146,15 @@ def in_words(pairs: list[Pair]) -> str:
     for pair in pairs:
         for model, sets in pair.items():
             (own_name, own), (other_name, other) = list(sets.items())[:2]
-            if other.mean().high < own.mean().low:
+            if other.mean().interval[1] < own.mean().interval[0]:
                 verdict = "are likelier than"
-            elif other.mean().low > own.mean().high:
+            elif other.mean().interval[0] > own.mean().interval[1]:
                 verdict = "are less likely than"
             else:
                 verdict = "are within the intervals of"
             sentences.append(
                 f"Under the {model}, {title(other_name)} images {verdict} {title(own_name)} images: "
-                f"{other.mean().mean:.2f} and {own.mean().mean:.2f} bits/dim."
+                f"{other.mean().value:.2f} and {own.mean().value:.2f} bits/dim."
             )
     return " ".join(sentences)
 
@@ -168,10 +168,10 @@ def _table(pairs: list[Pair]) -> Table:
             rows.append(
                 [
                     model,
-                    f"{title(own_name)}: {own.mean().brief(3)}",
-                    f"{title(name)}: {scored.mean().brief(3)}",
-                    f"{float(of_gap.mean):+,.0f} ± {float(of_gap.sem):,.0f}",
-                    detection(own, scored).auroc.brief(3),
+                    f"{title(own_name)}: {own.mean():,.3f[]}",
+                    f"{title(name)}: {scored.mean():,.3f[]}",
+                    f"{of_gap:+,.0f}",
+                    f"{detection(own, scored).auroc:,.3f[]}",
                 ]
             )
     own_sets = [next(iter(sets.items())) for pair in pairs for sets in pair.values()]

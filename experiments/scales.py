@@ -23,12 +23,12 @@ from experiments.report import Picture, Section, Table
 from experiments.scoring import REFERENCES, gap, image_sets
 from experiments.trained import Trained, load_flow
 from glowjax import analysis as an
-from glowjax import plots
+from glowjax import plots, stats
 from glowjax.checks import InputError, writable_directory
 from glowjax.data import ImageSet
 from glowjax.likelihood import dequantize
 from glowjax.models import Flow
-from glowjax.stats.estimate import Estimate, from_values
+from glowjax.stats import Estimate
 from glowjax.train import in_batches
 from glowjax.typing import Array, Images, Key, Params
 
@@ -71,7 +71,7 @@ def main(config: ScalesConfig) -> dict[str, Any]:
     if len(images) < 2:
         raise InputError("Neither out_dists nor references names a data set; name one, as: --out-dists mnist")
     values = {one.name: by_scale(trained, one, config.seed) for one in images}
-    means = {one.name: {part: from_values(v, one.groups) for part, v in values[one.name].items()} for one in images}
+    means = {one.name: {part: stats.mean(v, one.groups) for part, v in values[one.name].items()} for one in images}
     test, *others = images
     gaps = {
         one.name: {part: gap(one, values[one.name][part], test, values[test.name][part]) for part in means[test.name]}
@@ -81,7 +81,7 @@ def main(config: ScalesConfig) -> dict[str, Any]:
     lead = in_words(test.name, gaps)
     figure = plots.gap_by_part(
         {
-            title(name): {part: (float(e.mean), float(e.sem)) for part, e in parts.items()}
+            title(name): {part: (float(e.value), float(e.sem)) for part, e in parts.items()}
             for name, parts in gaps.items()
         },
         trained.kind_and_data,
@@ -142,27 +142,23 @@ def in_words(test: str, gaps: dict[str, Parts]) -> str:
     """The result in a sentence for each set."""
     sentences = []
     for name, parts in gaps.items():
-        largest = max((part for part in parts if part != "total"), key=lambda part: abs(float(parts[part].mean)))
+        largest = max((part for part in parts if part != "total"), key=lambda part: abs(float(parts[part].value)))
         sentences.append(
-            f"Against {title(test)}, the mean log p of {title(name)} is {_brief(parts['total'])} nats; the part "
-            f"that differs most is {largest}, {_brief(parts[largest])}."
+            f"Against {title(test)}, the mean log p of {title(name)} is {parts['total']:+,.0f} nats; the part "
+            f"that differs most is {largest}, {parts[largest]:+,.0f}."
         )
     return " ".join(sentences)
 
 
-def _brief(estimate: Estimate, sign: str = "+") -> str:
-    return f"{float(estimate.mean):{sign},.0f} ± {float(estimate.sem):,.0f}"
-
-
 def _table(means: dict[str, Parts], what: str) -> Table:
     header = ["set", *next(iter(means.values()))]
-    rows = [[title(name), *(_brief(part, "") for part in parts.values())] for name, parts in means.items()]
+    rows = [[title(name), *(f"{part:,.0f}" for part in parts.values())] for name, parts in means.items()]
     return Table(f"Means of the parts of {what} over images, in nats, with standard errors", header, rows)
 
 
 def _gaps(test: str, gaps: dict[str, Parts]) -> Table:
     header = ["set", *next(iter(gaps.values()))]
-    rows = [[title(name), *map(_brief, parts.values())] for name, parts in gaps.items()]
+    rows = [[title(name), *(f"{part:+,.0f}" for part in parts.values())] for name, parts in gaps.items()]
     return Table(
         f"The same less that of {title(test)}, in nats, with standard errors: of independent sets, but paired by image "
         "where a set is made of these images",
@@ -173,7 +169,7 @@ def _gaps(test: str, gaps: dict[str, Parts]) -> Table:
 
 def _plain(sets: dict[str, Parts]) -> dict[str, Any]:
     return {
-        name: {part: {"mean": float(e.mean), "sem": float(e.sem)} for part, e in parts.items()}
+        name: {part: {"mean": float(e.value), "sem": float(e.sem)} for part, e in parts.items()}
         for name, parts in sets.items()
     }
 

@@ -13,12 +13,13 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from experiments.trained import Trained
+from glowjax import stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowTerms
-from glowjax.ood.metrics import DetectionMetrics, Mean, detection_metrics, mean_with_interval
-from glowjax.stats.estimate import Estimate, difference, from_values
+from glowjax.ood import DetectionMetrics, detection_metrics
+from glowjax.stats import Estimate, difference
 from glowjax.train import in_batches, log_likelihoods
 from glowjax.typing import Array, Images, Key, Params
 
@@ -58,9 +59,9 @@ class Scored:
         """[N] bits per dimension."""
         return np.asarray(bits_per_dim(self.log_likelihood, math.prod(self.images.shape)))
 
-    def mean(self, values: ArrayLike | None = None) -> Mean:
+    def mean(self, values: ArrayLike | None = None) -> Estimate:
         """The mean of `values` [N], or of the bits per dimension, with its interval; by group where there are some."""
-        return mean_with_interval(self.bits_per_dim if values is None else np.asarray(values), self.images.groups)
+        return stats.mean(self.bits_per_dim if values is None else np.asarray(values), self.images.groups)
 
     def count(self) -> str:
         """The number of images, and of their groups: the photos or fonts, say, that they were cut from."""
@@ -70,6 +71,12 @@ class Scored:
 
 Sets = dict[str, Scored]
 """Image sets under one model by name; the test set of what it was trained on first."""
+
+
+def mean_as_dict(estimate: Estimate) -> dict[str, Any]:
+    """A mean as JSON has it: {"mean", "sem", "low", "high"}."""
+    numbers = estimate.as_dict()
+    return {"mean": numbers.pop("value"), **numbers}
 
 
 class Comparison(Protocol):
@@ -137,8 +144,8 @@ def summary(sets: Sets) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "num_images": scored.images.num_images,
-            "bits_per_dim": scored.mean()._asdict(),
-            "auroc": None if scored is test else detection(test, scored).auroc._asdict(),
+            "bits_per_dim": mean_as_dict(scored.mean()),
+            "auroc": None if scored is test else detection(test, scored).auroc.as_dict(),
             "source": scored.images.source,
         }
         for name, scored in sets.items()
@@ -168,8 +175,8 @@ def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scor
 def gap(images: ImageSet, values: Array, test: ImageSet, own: Array) -> Estimate:
     """The mean of a set's values less that of the test set's, image by image where the set is made of these images."""
     if images.derived_from == test.name:
-        return from_values(values - own, test.groups)
-    return difference(from_values(values, images.groups), from_values(own, test.groups))
+        return stats.mean(values - own, test.groups)
+    return difference(stats.mean(values, images.groups), stats.mean(own, test.groups))
 
 
 def detection(in_dist: Scored, out_dist: Scored) -> DetectionMetrics:

@@ -23,7 +23,7 @@ from experiments.candidates import CANDIDATES
 from experiments.command_line import command, run, train_command
 from experiments.presets import PRESETS, TrainConfig
 from experiments.report import Section, Table
-from experiments.scoring import Scored, score
+from experiments.scoring import Scored, mean_as_dict, score
 from experiments.step_time import timed_once
 from experiments.trained import load
 from glowjax.checks import InputError, unknown, writable_directory
@@ -146,8 +146,8 @@ def numbers(one: TrainConfig, seconds: float, scored: Scored, first: Scored) -> 
     return {
         "seconds_a_step": seconds,
         "num_steps": one.training.num_steps,
-        "bits_per_dim": scored.mean()._asdict(),
-        "difference": difference._asdict(),
+        "bits_per_dim": mean_as_dict(scored.mean()),
+        "difference": mean_as_dict(difference),
         "largest_inversion_error_grey_levels": float(scored.flow.inversion_error.max()) if scored.flow else None,
         "command": train_command(one),
     }

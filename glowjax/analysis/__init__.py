@@ -19,7 +19,7 @@ from glowjax.analysis.scales import ScaleTerms, scale_terms
 from glowjax.analysis.spectrum import Eigenpairs, extreme_eigenpairs
 from glowjax.analysis.taylor import SecondOrderGap, likelihood_gap, second_order_gap
 from glowjax.analysis.trace_estimate import hessian_trace_estimate
-from glowjax.stats.estimate import Estimate
+from glowjax.stats import Estimate
 
 __all__ = [
     "CurvatureTerms",

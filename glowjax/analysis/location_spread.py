@@ -16,12 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from glowjax import stats
 from glowjax.analysis.density import LogProb, check_pair
 from glowjax.analysis.paths import gauss_legendre, profile, second_order_parts
 from glowjax.analysis.taylor import log_probs
 from glowjax.checks import InputError
 from glowjax.linalg import matmul
-from glowjax.stats.estimate import Estimate, difference, from_values, group_codes
+from glowjax.stats import Estimate, difference, group_codes
 from glowjax.typing import Array, Key
 
 
@@ -138,7 +139,8 @@ def _of_set(
     name: str,
 ) -> _Set:
     nodes, mean = gauss_legendre(num_nodes), points.mean(axis=0)
-    group_codes(groups, len(points))
+    codes = group_codes(groups, len(points))
+    count = int(codes.max()) + 1
     path_groups = None if groups is None else np.asarray(groups)[:num_paths]
     if path_groups is not None and len(np.unique(path_groups)) < 2:
         raise InputError(
@@ -149,23 +151,20 @@ def _of_set(
     parts = second_order_parts(along, nodes)
     values = along.end if len(along.end) == len(points) else log_probs(log_prob_fn, points, name, chunk_size)
 
-    weights = _resampling_weights(key, num_resamples, len(points), groups).astype(points.dtype)
+    weights = _resampling_weights(key, num_resamples, codes).astype(points.dtype)
     means = matmul(weights, points.reshape(len(points), -1)).reshape(num_resamples, *mean.shape)
     at_means = log_probs(log_prob_fn, means, f"resampled means of {name}", chunk_size)
     at_mean, error = along.center[0], jnp.std(at_means, ddof=1)
-    bias = Estimate(jnp.mean(at_means) - at_mean, error / num_resamples**0.5)
+    bias = Estimate(jnp.mean(at_means) - at_mean, error / num_resamples**0.5, num_resamples)
 
     # Around the set's own mean the slopes average to zero: the value is E[f] - f(mean), and the routes leave them out.
-    value = Estimate(jnp.mean(values) - at_mean, jnp.std(matmul(weights, values) - at_means, ddof=1))
+    value = Estimate(jnp.mean(values) - at_mean, jnp.std(matmul(weights, values) - at_means, ddof=1), count)
     routes = (parts.gradient, parts.smooth, parts.kink, parts.at_center, parts.gradient - parts.value)
-    spread = Spread(value, *(from_values(route, path_groups) for route in routes))
-    return _Set(from_values(values, groups), Estimate(at_mean, error), bias, spread)
+    spread = Spread(value, *(stats.mean(route, path_groups) for route in routes))
+    return _Set(stats.mean(values, groups), Estimate(at_mean, error, count), bias, spread)
 
 
-def _resampling_weights(key: Key, num_resamples: int, count: int, groups: Any) -> Array:
-    """[num_resamples, count] weights of the points, each row summing to 1: groups drawn with replacement."""
-    codes = group_codes(groups, count)
-    num_groups = int(codes.max()) + 1
-    drawn = jax.random.randint(key, (num_resamples, num_groups), 0, num_groups)
-    times = jax.vmap(lambda row: jnp.bincount(row, length=num_groups))(drawn)[:, codes]
+def _resampling_weights(key: Key, num_resamples: int, codes: np.ndarray) -> Array:
+    """[num_resamples, N] weights of the points, each row summing to 1: groups drawn with replacement."""
+    times = stats.resample(key, codes, (num_resamples,))
     return times / times.sum(axis=1, keepdims=True)

@@ -2,10 +2,11 @@
 
 from typing import Any, NamedTuple
 
+from glowjax import stats
 from glowjax.analysis.density import LogProb, check_pair
 from glowjax.analysis.paths import Nodes, Profile, gauss_legendre, profile, second_order_parts
 from glowjax.analysis.taylor import Center, resolve_center
-from glowjax.stats.estimate import Estimate, difference, from_values
+from glowjax.stats import Estimate, difference
 from glowjax.typing import Array
 
 
@@ -64,6 +65,6 @@ def remainder_along(
         parts = second_order_parts(along, nodes)
         total, smooth = parts.value - parts.at_center, parts.smooth - parts.at_center
         terms = (total, smooth, parts.kink, parts.gradient - parts.value)
-        return Remainder(*(from_values(term, groups) for term in terms))
+        return Remainder(*(stats.mean(term, groups) for term in terms))
 
     return Remainder(*map(difference, of_set(out_dist, groups_out), of_set(in_dist, groups_in)))

@@ -14,12 +14,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 import jax
 import jax.numpy as jnp
 
+from glowjax import stats
 from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.curvature import hessian_diagonal, quadratic_forms
 from glowjax.analysis.density import LogProb, check_finite, check_like, check_pair
 from glowjax.checks import InputError, unknown
 from glowjax.linalg import matmul, vdot
-from glowjax.stats.estimate import Estimate, difference, from_values
+from glowjax.stats import Estimate, difference
 from glowjax.typing import Array
 
 Center: TypeAlias = Literal["midpoint", "in_dist"] | Array
@@ -67,8 +68,8 @@ def likelihood_gap(
         InputError: where the sets do not suit the density or each other, or a log density is not finite.
     """
     in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
-    p = from_values(log_probs(log_prob_fn, in_dist, "in_dist", chunk_size), groups_in)
-    q = from_values(log_probs(log_prob_fn, out_dist, "out_dist", chunk_size), groups_out)
+    p = stats.mean(log_probs(log_prob_fn, in_dist, "in_dist", chunk_size), groups_in)
+    q = stats.mean(log_probs(log_prob_fn, out_dist, "out_dist", chunk_size), groups_out)
     return difference(q, p)
 
 
@@ -130,7 +131,7 @@ def second_order_gap(
     p, q = of_set(in_dist, groups_in), of_set(out_dist, groups_out)
     gap = SecondOrderGap(*map(difference, q, p))
     check_finite(
-        "The second-order gap (total, first order, mean curvature, covariance)", jnp.stack([t.mean for t in gap])
+        "The second-order gap (total, first order, mean curvature, covariance)", jnp.stack([t.value for t in gap])
     )
     return gap
 
@@ -175,7 +176,7 @@ def _expand(
     # An image moves the quadratic form of the mean by its deviation times H (mu - x0).
     mean_curvature = keep * (vdot(mean - x0, towards_mean) / 2 + _dot(deviations, towards_mean))
     terms = (first_order + mean_curvature + covariance, first_order, mean_curvature, covariance)
-    return SecondOrderGap(*(from_values(term, groups) for term in terms))
+    return SecondOrderGap(*(stats.mean(term, groups) for term in terms))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -13,7 +13,7 @@ from glowjax.analysis.chunking import map_chunks
 from glowjax.analysis.curvature import hessian_diagonal, product_at
 from glowjax.analysis.density import LogProb, check_finite, check_like, check_point
 from glowjax.checks import InputError, is_count, unknown
-from glowjax.stats.estimate import Estimate
+from glowjax.stats import Estimate
 from glowjax.typing import Array, Key
 
 Method = Literal["hutchinson", "xtrace"]
@@ -60,7 +60,7 @@ def hessian_trace_estimate(
     if not is_count(num_probes) or num_probes < 2:
         raise InputError(f"num_probes must be a whole number and at least 2, but is {num_probes!r}.")
     estimate = _estimate(log_prob_fn, x, key, num_probes, method, weights, chunk_size)
-    check_finite("The estimate (mean, sem)", jnp.stack(estimate))
+    check_finite("The estimate (mean, sem)", jnp.stack([estimate.value, estimate.sem]))
     return estimate
 
 
@@ -76,7 +76,7 @@ def _estimate(
 ) -> Estimate:
     if method == "xtrace" and 2 * num_probes >= x.size:  # as many products as the exact trace takes
         trace = jnp.sum(weights * hessian_diagonal(log_prob_fn, x, chunk_size=chunk_size))
-        return Estimate(trace, jnp.zeros_like(trace))
+        return Estimate(trace, jnp.zeros_like(trace), num_probes)
     integrand, estimator, sampler = ESTIMATORS[method]
     scale, sign = jnp.sqrt(jnp.abs(weights)), jnp.sign(weights)
     product = product_at(log_prob_fn, x)
@@ -98,7 +98,7 @@ def _estimate(
     mean, sem = estimator(integrand(), sampler(x, num=num_probes))(matvec, key)
     # matfree divides by sqrt(num_probes); dividing by sqrt(num_probes - 1) is unbiased for few probes.
     inflation = XTRACE_INFLATION if method == "xtrace" else 1.0
-    return Estimate(size * mean, inflation * size * sem * math.sqrt(num_probes / (num_probes - 1)))
+    return Estimate(size * mean, inflation * size * sem * math.sqrt(num_probes / (num_probes - 1)), num_probes)
 
 
 ESTIMATORS: dict[Method, tuple[Callable, Callable, Callable]] = {

@@ -22,7 +22,7 @@ from glowjax.likelihood import bits_per_dim, log_mean_exp
 from glowjax.models.base import NetworkParams, check_shape, check_temperature
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
 from glowjax.networks.autoencoder import Decoder, Encoder
-from glowjax.stats.estimate import Estimate
+from glowjax.stats import Estimate
 from glowjax.typing import Array, Images, Key
 
 LOG_2PI = math.log(2 * math.pi)
@@ -97,7 +97,7 @@ class VAE:
         log_weights = self.log_weights(params, key, images, num_draws)
         mean = log_mean_exp(log_weights)
         relative = jnp.exp(log_weights - mean)
-        return Estimate(mean, jnp.std(relative, axis=0, ddof=1) / math.sqrt(num_draws))
+        return Estimate(mean, jnp.std(relative, axis=0, ddof=1) / math.sqrt(num_draws), num_draws)
 
     def loss(self, params: NetworkParams, key: Key, images: Images) -> Array:
         """Minus the ELBO of uint8 images [N, H, W, C] with one draw, in bits per dimension."""

@@ -1,5 +1,6 @@
-"""Out-of-distribution detection: how well a score separates two image sets, and means, each with its interval."""
+"""Out-of-distribution detection and selective classification: how well a score separates images, with intervals."""
 
-from glowjax.ood.metrics import DetectionMetrics, Interval, Mean, detection_metrics, mean_with_interval
+from glowjax.ood.metrics import DetectionMetrics, detection_metrics
+from glowjax.ood.selective import area_under_risk, risk_coverage
 
-__all__ = ["DetectionMetrics", "Interval", "Mean", "detection_metrics", "mean_with_interval"]
+__all__ = ["DetectionMetrics", "area_under_risk", "detection_metrics", "risk_coverage"]

@@ -8,59 +8,20 @@ origin of each image, whole groups are resampled, so an interval reflects the nu
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from scipy import stats
 from sklearn.metrics import auc, average_precision_score, roc_curve
 
 from glowjax.checks import InputError
+from glowjax.stats import CONFIDENCE, Estimate, Result, group_codes, resample
+from glowjax.stats.estimate import vector
 
 Values: TypeAlias = Any
 """[N] real numbers: a NumPy or JAX array, or a sequence."""
 
-CONFIDENCE = 0.95
 
-
-NO_BREAK = "\u00a0"
-
-
-def _unbroken(value: float, low: float, high: float, digits: int) -> str:
-    return f"{value:,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]".replace(" ", NO_BREAK)
-
-
-class Interval(NamedTuple):
-    """A value with the ends of its 95 % interval, all in the value's unit."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-    def brief(self, digits: int) -> str:
-        """For a table: rounded, and with spaces at which no line breaks."""
-        return _unbroken(*self, digits)
-
-
-class Mean(NamedTuple):
-    """A mean with its standard error and the ends of its 95 % interval, all in the unit of the values."""
-
-    mean: float
-    sem: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-    def brief(self, digits: int) -> str:
-        """For a table: rounded, and with spaces at which no line breaks."""
-        return _unbroken(self.mean, self.low, self.high, digits)
-
-
-class DetectionMetrics(NamedTuple):
+class DetectionMetrics(Result):
     """How well scores separate two sets, as fractions in [0, 1]; out-of-distribution is the positive class.
 
     Attributes:
@@ -72,10 +33,10 @@ class DetectionMetrics(NamedTuple):
             of the out-of-distribution ones; an image is flagged when its score reaches the threshold. 0 is best.
     """
 
-    auroc: Interval
-    aupr_out: Interval
-    aupr_in: Interval
-    fpr_at_95_tpr: Interval
+    auroc: Estimate
+    aupr_out: Estimate
+    aupr_in: Estimate
+    fpr_at_95_tpr: Estimate
 
 
 def detection_metrics(
@@ -105,9 +66,12 @@ def detection_metrics(
         InputError: for scores that are empty, not 1-D or not finite, fewer than two groups in a set, groups
             of another length than their scores, or fewer than two resamples.
     """
-    scores_in, scores_out = _vector("in_scores", in_scores), _vector("out_scores", out_scores)
-    codes_in = _group_codes("groups_in", groups_in, len(scores_in))
-    codes_out = _group_codes("groups_out", groups_out, len(scores_out))
+    scores_in, scores_out = (
+        np.asarray(vector(name, scores), np.float64)
+        for name, scores in (("in_scores", in_scores), ("out_scores", out_scores))
+    )
+    codes_in = group_codes(groups_in, len(scores_in), "groups_in")
+    codes_out = group_codes(groups_out, len(scores_out), "groups_out")
     if num_resamples < 2:
         raise InputError(f"num_resamples is {num_resamples}; an interval needs at least 2: try 300.")
 
@@ -124,33 +88,14 @@ def detection_metrics(
     tail = (1 - CONFIDENCE) / 2
     lows, highs = np.quantile(resampled, [tail, 1 - tail], axis=0)
     values = _metrics(is_out, scores, np.ones(len(scores)))
+    errors = np.std(resampled, axis=0, ddof=1)
+    count = min(int(codes_in.max()), int(codes_out.max())) + 1
     return DetectionMetrics(
-        *(Interval(float(v), float(lo), float(hi)) for v, lo, hi in zip(values, lows, highs, strict=True))
+        *(
+            Estimate(float(value), float(error), count, float(low), float(high))
+            for value, error, low, high in zip(values, errors, lows, highs, strict=True)
+        )
     )
-
-
-def mean_with_interval(values: Values, groups: Sequence[Any] | np.ndarray | None = None) -> Mean:
-    """Mean over images, its standard error and its 95 % interval by Student's t, in the unit of the values.
-
-    With groups the standard error is the cluster-robust one: deviations are summed within a group first, so
-    images that move together count as little as they should. Without groups it is the usual standard error.
-
-    Args:
-        values: [N] one number an image, such as bits/dim.
-        groups: [N] the group of each image; without it each image is its own group.
-
-    Raises:
-        InputError: for values that are empty, not 1-D or not finite, fewer than two groups, or groups of
-            another length than the values.
-    """
-    vector = _vector("values", values)
-    codes = _group_codes("groups", groups, len(vector))
-    mean = float(vector.mean())
-    deviations = np.bincount(codes, weights=vector - mean)
-    num_groups = len(deviations)
-    sem = float(np.sqrt(num_groups / (num_groups - 1) * np.sum(deviations**2)) / len(vector))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_groups - 1)) * sem
-    return Mean(mean, sem, mean - reach, mean + reach)
 
 
 def _metrics(is_out: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> tuple[float, float, float, float]:
@@ -163,40 +108,3 @@ def _metrics(is_out: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> tupl
         average_precision_score(1 - is_out, -scores, sample_weight=counts),
         fpr[np.argmax(tpr >= 0.95)],
     )
-
-
-def resample(rng: np.random.Generator, codes: np.ndarray) -> np.ndarray:
-    """[N] how often each image appears when as many groups as there are get drawn with replacement."""
-    num_groups = int(codes.max()) + 1
-    drawn = rng.integers(num_groups, size=num_groups)
-    return np.bincount(drawn, minlength=num_groups)[codes]
-
-
-def _vector(name: str, values: Values) -> np.ndarray:
-    """[N] the values in float64, once they are known to be one finite number an image."""
-    vector = np.asarray(values, np.float64)
-    if vector.ndim != 1:
-        raise InputError(f"{name} has shape {vector.shape}; expected [N], one number an image: flatten or reduce it.")
-    if not vector.size:
-        raise InputError(f"{name} is empty; expected one number an image: check that the image set was read.")
-    bad = np.flatnonzero(~np.isfinite(vector))
-    if bad.size:
-        raise InputError(
-            f"{name} holds {bad.size} non-finite of {vector.size} numbers, the first ({vector[bad[0]]}) at "
-            f"index {bad[0]}; expected finite ones: look at that image, or leave it out and say so."
-        )
-    return vector
-
-
-def _group_codes(name: str, groups: Sequence[Any] | np.ndarray | None, num_images: int) -> np.ndarray:
-    """[N] each image's group as an index from 0; every image is its own group where none are given."""
-    labels = np.arange(num_images) if groups is None else np.asarray(groups)
-    if labels.shape != (num_images,):
-        raise InputError(
-            f"{name} has shape {labels.shape} for {num_images} images; expected one label an image: "
-            "take the labels of the images that were scored."
-        )
-    codes = np.unique(labels, return_inverse=True)[1]
-    if codes.max() == 0:
-        raise InputError(f"{name}: all {num_images} images form one group; an interval needs two or more: add images.")
-    return codes

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from glowjax.checks import unknown
-from glowjax.ood.metrics import DetectionMetrics, Mean
+from glowjax.ood.metrics import DetectionMetrics
 from glowjax.plots.style import COLOURS, in_dist_first, legend_below, line_styles, new_figure, styled
+from glowjax.stats import Estimate
 
 LEGEND_WIDTH = 28  # characters beside the curves
 
@@ -61,12 +62,12 @@ def roc_curves(
 
 @styled
 def bits_per_dim_means(
-    means: Mapping[str, Mean], in_dist: str, *, published: Mapping[str, float] | None = None, title: str = ""
+    means: Mapping[str, Estimate], in_dist: str, *, published: Mapping[str, float] | None = None, title: str = ""
 ) -> Figure:
     """Mean bits/dim of each set with its 95 % interval, beside the published number where there is one.
 
     Args:
-        means: {set: what `mean_with_interval` returned for its bits/dim}.
+        means: {set: what `stats.mean` returned for its bits/dim}.
         in_dist: the set that the model was trained on; a line marks its mean; left of it is likelier.
         published: {set: bits/dim} of the paper; sets that are not in `means` are left out.
         title: above the figure.
@@ -78,13 +79,13 @@ def bits_per_dim_means(
         raise unknown("in-distribution set", in_dist, means)
     names = list({in_dist: None, **means})
     figure, (axes,) = new_figure(1.6 + 0.27 * len(names))
-    axes.axvline(means[in_dist].mean, color="0.75", linewidth=1, zorder=1)
+    axes.axvline(means[in_dist].value, color="0.75", linewidth=1, zorder=1)
     for label, colour, shown in (
         ("in-distribution", COLOURS[0], names[:1]),
         ("out-of-distribution", COLOURS[1], names[1:]),
     ):
-        centres = [means[name].mean for name in shown]
-        reach = [[m.mean - m.low, m.high - m.mean] for m in map(means.__getitem__, shown)]
+        centres = [means[name].value for name in shown]
+        reach = [np.abs(np.subtract(means[name].interval, means[name].value)) for name in shown]
         rows = [names.index(name) for name in shown]
         axes.errorbar(centres, rows, xerr=np.reshape(reach, (-1, 2)).T, fmt="o", color=colour, capsize=3, label=label)
     paper = {names.index(name): value for name, value in (published or {}).items() if name in means}

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from glowjax.ood.metrics import Interval
 from glowjax.plots.style import COLOURS, legend_below, new_figure, styled
+from glowjax.stats import Estimate
 
 Style = Mapping[str, Any]
 
@@ -25,9 +26,9 @@ def gate_styles(gates: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Style
 @styled
 def by_angle(
     angles: Sequence[float],
-    accuracy: Sequence[Interval],
-    confidence: Sequence[Interval],
-    passing: Mapping[tuple[str, str], Sequence[Interval]],
+    accuracy: Sequence[Estimate],
+    confidence: Sequence[Estimate],
+    passing: Mapping[tuple[str, str], Sequence[Estimate]],
     kept: float,
 ) -> Figure:
     """A classifier's accuracy and confidence on rotated images (left), and the share that passes each gate (right).
@@ -42,7 +43,7 @@ def by_angle(
     figure, (left, right) = new_figure(3.4 + 0.1 * len(passing), num_columns=2)
     for label, values, colour in (("accuracy", accuracy, COLOURS[0]), ("mean confidence", confidence, COLOURS[1])):
         left.plot(angles, [v.value for v in values], "o-", color=colour, label=label, markersize=3)
-        left.fill_between(angles, [v.low for v in values], [v.high for v in values], color=colour, alpha=0.2)
+        left.fill_between(angles, *np.transpose([v.interval for v in values]), color=colour, alpha=0.2)
     left.set_ylabel("share of images")
     left.set_title("the classifier")
     for (model, rule), style in gate_styles(list(passing)).items():

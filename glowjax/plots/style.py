@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from glowjax.checks import InputError, unknown
 from glowjax.plots.dark import save_dark
+from glowjax.stats import Result
 
 PAGE_WIDTH = 6.5  # inches, the text width of a printed page
 DOTS_PER_INCH = 150
@@ -127,6 +128,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, Result):
+        return value.as_dict()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "_asdict"):

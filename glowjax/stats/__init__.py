@@ -1,5 +1,6 @@
 """Uncertainty: estimates with standard errors and intervals, groups of images, resampling."""
 
-from glowjax.stats.estimate import Estimate, difference, from_values, group_codes
+from glowjax.stats.estimate import CONFIDENCE, Estimate, Result, difference, mean, share
+from glowjax.stats.groups import group_codes, resample
 
-__all__ = ["Estimate", "difference", "from_values", "group_codes"]
+__all__ = ["CONFIDENCE", "Estimate", "Result", "difference", "group_codes", "mean", "resample", "share"]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from glowjax import cv_glow, nvp_glow
+from glowjax.stats import Estimate
 
 DIM = 6
 IMAGE = (4, 4, 1)
@@ -47,6 +48,13 @@ def nonlinear(x):
     flat = x.ravel()
     a = jnp.asarray(np.random.default_rng(1).normal(size=(flat.size, flat.size)), x.dtype)
     return -jax.nn.logsumexp(jnp.sin(a @ flat)) - jnp.sum(jnp.cosh(flat / 2)) + flat[0] ** 2 * flat[-1] / 4
+
+
+def numbers(found):
+    """[2, ...] values and standard errors of an estimate, or of every one in a result: [estimates, 2, ...]."""
+    if isinstance(found, Estimate):
+        return np.array([found.value, found.sem])
+    return np.array([numbers(one) for one in jax.tree.leaves(found, is_leaf=lambda part: isinstance(part, Estimate))])
 
 
 EDGE = 0.3

@@ -179,7 +179,9 @@ def test_bad_arguments_are_refused_in_a_sentence(call, message):
 @of_two_sets
 @pytest.mark.parametrize("groups", [[0, 1, 2], [7] * 6, np.zeros((6, 2))], ids=["length", "one", "shape"])
 def test_groups_that_do_not_serve_are_refused(function, groups):
-    with pytest.raises(InputError, match=r"groups has shape .* for 6 points; expected one label a point"):
+    with pytest.raises(
+        InputError, match=r"groups has shape .* for 6 images; expected one label|groups: all 6 images form one"
+    ):
         function(nonlinear, IN, OUT, groups_in=groups)
 
 

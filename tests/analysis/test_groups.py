@@ -7,7 +7,7 @@ from analysis.densities import GLOWS, glow_density, grey_levels, perturbed
 
 from glowjax.analysis import likelihood_gap, location_spread_gap, remainder, second_order_gap
 from glowjax.analysis.constant_volume import jacobian_gap, linear_gap, published_gap
-from glowjax.stats.estimate import Estimate
+from glowjax.stats import Estimate
 
 pytestmark = pytest.mark.usefixtures("float64")
 

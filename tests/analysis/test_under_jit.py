@@ -22,14 +22,15 @@ from glowjax.analysis import (
     remainder,
     second_order_gap,
 )
+from glowjax.stats import Estimate
 
 KEY = jax.random.key(0)
 
 
 def without_bootstrap(found):
     """What does not depend on random numbers, which differ between dtypes."""
-    spreads = ((spread.value.mean, *spread[1:]) for spread in (found.spread_in, found.spread_out))
-    return found.gap, found.location.mean, *spreads
+    spreads = ((spread.value.value, *spread[1:]) for spread in (found.spread_in, found.spread_out))
+    return found.gap, found.location.value, *spreads
 
 
 FUNCTIONS = {
@@ -61,8 +62,14 @@ def inputs(dtype):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params), in_dist, out_dist
 
 
+def leaves(found):
+    """Arrays, of estimates the value and the error: the count has a dtype of its own."""
+    estimates = jax.tree.leaves(found, is_leaf=lambda part: isinstance(part, Estimate))
+    return [array for one in estimates for array in ((one.value, one.sem) if isinstance(one, Estimate) else (one,))]
+
+
 def assert_close(found, expected, dtype, rtol):
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    for one, other in zip(leaves(found), leaves(expected), strict=True):
         assert one.dtype == dtype
         np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol * (1 + np.abs(other).max()))
 

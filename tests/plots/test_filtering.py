@@ -5,15 +5,15 @@ import pytest
 
 from glowjax import plots
 from glowjax.checks import InputError
-from glowjax.ood.metrics import Interval
 from glowjax.plots.filtering import gate_styles
+from glowjax.stats import Estimate
 
 GATES = [("classifier", "confidence"), ("NVP-Glow", "likelihood"), ("NVP-Glow", "typicality"), ("VAE", "likelihood")]
 ANGLES = [0, 90, 180]
 
 
 def shares(value):
-    return [Interval(value, value - 0.1, value + 0.1)] * len(ANGLES)
+    return [Estimate(value, 0.05, 9, value - 0.1, value + 0.1)] * len(ANGLES)
 
 
 def by_angle():

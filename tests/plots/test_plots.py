@@ -10,7 +10,8 @@ from PIL import Image
 
 from glowjax import plots
 from glowjax.checks import InputError
-from glowjax.ood.metrics import detection_metrics, mean_with_interval
+from glowjax.ood import detection_metrics
+from glowjax.stats import mean
 
 NUM_DIMS = 784
 
@@ -37,7 +38,7 @@ def every_figure():
     sets = log_likelihoods()
     out_scores = {"MNIST": -sets["MNIST"]}
     metrics = {"MNIST": detection_metrics(-sets["FashionMNIST"], out_scores["MNIST"], num_resamples=5)}
-    means = {name: mean_with_interval(-nats / NUM_DIMS) for name, nats in sets.items()}
+    means = {name: mean(-nats / NUM_DIMS) for name, nats in sets.items()}
     return {
         "histograms": plots.likelihood_histograms(sets, NUM_DIMS, "FashionMNIST", "test sets"),
         "decomposition": plots.decomposition(sets, sets, "FashionMNIST", "terms"),
