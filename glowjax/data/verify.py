@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Float, UInt8
 
 from glowjax.data.image_set import ImageSet
-from glowjax.stats import group_codes
+from glowjax.stats import group_codes, standard_error
 
 NUM_SIGMAS = 4.0
 """The largest distance of a subset's moments from the published ones, in standard errors."""
@@ -175,11 +175,3 @@ def _moments(image_set: ImageSet, is_whole: bool) -> tuple[Moment, Moment]:
         return Moment(mean, np.zeros_like(mean)), Moment(std, np.zeros_like(std))
     codes = group_codes(image_set.groups, image_set.num_images)
     return Moment(mean, standard_error(first - mean, codes)), Moment(std, standard_error(std_deviations, codes))
-
-
-def standard_error(deviations: Float[np.ndarray, "N C"], codes: Integer[np.ndarray, " N"]) -> Float[np.ndarray, " C"]:
-    """The cluster-robust standard error of a mean."""
-    count = int(codes.max()) + 1
-    sums = np.zeros((count, deviations.shape[1]))
-    np.add.at(sums, codes, deviations)
-    return np.sqrt(count / (count - 1) * np.square(sums).sum(axis=0)) / len(deviations)

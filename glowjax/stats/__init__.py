@@ -1,6 +1,16 @@
 """Uncertainty: estimates with standard errors and intervals, groups of images, resampling."""
 
-from glowjax.stats.estimate import CONFIDENCE, Estimate, Result, difference, mean, share
+from glowjax.stats.estimate import CONFIDENCE, Estimate, Result, difference, mean, share, standard_error
 from glowjax.stats.groups import group_codes, resample
 
-__all__ = ["CONFIDENCE", "Estimate", "Result", "difference", "group_codes", "mean", "resample", "share"]
+__all__ = [
+    "CONFIDENCE",
+    "Estimate",
+    "Result",
+    "difference",
+    "group_codes",
+    "mean",
+    "resample",
+    "share",
+    "standard_error",
+]
