@@ -79,7 +79,7 @@ def test_what_is_there_is_left_alone_and_the_rest_made(official_files):
     assert load("celeba32", "test", official_files).num_images == 2
 
 
-def test_without_photographs_both_ways_to_get_them_are_told(tmp_path, monkeypatch):
+def test_without_photographs_the_error_names_both_ways_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         InputError, match=r"needs TensorFlow, .* Or put list_eval_partition\.txt and img_align_celeba\.zip"
@@ -87,14 +87,10 @@ def test_without_photographs_both_ways_to_get_them_are_told(tmp_path, monkeypatc
         prepare("celeba32", tmp_path)
 
 
-def test_a_list_without_photographs_is_refused(tmp_path):
-    (tmp_path / PARTITION).write_text("000000.jpg 0\n")
+def test_a_list_without_photographs_or_with_a_page_in_place_of_the_zip_file_is_refused(tmp_path):
+    (tmp_path / PARTITION).write_text("000000.jpg 0\n\n")
     with pytest.raises(InputError, match=r"has list_eval_partition\.txt but neither img_align_celeba/ nor"):
         prepare("celeba32", tmp_path)
-
-
-def test_a_page_saved_in_place_of_the_zip_file_is_refused(tmp_path):
-    (tmp_path / PARTITION).write_text("000000.jpg 0\n\n")
     (tmp_path / f"{PHOTOGRAPHS}.zip").write_text("<html>Quota exceeded</html>")
     with pytest.raises(InputError, match=r"img_align_celeba\.zip cannot be read as a zip file .*; fetch it again"):
         prepare("celeba32", tmp_path)

@@ -11,12 +11,12 @@ from glowjax.data import load
 from glowjax.data.folder import ImageFolders
 
 RNG = np.random.default_rng(0)
+BLACK = np.zeros((4, 4), np.uint8)
 
 
-def write(file, pixels, mode=None):
+def write(file, pixels, **options):
     file.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray(pixels)
-    (image.convert(mode) if mode else image).save(file)
+    Image.fromarray(pixels).save(file, **options)
 
 
 def test_colour_files_come_back_in_the_order_of_their_names(tmp_path):
@@ -30,16 +30,13 @@ def test_colour_files_come_back_in_the_order_of_their_names(tmp_path):
     assert found.source == f"3 images: the image files in {tmp_path / 'mine/test'}"
 
 
-def test_grey_files_stay_one_channel(tmp_path):
-    write(tmp_path / "mine/test/a.png", RNG.integers(0, 256, (5, 4), dtype=np.uint8))
-    assert load("mine", data_dir=tmp_path).shape == (5, 4, 1)
-
-
-def test_palette_files_are_read_as_their_colours(tmp_path):
+def test_grey_files_have_one_channel_and_palettes_are_read_as_colours(tmp_path):
+    write(tmp_path / "grey/test/a.png", RNG.integers(0, 256, (5, 4), dtype=np.uint8))
+    assert load("grey", data_dir=tmp_path).shape == (5, 4, 1)
     pixels = np.zeros((4, 4, 3), np.uint8)
     pixels[:2] = [255, 0, 0]
-    write(tmp_path / "mine/test/a.gif", pixels)
-    np.testing.assert_array_equal(load("mine", data_dir=tmp_path).images[0], pixels)
+    write(tmp_path / "palette/test/a.gif", pixels)
+    np.testing.assert_array_equal(load("palette", data_dir=tmp_path).images[0], pixels)
 
 
 def test_a_folder_without_splits_is_split_by_hash(tmp_path):
@@ -50,15 +47,30 @@ def test_a_folder_without_splits_is_split_by_hash(tmp_path):
     np.testing.assert_array_equal(load(str(tmp_path / "mine"), "test").images, test.images)
 
 
-def test_a_folder_named_by_its_path_has_its_splits(tmp_path):
-    write(tmp_path / "mine/train/a.png", np.zeros((4, 4), np.uint8))
+def test_a_folder_can_be_named_by_its_path_or_as_the_one_in_which_one_stands(tmp_path, monkeypatch):
+    write(tmp_path / "mine/train/a.png", BLACK)
     assert load(str(tmp_path / "mine"), "train").num_images == 1
-    with pytest.raises(InputError, match=r"no images for the split 'test', its splits are \['train'\]"):
-        load(str(tmp_path / "mine"), "test")
+    monkeypatch.chdir(tmp_path / "mine")
+    assert load(".", "train").name == "mine:train"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("mine", r"no images for the split 'test', its splits are \['train'\]"),
+        ("empty", "has no images for the split 'test'"),
+        ("absent", r"There is nothing to load at .*absent; expected a folder"),
+    ],
+)
+def test_a_path_without_the_images_asked_for_is_refused(tmp_path, path, told):
+    write(tmp_path / "mine/train/a.png", BLACK)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=told):
+        load(str(tmp_path / path), "test")
 
 
 def test_another_shape_is_refused_with_both_files(tmp_path):
-    write(tmp_path / "mine/test/a.png", np.zeros((4, 4), np.uint8))
+    write(tmp_path / "mine/test/a.png", BLACK)
     write(tmp_path / "mine/test/b.png", np.zeros((4, 5, 3), np.uint8))
     with pytest.raises(InputError, match=r"a\.png has the shape \[4, 4, 1\] and .*b\.png \[4, 5, 3\] .* never resizes"):
         load("mine", data_dir=tmp_path)
@@ -84,51 +96,38 @@ def deep_colour_png(side):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def test_transparency_and_deep_grey_are_refused(tmp_path):
-    write(tmp_path / "mine/test/a.png", np.zeros((4, 4, 4), np.uint8))
-    with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGBA; expected 8-bit grey \(L\) or RGB"):
+@pytest.mark.parametrize(
+    ("content", "mode"),
+    [
+        (np.zeros((4, 4, 4), np.uint8), r"RGBA; expected 8-bit grey \(L\) or RGB"),
+        (np.zeros((4, 4), np.uint16), "I"),
+        (deep_colour_png(4), "RGB with 16 bits; expected 8-bit"),
+        (b"P6 4 4 65535\n" + bytes(96), "RGB with 16 bits; expected 8-bit"),
+        (np.zeros((4, 4, 3), np.uint8), "RGB; expected .* without transparency"),
+    ],
+)
+def test_transparency_and_16_bits_are_refused(tmp_path, content, mode):
+    file = tmp_path / "mine/test/a.png"
+    if isinstance(content, bytes):
+        write(file, BLACK)
+        file.write_bytes(content)
+    else:
+        write(file, content, **({"transparency": (0, 0, 0)} if content.shape[-1] == 3 else {}))
+    with pytest.raises(InputError, match=rf"a\.png has the Pillow mode {mode}"):
         load("mine", data_dir=tmp_path)
-    write(tmp_path / "mine/test/a.png", np.zeros((4, 4), np.uint16))
-    with pytest.raises(InputError, match=r"a\.png has the Pillow mode I"):
-        load("mine", data_dir=tmp_path)
-    (tmp_path / "mine/test/a.png").write_bytes(deep_colour_png(4))
-    with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGB with 16 bits; expected 8-bit"):
-        load("mine", data_dir=tmp_path)
-    (tmp_path / "mine/test/a.png").write_bytes(b"P6 4 4 65535\n" + bytes(96))
-    with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGB with 16 bits; expected 8-bit"):
-        load("mine", data_dir=tmp_path)
-    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "mine/test/a.png", transparency=(0, 0, 0))
-    with pytest.raises(InputError, match=r"a\.png has the Pillow mode RGB; expected .* without transparency"):
-        load("mine", data_dir=tmp_path)
-
-
-def test_the_folder_in_which_one_stands_has_a_name(tmp_path, monkeypatch):
-    write(tmp_path / "mine/test/a.png", np.zeros((4, 4), np.uint8))
-    monkeypatch.chdir(tmp_path / "mine")
-    assert load(".").name == "mine:test"
-
-
-def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="has no images for the split 'test'"):
-        load(str(tmp_path))
-
-
-def test_a_path_that_leads_nowhere_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"There is nothing to load at .*absent; expected a folder"):
-        load(str(tmp_path / "absent"))
 
 
 def test_a_folder_that_may_not_be_read_holds_no_set_and_hides_none(tmp_path, monkeypatch):
-    write(tmp_path / "mine/test/a.png", RNG.integers(0, 256, (5, 4, 3), dtype=np.uint8))
+    write(tmp_path / "mine/test/a.png", BLACK)
     (tmp_path / "lost+found").mkdir()
     iterate = Path.iterdir
 
-    def refused(path):
+    def refuse(path):
         if path.name == "lost+found":
             raise PermissionError(13, "Permission denied", str(path))
         return iterate(path)
 
-    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr(Path, "iterdir", refuse)
     assert ImageFolders(tmp_path).names() == {"mine"}
     assert ImageFolders(tmp_path).find("lost+found") == ImageFolders(tmp_path).find("absent") == {}
     assert ImageFolders(tmp_path / "mine/test").find("a.png") == {}

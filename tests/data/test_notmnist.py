@@ -66,7 +66,7 @@ def test_an_archive_is_downloaded_where_none_lies_in_the_folder(archive, tmp_pat
     assert (tmp_path / "elsewhere/notMNIST_small.tar.gz").read_bytes() == archive.read_bytes()
 
 
-def test_a_download_that_fails_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_download_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(notmnist, "URL", (tmp_path / "absent/notMNIST_small.tar.gz").as_uri())
     with pytest.raises(InputError, match=r"cannot be downloaded .*; bring notMNIST_small.tar.gz into"):
         prepare("notmnist_small", tmp_path)

@@ -56,7 +56,7 @@ def test_a_whole_split_is_as_published():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_random_subset_is_told_apart_from_the_whole_and_is_no_fault(seed):
+def test_a_random_subset_is_no_fault(seed):
     found = check(WHOLE.take(500, seed), "train", PUBLISHED)
     assert (found.num_images, found.num_official, found.faults) == (500, 3000, ())
 
@@ -88,21 +88,18 @@ def test_images_of_one_group_count_once():
         (IMAGES[..., :1], r"images of shape \(4, 4, 1\), published \(4, 4, 3\)"),
     ],
 )
-def test_what_contradicts_the_published_facts_is_told(images, told):
+def test_what_contradicts_the_published_facts_is_a_fault(images, told):
     faults = check(ImageSet("altered", images), "train", PUBLISHED).faults
     assert any(re.search(told, fault) for fault in faults), faults
 
 
-def test_moments_of_the_training_split_are_not_held_against_another():
+def test_splits_and_sets_without_published_moments_have_no_faults():
     assert check(ImageSet("test", IMAGES[:10] // 2), "test", PUBLISHED).faults == ()
-
-
-def test_a_set_without_published_facts_is_described_all_the_same():
     found = check(WHOLE, "train")
     assert (found.num_official, found.faults, found.num_images) == (None, (), 3000)
 
 
-def test_every_published_moment_has_one_value_a_channel():
+def test_every_published_moment_has_one_value_per_channel():
     for name, official in OFFICIAL.items():
         assert len(official.mean) == len(official.std), name
         assert len(official.mean) in (0, official.shape[-1]), name
