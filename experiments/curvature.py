@@ -16,13 +16,13 @@ from typing import Any
 
 import tyro
 
-from experiments import report
+from experiments import old_report as report
 from experiments.command_line import command, run
 from experiments.curvature_page import in_words, numbers, sections
 from experiments.explained import Explained, explain
-from experiments.published import title
+from experiments.report.published import title
+from experiments.report.trained import Trained, load_flow
 from experiments.scoring import image_sets
-from experiments.trained import Trained, load_flow
 from glowjax.checks import InputError, writable_directory
 from glowjax.models import Flow
 

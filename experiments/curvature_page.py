@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.explained import Expansion, Explained
-from experiments.published import title
-from experiments.report import Picture, Section, Table
-from experiments.trained import Trained
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import title
+from experiments.report.trained import Trained
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.models import Flow
@@ -122,7 +122,7 @@ def _overview(trained: Trained[Flow], name: str, explained: Explained, folder: P
     rows += [[label, _nats(estimate)] for label, estimate in predicted.items()]
     return Section(
         f"{title(name)}: the gap and its predictions",
-        f"The model: {trained.in_words()}.\n\nThe gap is E[log p] of {title(name)} minus E[log p] of "
+        f"The model: {trained.summarize()}.\n\nThe gap is E[log p] of {title(name)} minus E[log p] of "
         f"{title(trained.name)} test images, in nats an image, with standard errors over images.",
         [Table("Measured gap and predictions, in nats", ["", "nats"], rows)],
         [picture],

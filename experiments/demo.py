@@ -15,15 +15,16 @@ from typing import Any
 
 import tyro
 
-from experiments import curvature, curvature_page, likelihoods, report, train
+from experiments import curvature, curvature_page, likelihoods, train
+from experiments import old_report as report
 from experiments.architectures import GLOWS
 from experiments.command_line import run
 from experiments.curvature import CurvatureConfig
 from experiments.likelihood_page import in_words, sections, summary
 from experiments.likelihoods import LikelihoodsConfig
+from experiments.old_report import Section
 from experiments.presets import PRESETS
-from experiments.report import Section
-from experiments.trained import load_flow
+from experiments.report.trained import load_flow
 from glowjax.data import bundled
 
 OUT_DISTS = ("mnist:train",)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.trained import Trained
+from experiments.report.trained import Trained
 from glowjax.cores import side_by_side
 from glowjax.data import ImageSet
 from glowjax.likelihood import NUM_LEVELS, quantize

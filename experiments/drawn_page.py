@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from experiments.drawn import Continuous, Drawn
-from experiments.published import title
-from experiments.report import Section, Table
+from experiments.old_report import Section, Table
+from experiments.report.published import title
 from experiments.scoring import Scored
 from glowjax import stats
 from glowjax.models import FlowTerms

@@ -17,13 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from experiments import report, train
+from experiments import old_report as report
+from experiments import train
 from experiments.command_line import command, run
 from experiments.ensemble_page import MEAN, MIXTURE, in_words, sections
 from experiments.presets import PRESETS, TrainConfig, TrainingConfig, adapted
-from experiments.published import title
+from experiments.report.published import title
+from experiments.report.trained import Trained, load
 from experiments.scoring import REFERENCES, Scored, Sets, score_alike, summary
-from experiments.trained import Trained, load
 from glowjax.checks import InputError, unknown, writable_directory
 from glowjax.likelihood import log_mean_exp
 
@@ -134,7 +135,7 @@ def load_members(run_dirs: tuple[Path, ...]) -> list[Trained]:
     members = [load(run_dir) for run_dir in run_dirs]
     seeds = [one.description["training"]["seed"] for one in members]
     if len(members) < 2 or len(set(seeds)) < len(seeds) or len(set(map(_but_for_the_seed, members))) > 1:
-        names = "; ".join(f"{one.kind_and_data}: {one.in_words()}" for one in members)
+        names = "; ".join(f"{one.kind_and_data}: {one.summarize()}" for one in members)
         raise InputError(
             f"The runs have the seeds {seeds} and are: {names or 'none'}; expected two or more of one architecture, "
             "trained alike on the same images, with different seeds."

@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 
 from experiments import histograms
-from experiments.published import title
-from experiments.report import Section, Table
+from experiments.old_report import Section, Table
+from experiments.report.published import title
+from experiments.report.trained import Trained
 from experiments.scoring import Sets, collected, detection
-from experiments.trained import Trained
 
 MIXTURE, MEAN = "ensemble: mean of likelihoods", "mean of log-likelihoods"
 
@@ -63,7 +63,7 @@ def sections(
         [[title(n), *(f"{values[n]:,.1f}" for values in of_spread.values())] for n in names],
     )
     text = (
-        f"The members are like this one: {trained.in_words()}. {trained.architecture.likelihood(num_draws)}\n\n"
+        f"The members are like this one: {trained.summarize()}. {trained.architecture.likelihood(num_draws)}\n\n"
         "For every image a mixture of K models is between its best member's log P and that less log K: it cannot make "
         "unlikely what one of them finds likely."
     )

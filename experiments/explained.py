@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.trained import Trained
+from experiments.report.trained import Trained
 from glowjax import analysis as an
 from glowjax import stats
 from glowjax.analysis.density import LogProb

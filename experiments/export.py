@@ -16,7 +16,7 @@ import numpy as np
 import tyro
 
 from experiments.command_line import run
-from experiments.trained import load_flow
+from experiments.report.trained import load_flow
 from glowjax.checks import writable_directory
 from glowjax.pretrained import packed
 

@@ -16,15 +16,15 @@ import jax
 import numpy as np
 import tyro
 
-from experiments import report
+from experiments import old_report as report
 from experiments.classifier import Classifier, train_classifier
 from experiments.command_line import command, run
 from experiments.filter_page import in_words, sections
 from experiments.gates import Answered, numbers
 from experiments.model_classes import load_alike
-from experiments.published import title
+from experiments.report.published import title
+from experiments.report.trained import Trained
 from experiments.scoring import draws_for, image_sets
-from experiments.trained import Trained
 from glowjax.checks import InputError, writable_directory
 from glowjax.data import ImageSet, resolve, training_and_validation
 from glowjax.train import log_likelihoods

@@ -13,9 +13,9 @@ from experiments.gates import (
     scores,
     thresholds,
 )
-from experiments.published import title
-from experiments.report import Picture, Section, Table
-from experiments.trained import Trained
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import title
+from experiments.report.trained import Trained
 from glowjax import plots
 from glowjax.ood import area_under_risk, risk_coverage
 from glowjax.stats import Estimate, mean, share
@@ -59,7 +59,7 @@ def sections(
     folder: Path,
 ) -> list[Section]:
     """Tables and figures, the latter saved below `folder`."""
-    described = "\n\n".join(f"{trained.in_words()}." for trained in models.values())
+    described = "\n\n".join(f"{trained.summarize()}." for trained in models.values())
     return [
         Section("The models", described),
         _classifier(results, confident),

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import histograms
-from experiments.published import title
-from experiments.report import Picture, Section, Table
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import title
 from experiments.scoring import FlowDetails, Scored, Sets, mean_as_dict, references
 from glowjax import plots
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.published import title
-from experiments.report import Picture
+from experiments.old_report import Picture
+from experiments.report.published import title
 from experiments.scoring import Sets, collected, references
 from glowjax import plots
 

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from experiments import flow_page, histograms
-from experiments.published import BITS_PER_DIM, title
-from experiments.report import Picture, Section, Table
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import BITS_PER_DIM, title
+from experiments.report.trained import Trained
 from experiments.scoring import Sets, detection, mean_as_dict
-from experiments.trained import Trained
 from glowjax import plots
 
 SCORE = "score: bits/dim; out-of-distribution is the positive class, so an AUROC below 0.5 means inverted"
@@ -85,7 +85,7 @@ def _tables(trained: Trained, sets: Sets, numbers: dict[str, Any], num_draws: in
     ]
     return Section(
         f"{trained.kind}: the likelihoods",
-        f"The model: {trained.in_words()}.\n\nBits per dimension are -log2 P(image) divided by the number of pixel "
+        f"The model: {trained.summarize()}.\n\nBits per dimension are -log2 P(image) divided by the number of pixel "
         "values, for 8-bit images: 8 is what a coder without a model spends, and fewer bits mean a higher likelihood. "
         f"{trained.architecture.likelihood(num_draws)}",
         [

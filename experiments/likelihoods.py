@@ -12,12 +12,12 @@ from typing import Any
 
 import tyro
 
-from experiments import report
+from experiments import old_report as report
 from experiments.command_line import command, run
 from experiments.likelihood_page import in_words, sections, summary
-from experiments.published import title
+from experiments.report.published import title
+from experiments.report.trained import Trained, load
 from experiments.scoring import REFERENCES, Sets, image_sets, score_each
-from experiments.trained import Trained, load
 from glowjax.checks import writable_directory
 
 QUESTION = (

@@ -13,12 +13,13 @@ from typing import Any
 
 import tyro
 
-from experiments import histograms, report
+from experiments import histograms
+from experiments import old_report as report
 from experiments.command_line import command, run
-from experiments.published import title
-from experiments.report import Section, Table
+from experiments.old_report import Section, Table
+from experiments.report.published import title
+from experiments.report.trained import Trained, load, name_each
 from experiments.scoring import REFERENCES, Sets, collected, detection, draws_for, score_alike, summary
-from experiments.trained import Trained, load, name_each
 from glowjax.checks import InputError, writable_directory
 
 QUESTION = (
@@ -129,7 +130,7 @@ def sections(
         ["model", "evaluated on", "images", "bits/dim", "AUROC"],
         rows,
     )
-    described = "\n\n".join(f"{trained.in_words()}. {_likelihood(config, trained)}" for trained in models.values())
+    described = "\n\n".join(f"{trained.summarize()}. {_likelihood(config, trained)}" for trained in models.values())
     return [
         Section("The models", described),
         Section("The likelihoods", "The same images for every model.", [table]),

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import tyro
 
-from experiments import report
+from experiments import old_report as report
 from experiments.command_line import command, run
-from experiments.published import SUMMED_VARIANCES, title
-from experiments.report import Picture, Section, Table
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import SUMMED_VARIANCES, title
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.checks import InputError, writable_directory

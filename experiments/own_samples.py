@@ -14,14 +14,15 @@ from typing import Any
 
 import tyro
 
-from experiments import histograms, report
+from experiments import histograms
+from experiments import old_report as report
 from experiments.command_line import command, run
 from experiments.drawn import draw
 from experiments.drawn_page import Samples, explanation, in_words, numbers
-from experiments.published import title
-from experiments.report import Picture, Section, Table
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import title
+from experiments.report.trained import Trained, load
 from experiments.scoring import REFERENCES, Sets, detection, image_sets, mean_as_dict, score, score_each
-from experiments.trained import Trained, load
 from glowjax import plots
 from glowjax.checks import InputError, writable_directory
 
@@ -117,7 +118,7 @@ def _likelihoods(trained: Trained, sets: Sets, num_draws: int, folder: Path) -> 
         "Bits per dimension (fewer is likelier) and AUROC of bits per dimension against real images (below 0.5: "
         "likelier than these), with 95 % intervals over images"
     )
-    text = f"The model: {trained.in_words()}. {trained.architecture.likelihood(num_draws)}\n\n{LIKELIHOODS_READ}"
+    text = f"The model: {trained.summarize()}. {trained.architecture.likelihood(num_draws)}\n\n{LIKELIHOODS_READ}"
     return Section(
         f"{trained.kind}: likelihoods of samples",
         text,

@@ -14,7 +14,8 @@ from typing import Any
 
 import tyro
 
-from experiments import paper_page, report
+from experiments import old_report as report
+from experiments import paper_page
 from experiments.command_line import command, run
 from experiments.pair_plan import stages
 from experiments.pairs import Pair, PaperConfig, find, names, partners

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments import report
-from experiments.report import Section, Table
+from experiments import old_report as report
+from experiments.old_report import Section, Table
 from experiments.stages import Outcome, Plan
 
 HEADLINES = ("likelihoods", "reverse", "ensemble")

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import tyro
 
-from experiments import report
+from experiments import old_report as report
 from experiments.command_line import command, run
-from experiments.published import title
-from experiments.report import Picture, Section, Table
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import title
+from experiments.report.trained import Trained, load
 from experiments.scoring import Scored, Sets, image_sets, score_each
-from experiments.trained import Trained, load
 from glowjax import plots
 from glowjax.checks import InputError, writable_directory
 from glowjax.stats import Estimate, share
@@ -136,7 +136,7 @@ def _quantiles(trained: Trained, results: dict[str, Any], training: Scored) -> S
     )
     return Section(
         f"{trained.kind}: the spread within each set",
-        f"{trained.in_words()}.\n\n{QUANTILES_READ}",
+        f"{trained.summarize()}.\n\n{QUANTILES_READ}",
         [Table(caption, header, rows)],
     )
 

@@ -17,12 +17,13 @@ from typing import Any
 import jax.numpy as jnp
 import tyro
 
-from experiments import histograms, report
+from experiments import histograms
+from experiments import old_report as report
 from experiments.command_line import command, run
-from experiments.published import title
-from experiments.report import Section, Table
+from experiments.old_report import Section, Table
+from experiments.report.published import title
+from experiments.report.trained import Trained, load
 from experiments.scoring import REFERENCES, Sets, detection, gap, score_alike, summary
-from experiments.trained import Trained, load
 from glowjax.checks import InputError, writable_directory
 from glowjax.stats import Estimate
 
@@ -69,7 +70,7 @@ def main(config: ReverseConfig) -> dict[str, Any]:
         for (a, b), pair in zip(pairs, scored, strict=True)
     }
     lead = in_words(scored)
-    described = "\n\n".join(f"{trained.in_words()}." for trained in models)
+    described = "\n\n".join(f"{trained.summarize()}." for trained in models)
     figures = [
         histograms.panels(sets, pair[0].num_dims, folder / f"{pair[0].name}-{pair[1].name}-{pair[0].kind}")
         for pair, sets in zip(pairs, scored, strict=True)

@@ -16,12 +16,12 @@ from typing import Any
 import jax
 import tyro
 
-from experiments import report
+from experiments import old_report as report
 from experiments.command_line import command, run
-from experiments.published import title
-from experiments.report import Picture, Section, Table
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import title
+from experiments.report.trained import Trained, load_flow
 from experiments.scoring import REFERENCES, gap, image_sets
-from experiments.trained import Trained, load_flow
 from glowjax import analysis as an
 from glowjax import plots, stats
 from glowjax.checks import InputError, writable_directory

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from experiments.trained import Trained
+from experiments.report.trained import Trained
 from glowjax import stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve

@@ -18,14 +18,15 @@ from typing import Any, Literal
 import jax
 import tyro
 
-from experiments import report, train
+from experiments import old_report as report
+from experiments import train
 from experiments.candidates import CANDIDATES
 from experiments.command_line import command, run, train_command
+from experiments.old_report import Section, Table
 from experiments.presets import PRESETS, TrainConfig
-from experiments.report import Section, Table
+from experiments.report.trained import load
 from experiments.scoring import Scored, mean_as_dict, score
 from experiments.step_time import timed_once
-from experiments.trained import load
 from glowjax.checks import InputError, unknown, writable_directory
 from glowjax.data import ImageSet, resolve, training_and_validation
 

@@ -18,12 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from experiments import report
+from experiments import old_report as report
 from experiments.command_line import command, run
-from experiments.published import title
-from experiments.report import Picture, Section, Table
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import title
+from experiments.report.trained import load_flow
 from experiments.scoring import image_sets
-from experiments.trained import load_flow
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.checks import writable_directory

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import tyro
 
-from experiments import report
+from experiments import old_report as report
 from experiments.command_line import command, run
 from experiments.likelihood_page import UNIFORM_CODE
-from experiments.published import title
-from experiments.report import Picture, Section, Table
-from experiments.trained import Trained, load, name_each
+from experiments.old_report import Picture, Section, Table
+from experiments.report.published import title
+from experiments.report.trained import Trained, load, name_each
 from glowjax import plots
 from glowjax.checks import InputError, writable_directory
 

@@ -10,7 +10,7 @@ from tiny import TINY, write_ramps
 
 import glowjax as gj
 from experiments import export, train
-from experiments.trained import load_flow
+from experiments.report.trained import load_flow
 from glowjax import pretrained
 from glowjax.checks import InputError
 

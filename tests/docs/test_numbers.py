@@ -6,7 +6,7 @@ import re
 import pytest
 from docs.documents import ROOT
 
-from experiments.published import title
+from experiments.report.published import title
 
 NUMBERS = ROOT / "docs" / "numbers"
 SECTIONS = re.split(r"^#+ ", (ROOT / "docs" / "results.md").read_text(), flags=re.MULTILINE)

@@ -14,10 +14,10 @@ from experiments.ensemble import MEAN, MIXTURE, EnsembleConfig
 from experiments.own_samples import OwnSamplesConfig
 from experiments.presets import PRESETS
 from experiments.rankings import RankingsConfig
+from experiments.report.trained import load, load_flow
 from experiments.reverse import ReverseConfig
 from experiments.scales import ScalesConfig
 from experiments.scoring import image_sets, score
-from experiments.trained import load, load_flow
 from glowjax.checks import InputError
 
 

@@ -15,9 +15,9 @@ from experiments.curvature import CurvatureConfig
 from experiments.explained import _class_centers
 from experiments.moments import MomentsConfig
 from experiments.presets import TrainConfig, TrainingConfig
+from experiments.report.trained import load_flow
 from experiments.scoring import image_sets
 from experiments.spectrum import SpectrumConfig
-from experiments.trained import load_flow
 from glowjax.checks import InputError
 from glowjax.likelihood import dequantize
 

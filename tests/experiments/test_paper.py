@@ -26,8 +26,8 @@ from experiments import (
 )
 from experiments.pairs import Pair, PaperConfig, find, partners
 from experiments.presets import PRESETS
+from experiments.report.trained import load
 from experiments.stages import fingerprint
-from experiments.trained import load
 from glowjax.checks import InputError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.report import Picture, Section, Table, read, write
+from experiments.old_report import Picture, Section, Table, read, write
 from glowjax.checks import InputError
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}

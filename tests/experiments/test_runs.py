@@ -33,8 +33,8 @@ from experiments.filter import FilterConfig
 from experiments.likelihoods import LikelihoodsConfig
 from experiments.model_classes import ModelClassesConfig
 from experiments.presets import PRESETS
+from experiments.report.trained import load, name_each
 from experiments.scoring import collected, image_sets
-from experiments.trained import load, name_each
 from glowjax.checks import InputError
 from glowjax.train import Checkpoints, loop, make_state
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from experiments.architectures import GlowConfig, ModelConfig, architecture
 from experiments.presets import TrainingConfig
-from experiments.published import title
+from experiments.report.published import title
 from glowjax.checks import InputError
 from glowjax.data import ImageSet
 from glowjax.models import Flow, ImageModel
@@ -79,7 +79,7 @@ class Trained(Generic[ModelT]):
         values = [record.get(name) for record in self.history]
         return [math.nan if value is None else value for value in values]
 
-    def in_words(self) -> str:
+    def summarize(self) -> str:
         """The model and its training in a sentence."""
         training = self.description["training"]
         return (

@@ -1,0 +1,267 @@
+"""How an experiment is run: its options, its output folder, its report, its command.
+
+An experiment is one file in `figures/` (the paper's figures), `beyond/` or `tools/`, found by its name. Its docstring
+is its help text; the first line, with the paper's figure in parentheses, is its line in the list. It has a
+configuration and a function:
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class ScalesConfig(OneModel, References):  # options that others have too are inherited, with their help texts
+        '''Options of the experiment.
+
+Attributes:
+            num_bins: number of bins.
+        '''
+
+        num_bins: int = 10
+
+    def main(config: ScalesConfig) -> Result:
+        trained = load_flow(config.run_dir)
+        ...
+        return Result(title, QUESTION, summary, sections, numbers)
+
+`main` computes and returns. It writes no file, formats no command and prints nothing but progress: `run` resolves the
+output folder, writes the page, the figures with their data and results.json, and prints the summary. To port an old
+experiment:
+
+1. Let the configuration inherit `OneModel`, `SeveralModels`, `Data` or `Output`, and `References` if it draws them.
+2. Replace each `Picture(plots.save(figure, folder / name, data), caption, alt)` by
+   `Figure(name, figure, data, caption, alt)`; `folder` goes from every signature.
+3. Make the cells of tables `Number(value, spec)`, with an `Estimate` where there is one; names stay text. `run` repeats
+   an experiment for each seed of a run that has several, and averages those cells (`page.over_seeds`). An experiment
+   that trains inherits `Seeded`, and is repeated for each of `--seeds`.
+4. Return a `Result`. In tests, `run(main, config).numbers` is what `main(config)` returned before.
+
+A tool without a page returns its last words as a `str`. A module may define `parse(arguments, **options)` for a command
+line that tyro cannot read from the configuration alone.
+"""
+
+import contextlib
+import dataclasses
+import os
+import shlex
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import jax
+import tyro
+
+from experiments.report.page import Result, over_seeds, write
+from glowjax.checks import InputError, writable_directory
+from glowjax.cores import cores_as_devices
+from glowjax.data.sources import data_folder
+
+REFERENCES = ("contrast-0.5", "constant", "noise")
+"""Generated sets that every histogram summarizes: less contrast, no content, no structure."""
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where results go.
+
+    Attributes:
+        output_dir: folder of the report; default: the experiment's name below the run's folder, or below results/.
+    """
+
+    output_dir: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data(Output):
+    """Images to evaluate.
+
+    Attributes:
+        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
+        num_images: maximum number of images per set.
+        seed: random seed for the choice of images and for noise.
+    """
+
+    data_dir: Path | None = None
+    num_images: int = 2_000
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OneModel(Data):
+    """A trained model, and the images to evaluate it on.
+
+    Attributes:
+        run_dir: folder of a run of `train`, or of several runs that differ in their seed (seed-0, seed-1, ...);
+            pretrained:NAME; or a saved .safetensors file.
+        out_dists: OOD sets to compare with the model's own test set, such as mnist or mnist:train.
+    """
+
+    run_dir: Path
+    out_dists: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeveralModels(Data):
+    """Several trained models, and the images to evaluate them on.
+
+    Attributes:
+        run_dirs: the runs, each as a folder of a run of `train`, or of several that differ in their seed (seed-0,
+            seed-1, ...); pretrained:NAME; or a saved .safetensors file.
+        out_dists: OOD sets to compare with the test set, such as mnist or mnist:train.
+        num_draws: dequantization draws per image for a Glow.
+        num_latent_draws: importance samples per image for a VAE.
+    """
+
+    run_dirs: tuple[Path, ...]
+    out_dists: tuple[str, ...] = ()
+    num_draws: int = 1
+    num_latent_draws: int = 1_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class References:
+    """Generated sets.
+
+    Attributes:
+        references: generated sets to evaluate too; summarized below each histogram.
+    """
+
+    references: tuple[str, ...] = REFERENCES
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Seeded:
+    """Repetition of what is trained.
+
+    Attributes:
+        seeds: random seeds, instead of `seed`: everything is trained once per seed, and tables show means over seeds.
+    """
+
+    seeds: tuple[int, ...] = ()
+
+
+def runs_of(run_dir: Path) -> tuple[Path, ...]:
+    """The runs that differ in their seed below a folder (seed-0, seed-1, ...), or the one run that it names."""
+    seeds = [path for path in run_dir.glob("seed-*") if path.name[5:].isdigit() and (path / "checkpoints").is_dir()]
+    return tuple(sorted(seeds, key=lambda path: int(path.name[5:]))) or (run_dir,)
+
+
+def repetitions(config: Any) -> dict[str, Any]:
+    """{"seed 0": the configuration for one seed, ...}, of one entry unless runs or options name several seeds."""
+    seeds = config.seeds if isinstance(config, Seeded) else ()
+    by_seed = {f"seed {seed}": {"seed": seed, "seeds": ()} for seed in seeds}
+    if isinstance(config, OneModel | SeveralModels):
+        given = (config.run_dir,) if isinstance(config, OneModel) else config.run_dirs
+        runs = [runs_of(run_dir) for run_dir in given]
+        names = next(([path.name.replace("-", " ") for path in paths] for paths in runs if len(paths) > 1), [""])
+        names = names if len(names) > 1 or not by_seed else list(by_seed)
+        if any(len(paths) not in (1, len(names)) for paths in runs) or len(by_seed) not in (0, len(names)):
+            raise InputError(
+                f"The runs have {[len(paths) for paths in runs]} seeds each, and --seeds names {len(seeds)}; expected "
+                "the same number of each, or one."
+            )
+        for n, name in enumerate(names):
+            chosen = tuple(paths[n] if len(paths) > 1 else paths[0] for paths in runs)
+            options = {"run_dir": chosen[0]} if isinstance(config, OneModel) else {"run_dirs": chosen}
+            by_seed[name] = by_seed.get(name, {}) | options
+    return {name: dataclasses.replace(config, **options) for name, options in by_seed.items()} or {"": config}
+
+
+def run(main: Callable[[ConfigT], Result | str], config: ConfigT) -> Result | None:
+    """Runs an experiment, once per seed; writes its report if it has one, prints its summary and returns its result."""
+    folder = writable_directory(output_folder(main, config)) if isinstance(config, Output) else Path()
+    placed = dataclasses.replace(config, output_dir=folder) if isinstance(config, Output) else config
+    by_seed = repetitions(placed)
+    try:
+        result = main(next(iter(by_seed.values()))) if len(by_seed) == 1 else _each_seed(main, by_seed)
+    except InputError:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # which fails unless it is empty
+        raise
+    if isinstance(result, str):
+        print(result)
+        return None
+    page = write(folder, result, command(main, config))
+    print(result.summary, f"The report is {page}.", sep="\n")
+    return result
+
+
+def _each_seed(main: Callable[[Any], Result | str], by_seed: Mapping[str, Any]) -> Result:
+    results, pages = {}, {}
+    for name, config in by_seed.items():
+        folder = writable_directory(config.output_dir / name.replace(" ", "-"))
+        one = dataclasses.replace(config, output_dir=folder)
+        result = main(one)
+        assert isinstance(result, Result)
+        results[name], pages[name] = result, write(folder, result, command(main, one))
+    return over_seeds(results, pages)
+
+
+def output_folder(main: Callable[..., Any], config: Output) -> Path:
+    """The folder of an experiment's report."""
+    if config.output_dir:
+        return config.output_dir
+    name = name_of(main).replace("_", "-")
+    run_dir = getattr(config, "run_dir", None)
+    return run_dir / name if run_dir and run_dir.is_dir() else Path("results") / name
+
+
+def name_of(main: Callable[..., Any]) -> str:
+    """The name of the experiment that a function belongs to."""
+    return main.__module__.rpartition(".")[2]
+
+
+def command(main: Callable[..., Any], config: Any) -> str:
+    """The command that repeats an experiment: its name and the options that differ from the defaults.
+
+    A data folder that the environment names is among them, so that the command finds the same images without it.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    return shlex.join(["python", "-m", "experiments", name_of(main), *options(config, defaults)])
+
+
+def options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> list[str]:
+    """The words of a command for the options that differ from `defaults`."""
+    words = []
+    if getattr(config, "data_dir", config) is None:  # reads images, and names no folder
+        config = dataclasses.replace(config, data_dir=data_folder(None))
+    for name, value in vars(config).items():
+        default, option = defaults[name], prefix + name.replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            words += options(value, vars(default), f"{option}.")
+        elif value != default:
+            words += [option, *map(str, value if isinstance(value, tuple) else (value,))]
+    return words
+
+
+def from_command_line(module: ModuleType, arguments: list[str]) -> None:
+    """Runs an experiment with a command's arguments, a persistent compilation cache and a CPU's cores as devices.
+
+    Bad input ends in its one sentence and exit status 2; an interrupt, after a checkpoint, in status 130.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(Path("~/.cache/glowjax/xla").expanduser()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    cores_as_devices()
+    try:
+        run(module.main, parsed(module, arguments))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("Interrupted. The same command continues from the last checkpoint.", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def parsed(module: ModuleType, arguments: list[str]) -> Any:
+    """The configuration that a command's arguments give, with ~ in paths expanded where the shell has left it."""
+    name = name_of(module.main)
+    kind = typing.get_type_hints(module.main)["config"]
+    parse = getattr(module, "parse", lambda arguments, **options: tyro.cli(kind, args=arguments, **options))
+    config = parse(arguments, prog=f"python -m experiments {name}", description=module.__doc__)
+    paths = {
+        name: tuple(path.expanduser() for path in value) if isinstance(value, tuple) else value.expanduser()
+        for name, value in vars(config).items()
+        if isinstance(value, Path) or (isinstance(value, tuple) and value and isinstance(value[0], Path))
+    }
+    return dataclasses.replace(config, **paths)

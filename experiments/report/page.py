@@ -1,0 +1,245 @@
+"""One page per run: `report.html`, which stands alone, and `report.md` with the same content.
+
+The page needs no network and no JavaScript. It gives the question, the summary, then tables and figures with a sentence
+on how to read each, and the command that repeats the run. Nothing but this module writes the files of a report.
+"""
+
+import base64
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import jinja2
+import matplotlib.figure
+import numpy as np
+
+from glowjax import plots, stats
+from glowjax.checks import InputError
+from glowjax.stats import Estimate
+
+NO_BREAK = "\u00a0"
+NUMERIC = re.compile(r"[+-]?\d")
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A number in a table; over several seeds such cells are averaged, and text is not.
+
+    Attributes:
+        value: the number.
+        spec: its format: ".3f", say; for an estimate "+,.0f" to show the error, ".3f[]" to show the interval.
+    """
+
+    value: float | Estimate
+    spec: str = ".3f"
+
+    def __str__(self) -> str:
+        return format(self.value, self.spec).replace(" ", NO_BREAK)
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A link in a table: its text, and the path of the file that it opens."""
+
+    text: str
+    path: Path
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Cell: TypeAlias = str | Number | Link
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of cells under a header; the first column names the row."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise InputError(
+                    f"A row of the table '{self.caption}' has {len(row)} cells under a header of "
+                    f"{len(self.header)}; expected as many: fill the missing ones with an empty string."
+                )
+
+    @property
+    def alignments(self) -> list[str]:
+        """For each column: "right" for numbers, else "left"; the first column is text."""
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(self.header)
+        texts = [[str(cell) for cell in column if str(cell)] for column in columns]
+        return ["left", *("right" if all(map(NUMERIC.match, column)) else "left" for column in texts[1:])]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure of a report.
+
+    Attributes:
+        name: path of its files below the report's folder, without a suffix.
+        plot: the figure, from `glowjax.plots`.
+        data: the numbers that it shows, saved beside it as JSON.
+        caption: how to read it.
+        alt: what it shows, for those who cannot see it.
+    """
+
+    name: str
+    plot: matplotlib.figure.Figure
+    data: Mapping[str, Any]
+    caption: str
+    alt: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A heading with plain text (a blank line separates paragraphs), then tables, then figures."""
+
+    title: str
+    text: str = ""
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What an experiment found; the harness writes it.
+
+    Attributes:
+        title: of the page.
+        question: the question that the page answers, in a paragraph or two.
+        summary: the result in a few sentences, for those who read no further.
+        sections: in reading order.
+        numbers: the numbers of the tables, as JSON has them; written to results.json.
+    """
+
+    title: str
+    question: str
+    summary: str
+    sections: Sequence[Section]
+    numbers: dict[str, Any]
+
+
+def moved(section: Section, prefix: str, folder: str) -> Section:
+    """A section as a part of another page: its title prefixed, its figures in a folder of their own."""
+    figures = [dataclasses.replace(figure, name=f"{folder}/{figure.name}") for figure in section.figures]
+    return dataclasses.replace(section, title=f"{prefix}: {section.title}", figures=figures)
+
+
+def slug(name: str) -> str:
+    """The name of a data set as a part of a file name."""
+    return re.sub(r"[^\w.-]+", "-", name)
+
+
+def write(folder: Path, result: Result, command: str) -> Path:
+    """Path of the `report.html` written into `folder`, beside `report.md`, results.json and the figures."""
+    images = {}
+    for figure in (figure for section in result.sections for figure in section.figures):
+        images[figure.name] = plots.save(figure.plot, folder / figure.name, figure.data)
+    content = {"result": result, "command": command, "folder": folder, "images": images}
+    for suffix in ("html", "md"):
+        text = TEMPLATES[suffix].get_template(f"report.{suffix}.j2").render(content)
+        (folder / f"report.{suffix}").write_text(text, encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps(result.numbers, indent=1) + "\n")
+    return folder / "report.html"
+
+
+def over_seeds(results: Mapping[str, Result], pages: Mapping[str, Path]) -> Result:
+    """Results that differ in their seed as one.
+
+    Each number in a table becomes the mean over seeds, with its interval over images and that over seeds. Figures and
+    texts are those of the first seed, and every seed has a page of its own.
+
+    Args:
+        results: {seed: its result}, two or more.
+        pages: {seed: its page}.
+    """
+    first = next(iter(results.values()))
+    sections = [
+        dataclasses.replace(section, tables=[_mean_table(tables) for tables in zip(*by_seed, strict=True)])
+        for section, *by_seed in zip(
+            first.sections, *([s.tables for s in r.sections] for r in results.values()), strict=True
+        )
+    ]
+    note = (
+        f"Numbers in tables are means over {len(results)} seeds. Of two intervals, the first is over images: the mean "
+        "of each seed's interval. The second, after the semicolon, is over seeds: Student's t of the seeds' values, at "
+        f"95 %. Texts and figures below are those of {next(iter(results))}."
+    )
+    links = Table("The page of each seed", ["seed"], [[Link(name, page)] for name, page in pages.items()])
+    return dataclasses.replace(
+        first,
+        summary="\n\n".join(f"{name}: {result.summary}" for name, result in results.items()),
+        sections=[Section("Seeds", note, [links]), *sections],
+        numbers={name: result.numbers for name, result in results.items()},
+    )
+
+
+def _mean_table(tables: Sequence[Table]) -> Table:
+    """The rows that all tables have, cell by cell."""
+    by_name = [{str(row[0]): row for row in table.rows} for table in tables]
+    shared = [name for name in by_name[0] if all(name in rows for rows in by_name)]
+    rows = [[_mean_cell(cells) for cells in zip(*(rows[name] for rows in by_name), strict=True)] for name in shared]
+    return dataclasses.replace(tables[0], rows=rows)
+
+
+def _mean_cell(cells: Sequence[Cell]) -> Cell:
+    """The mean of numbers, as text with both intervals; other cells as they are if they agree, else all of them."""
+    numbers = [cell for cell in cells if isinstance(cell, Number)]
+    if len(numbers) < len(cells):
+        distinct = list(dict.fromkeys(map(str, cells)))
+        return cells[0] if len(distinct) == 1 else " / ".join(distinct)
+    spec = numbers[0].spec
+    values = [cell.value for cell in numbers]
+    seeds = stats.mean([float(v.value) if isinstance(v, Estimate) else v for v in values])
+    estimates = [v for v in values if isinstance(v, Estimate)]
+    if not estimates:
+        return f"{seeds:{spec}[]}".replace(" ", NO_BREAK)
+    sem = np.mean([float(e.sem) for e in estimates])
+    low, high = np.mean([[float(end) for end in e.interval] for e in estimates], axis=0)
+    images = Estimate(seeds.value, sem, estimates[0].count, low, high)
+    _, over_seeds = f"{seeds:{spec.removesuffix('[]')}[]}".split(" ", 1)
+    return f"{images:{spec}}; {over_seeds}".replace(" ", NO_BREAK)
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [" ".join(block.split()) for block in re.split(r"\n\s*\n", text) if block.strip()]
+
+
+def _embedded(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return quote(Path(os.path.relpath(path, folder)).as_posix())
+
+
+def _markdown(value: Any) -> Any:
+    """The text with escapes where Markdown would see markup; underscores inside words stay as they are."""
+    if hasattr(value, "__html__"):  # marked as safe
+        return value
+    return re.sub(r"[\\`*<&|\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(str(value).split()))
+
+
+def _environment(**options: Any) -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, **options
+    )
+    environment.filters |= {"paragraphs": _paragraphs, "embedded": _embedded, "relative": _relative}
+    environment.tests["link"] = lambda cell: isinstance(cell, Link)
+    return environment
+
+
+TEMPLATES = {
+    "html": _environment(autoescape=True),
+    "md": _environment(finalize=_markdown, keep_trailing_newline=True),
+}

@@ -1,0 +1,188 @@
+"""Evaluates a trained model on image sets: log P(image) of every image, and for a flow the terms of log p."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from experiments.report.experiment import SeveralModels
+from experiments.report.trained import Trained
+from glowjax import stats
+from glowjax.checks import InputError
+from glowjax.data import ImageSet, resolve
+from glowjax.likelihood import bits_per_dim, dequantize
+from glowjax.models import VAE, Flow, FlowTerms
+from glowjax.ood import DetectionMetrics, detection_metrics
+from glowjax.stats import Estimate
+from glowjax.train import in_batches, log_likelihoods
+from glowjax.typing import Array, Images, Key, Params
+
+
+@dataclasses.dataclass(frozen=True)
+class FlowDetails:
+    """What a flow gives in addition, at one dequantization draw.
+
+    Attributes:
+        terms: [N] each, in nats.
+        inversion_error: [N] the largest |decode(encode(x)) - x| of each image, in grey levels.
+    """
+
+    terms: FlowTerms
+    inversion_error: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """An image set under a model.
+
+    Attributes:
+        images: the set.
+        log_likelihood: [N] log P(image) in nats.
+        flow: details of a flow; None for another model.
+    """
+
+    images: ImageSet
+    log_likelihood: np.ndarray
+    flow: FlowDetails | None = None
+
+    @property
+    def bits_per_dim(self) -> np.ndarray:
+        """[N] bits per dimension."""
+        return np.asarray(bits_per_dim(self.log_likelihood, math.prod(self.images.shape)))
+
+    def mean(self, values: ArrayLike | None = None) -> Estimate:
+        """The mean of `values` [N], by default of the bits per dimension."""
+        return stats.mean(np.asarray(self.bits_per_dim if values is None else values), self.images.groups)
+
+    def count(self) -> str:
+        """The number of images, and of their groups: the photos or fonts, say, from which they were cut."""
+        groups = self.images.groups
+        return f"{self.images.num_images:,}" + ("" if groups is None else f" ({len(np.unique(groups)):,} groups)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Image sets under one model.
+
+    Attributes:
+        test: the test set of the data set that the model was trained on.
+        others: {name: set} of all others, in the order in which they were named.
+    """
+
+    test: Scored
+    others: dict[str, Scored]
+
+    @property
+    def sets(self) -> dict[str, Scored]:
+        """{name: set}, the test set first."""
+        return {self.test.images.name: self.test, **self.others}
+
+    @property
+    def real(self) -> dict[str, Scored]:
+        """The real data sets among the others."""
+        return {name: scored for name, scored in self.others.items() if not scored.images.generated}
+
+    @property
+    def references(self) -> dict[str, Scored]:
+        """The generated sets."""
+        return {name: scored for name, scored in self.others.items() if scored.images.generated}
+
+    def detection(self, name: str) -> DetectionMetrics:
+        """How well bits per dimension, as the score, separate another set (the positive class) from the test set."""
+        other = self.others[name]
+        return detection_metrics(
+            self.test.bits_per_dim,
+            other.bits_per_dim,
+            groups_in=self.test.images.groups,
+            groups_out=other.images.groups,
+        )
+
+    def gap(self, name: str) -> Estimate:
+        """The mean log P of another set minus that of the test set, in nats."""
+        other = self.others[name]
+        return gap(other.images, other.log_likelihood, self.test.images, self.test.log_likelihood)
+
+    def numbers(self) -> dict[str, dict[str, Any]]:
+        """{name: its numbers}, as JSON has them."""
+        return {
+            name: {
+                "num_images": scored.images.num_images,
+                "bits_per_dim": scored.mean().as_dict(),
+                "auroc": None if scored is self.test else self.detection(name).auroc.as_dict(),
+                "source": scored.images.source,
+            }
+            for name, scored in self.sets.items()
+        }
+
+
+def image_sets(
+    trained: Trained, specs: Iterable[str], data_dir: Path | None, num_images: int | None, seed: int
+) -> tuple[ImageSet, list[ImageSet]]:
+    """The test set of what the model was trained on, and the other sets that `specs` name.
+
+    Each set comes once, with `num_images` at most. Raises InputError if two sets have one name, such as two files
+    images.npz of two folders.
+    """
+    test = resolve(f"{trained.in_dist}:test", None, data_dir, num_images, seed)
+    named = {test.name: test}
+    for spec in specs:
+        one = resolve(spec, test, data_dir, num_images, seed)
+        if not np.array_equal(named.setdefault(one.name, one).images, one.images):
+            raise InputError(
+                f"'{spec}' would be called '{one.name}' in tables and figures, and so would another of the sets: "
+                "rename the file or the folder of one."
+            )
+    del named[test.name]
+    return test, list(named.values())
+
+
+def evaluate(
+    trained: Trained, specs: Iterable[str], data_dir: Path | None, num_images: int | None, num_draws: int, seed: int
+) -> Evaluation:
+    """The test set and the sets that `specs` name, under the model."""
+    test, others = image_sets(trained, specs, data_dir, num_images, seed)
+    own, *scored = (score(trained, one, num_draws, seed) for one in (test, *others))
+    return Evaluation(own, {one.images.name: one for one in scored})
+
+
+def evaluate_alike(trained: Trained, specs: Iterable[str], config: SeveralModels) -> Evaluation:
+    """As `evaluate`, with the same images and noise for every model of an experiment."""
+    num_draws = draws_for(trained, config)
+    return evaluate(trained, specs, config.data_dir, config.num_images, num_draws, config.seed)
+
+
+def draws_for(trained: Trained, config: SeveralModels) -> int:
+    """The number of draws per image for the model's likelihood: of latents for a VAE, of noise for others."""
+    return config.num_latent_draws if isinstance(trained.model, VAE) else config.num_draws
+
+
+def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scored:
+    """`images` under the model, with `num_draws` draws of noise or of latents per image for log P(image)."""
+    likelihood_key, terms_key = jax.random.split(jax.random.key(seed))
+    log_likelihood = log_likelihoods(trained.model, trained.params, likelihood_key, images.images, num_draws)
+    if not isinstance(trained.model, Flow):
+        return Scored(images, log_likelihood)
+    details = functools.partial(_details, trained.model, trained.params)
+    return Scored(images, log_likelihood, FlowDetails(*in_batches(details, terms_key, images.images)))
+
+
+def gap(images: ImageSet, values: ArrayLike, test: ImageSet, test_values: ArrayLike) -> Estimate:
+    """The mean of a set's values minus that of the test set's, paired by image for a set made from these."""
+    values, test_values = np.asarray(values), np.asarray(test_values)
+    if images.derived_from == test.name:
+        return stats.mean(values - test_values, test.groups)
+    return stats.difference(stats.mean(values, images.groups), stats.mean(test_values, test.groups))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _details(flow: Flow, params: Params, key: Key, images: Images) -> tuple[FlowTerms, Array]:
+    x = dequantize(key, images)
+    back = flow.decode(params, flow.encode(params, x))
+    return flow.terms(params, x), jnp.abs(back - x).max(axis=(-3, -2, -1))
