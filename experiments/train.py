@@ -9,17 +9,16 @@ the preset.
 """
 
 import dataclasses
-import hashlib
 from typing import Any
 
-import numpy as np
+import jax
 
+import glowjax as gj
 from experiments.command_line import parse_train_config, run
 from experiments.presets import TrainConfig
 from glowjax.checks import InputError
 from glowjax.data import parse_spec, resolve, training_and_validation
 from glowjax.data.generated import is_generated
-from glowjax.train import Checkpoints, Run, train
 
 NUM_EVALUATED = 1_000  # images of each set that an evaluation along training looks at
 
@@ -28,50 +27,30 @@ def main(config: TrainConfig) -> dict[str, Any]:
     """Trains; returns the number of steps, the seconds that they took in all, and where the run is."""
     if parse_spec(config.in_dist)[0] != config.in_dist or is_generated(config.in_dist):
         raise InputError(f"--in-dist is '{config.in_dist}', but must name a collected set without a split.")
-    model = config.model.build()
     whole = resolve(f"{config.in_dist}:train", data_dir=config.data_dir)
-    name, (images, validation) = parse_spec(whole.name)[0], training_and_validation(whole)
+    images, validation = training_and_validation(whole)
     del whole  # a second copy of millions of images
+    validation = validation.take(NUM_EVALUATED)
     watched = {name: resolve(name, validation, config.data_dir, NUM_EVALUATED) for name in config.watch}
-    evaluation = {"validation": validation.take(NUM_EVALUATED), **watched}
+    evaluated = {"validation": validation, **watched}
+    print(f"Training on {images.source}", *(f"{name}: {data.source}" for name, data in evaluated.items()), sep="\n  ")
+    options = dataclasses.asdict(config.training)
+    trained = gj.train.fit(
+        config.model.build(),
+        images,
+        key=jax.random.key(options.pop("seed")),
+        directory=config.output_dir,
+        validation=validation,
+        watch=watched,
+        description={"in_dist": config.in_dist, "model": dataclasses.asdict(config.model)},
+        **options,
+    )
+    last = trained.history[-1]
     print(
-        f"Training on {images.source}",
-        *(f"{name}: {data.source}" for name, data in evaluation.items()),
-        sep="\n  ",
+        f"The best validation score is {trained.bits_per_dim:.3f} bits/dim, at step {trained.step:,} of "
+        f"{last['step']:,}. The run is in {config.output_dir}."
     )
-    training = config.training
-    description = {
-        "in_dist": config.in_dist,
-        "name": name,
-        "num_images": images.num_images,
-        "images": hashlib.blake2b(np.ascontiguousarray(images.images).data.cast("B"), digest_size=8).hexdigest(),
-        "image_shape": list(images.shape),
-        "model": dataclasses.asdict(config.model),
-        "training": dataclasses.asdict(training),
-    }
-    state = train(
-        Run(
-            config.output_dir,
-            description,
-            training.num_steps,
-            training.batch_size,
-            training.seed,
-            evaluate_every=training.evaluate_every,
-            defaults={"model": defaults(config.model), "training": defaults(training)},
-        ),
-        model,
-        training.make_optimizer(),
-        images.images,
-        {name: data.images for name, data in evaluation.items()},
-    )
-    with Checkpoints(config.output_dir / "checkpoints", read_only=True) as checkpoints:
-        seconds = checkpoints.description(int(state.step))["seconds"]
-    return {"num_steps": int(state.step), "seconds": seconds, "output_dir": str(config.output_dir)}
-
-
-def defaults(config: Any) -> dict[str, Any]:
-    """The options of a configuration's kind, as they are where none is given."""
-    return dataclasses.asdict(type(config)())
+    return {"num_steps": last["step"], "seconds": last["seconds"], "output_dir": str(config.output_dir)}
 
 
 if __name__ == "__main__":

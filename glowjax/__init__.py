@@ -1,8 +1,7 @@
 """Glow in JAX, and what its likelihoods mean: layers, flows, exact likelihoods, training and data."""
 
 import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glowjax import data, layers, models, networks, testing
 from glowjax._version import __version__
@@ -12,7 +11,8 @@ from glowjax.models import VAE, Flow, FlowParams, FlowTerms, ImageModel, PixelCN
 from glowjax.pretrained import load_pretrained
 
 if TYPE_CHECKING:
-    from glowjax import analysis, ood
+    from glowjax import analysis, ood, plots, train
+    from glowjax.train import load, save
 
 __all__ = [
     "VAE",
@@ -30,17 +30,23 @@ __all__ = [
     "data",
     "dequantize",
     "layers",
+    "load",
     "load_pretrained",
     "models",
     "networks",
     "nvp_glow",
     "ood",
+    "plots",
+    "save",
     "testing",
+    "train",
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """`analysis` and `ood` are imported when they are first asked for: SciPy and scikit-learn take most of a second."""
-    if name in ("analysis", "ood"):
+def __getattr__(name: str) -> Any:
+    """Imports what is slow to import, or needs further packages, when it is first used."""
+    if name in ("analysis", "ood", "plots", "train"):
         return importlib.import_module(f"{__name__}.{name}")
+    if name in ("load", "save"):
+        return getattr(importlib.import_module(f"{__name__}.train"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,26 +1,27 @@
-"""Training: pure steps, their compiled forms, and the host's loop with checkpoints."""
+"""Training in one call (`fit`), trained models on disk (`load`, `save`), and the pieces of both."""
 
-from glowjax.train.checkpoint import Checkpoints
-from glowjax.train.evaluate import in_batches, log_likelihoods, samples
-from glowjax.train.loop import Run, evaluate, train
+from glowjax.train.evaluation import evaluate, in_batches, log_likelihoods, samples
+from glowjax.train.fitting import fit
 from glowjax.train.optimizer import make_optimizer
 from glowjax.train.parallel import compiled_step, pmapped_step, step_devices
-from glowjax.train.state import TrainState, make_state
-from glowjax.train.step import train_step
+from glowjax.train.saved import load, save
+from glowjax.train.step import TrainState, make_state, train_step
+from glowjax.train.trained import Trained
 
 __all__ = [
-    "Checkpoints",
-    "Run",
     "TrainState",
+    "Trained",
     "compiled_step",
     "evaluate",
+    "fit",
     "in_batches",
+    "load",
     "log_likelihoods",
     "make_optimizer",
     "make_state",
     "pmapped_step",
     "samples",
+    "save",
     "step_devices",
-    "train",
     "train_step",
 ]

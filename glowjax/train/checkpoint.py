@@ -1,11 +1,9 @@
-"""Checkpoints of a training run: saved durably, the newest and the best kept, restored against a template.
+"""Checkpoints of a training run: the newest and the best are kept, and a save survives a kill at any moment.
 
-A state is stored as a flat dictionary from leaf path to array, so that a checkpoint depends on no class of
-the code that wrote it; the template of `restore` brings the classes back. No other file knows of orbax.
+No other file uses orbax.
 """
 
 import contextlib
-import json
 import logging
 import math
 import os
@@ -17,151 +15,94 @@ from typing import Any, Self
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from jax import tree_util
 
-from glowjax.checks import InputError, writable_directory
+from glowjax.checks import InputError, check_count, writable_directory
+from glowjax.train.named_arrays import from_named_arrays, named_leaves
 
 _ORBAX_SOURCE = os.path.join("orbax", "checkpoint")
-# orbax warns of routine events (a save without metrics, a read-only manager); its errors still show.
-logging.getLogger("absl").addFilter(
-    lambda record: record.levelno >= logging.ERROR or _ORBAX_SOURCE not in record.pathname
-)
-
-
-def as_json(description: Mapping[str, Any]) -> dict[str, Any]:
-    """`description` as it will be read again, with lists for tuples. Raises InputError where JSON cannot say it."""
-    try:
-        return dict(json.loads(json.dumps(description, allow_nan=False)))
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"The description cannot be written as JSON ({error}); "
-            "give strings, finite numbers, booleans, lists and dictionaries."
-        ) from error
 
 
 class Checkpoints:
-    """The checkpoints of one run below a directory: the newest ones, and the best by bits per dimension.
+    """The checkpoints of one run in a directory: the newest ones, and the best by bits per dimension.
 
-    A save is synchronous. Once it returns, the checkpoint is on disk and the state's buffers may be donated.
-    A process killed during a save leaves the earlier checkpoints whole, and the half-written one unlisted.
+    A save is synchronous: once it returns, the checkpoint is on disk and the state's buffers may be donated. If the
+    process is killed during a save, the earlier checkpoints stay whole and the unfinished one is not listed.
     """
 
     def __init__(self, directory: Path, num_kept: int = 3, *, read_only: bool = False):
-        """Opens the directory, and creates it unless `read_only`.
+        """Opens the directory; creates it unless `read_only`.
 
         Args:
-          directory: Where the checkpoints are, one folder a step.
-          num_kept: How many of the newest checkpoints stay; the best one stays besides.
-          read_only: Nothing below the directory is created, cleaned up or deleted, so that an evaluation may
-            read while a training run writes.
-
-        Raises:
-          InputError: `num_kept` is below one, or the directory cannot be created, written or read.
+            directory: holds one folder per checkpoint.
+            num_kept: the number of newest checkpoints that are kept; the best one is kept as well.
+            read_only: nothing in the directory is created, cleaned up or deleted, so that an evaluation can read
+                while a training run writes.
         """
-        if num_kept < 1:
-            raise InputError(f"num_kept is {num_kept}, but at least one checkpoint must stay; give 1 or more.")
+        check_count("num_kept", num_kept)
         self.directory = Path(directory).expanduser().absolute()  # orbax refuses a relative path
-        self.read_only = read_only
         if not read_only:
             writable_directory(self.directory)
-        policies = ocp.checkpoint_managers
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=policies.AnyPreservationPolicy(
-                [
-                    policies.LatestN(num_kept),
-                    policies.BestN(
-                        get_metric_fn=_bits_per_dim, reverse=True, n=1, keep_checkpoints_without_metrics=False
-                    ),
-                ]
-            ),
-            best_fn=_bits_per_dim,
-            best_mode="min",
-            create=False,
-            read_only=read_only,
-            cleanup_tmp_directories=not read_only,
-            enable_async_checkpointing=False,
-        )
         try:
-            self._manager = ocp.CheckpointManager(self.directory, options=options, item_names=("state", "description"))
+            with _quiet_orbax():
+                self._manager = ocp.CheckpointManager(
+                    self.directory, options=_options(num_kept, read_only), item_names=("state",)
+                )
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
-                f"The checkpoints below {self.directory} cannot be listed ({_brief(error)}); "
-                "delete the folder of the damaged one, or name another directory."
+                f"The checkpoints in {self.directory} cannot be listed ({_first_line(error)}); "
+                "delete the folder of the damaged one, or give another directory."
             ) from error
 
-    def save(self, step: int, state: Any, description: Mapping[str, Any], bits_per_dim: float) -> None:
-        """Returns once the checkpoint is on disk; then deletes those that are neither new nor best.
+    def save(self, step: int, state: Any, bits_per_dim: float) -> None:
+        """Saves a state, then deletes the checkpoints that are neither among the newest nor the best.
 
         Args:
-          step: The number of training steps taken; greater than that of every checkpoint below the directory.
-          state: A pytree of arrays, without typed keys.
-          description: What rebuilds the model and its template: anything that JSON can say.
-          bits_per_dim: On the validation images; lower is better, and a non-finite number is never the best.
-
-        Raises:
-          InputError: The step is not new, the description is not JSON, or the directory is read-only.
+            step: the number of training steps taken; greater than that of every saved checkpoint.
+            state: a pytree of arrays, without typed keys.
+            bits_per_dim: of the validation images; lower is better, and NaN or infinity is never the best.
         """
-        if self.read_only:
-            raise InputError(f"{self.directory} was opened read-only; open it without read_only to save.")
         latest = self.latest_step()
         if latest is not None and step <= latest:
             raise InputError(
-                f"Step {step} does not follow the newest checkpoint below {self.directory}, step {latest}; "
+                f"Step {step} does not follow the newest checkpoint in {self.directory}, step {latest}; "
                 "resume from that one, or save into another directory."
             )
-        description = as_json(description)
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(_named_leaves(jax.device_get(state))),
-                description=ocp.args.JsonSave(description),
-            ),
-            metrics={"bits_per_dim": float(bits_per_dim)} if math.isfinite(bits_per_dim) else None,
-        )
+        with _quiet_orbax():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(state=ocp.args.StandardSave(named_leaves(jax.device_get(state)))),
+                metrics={"bits_per_dim": float(bits_per_dim)} if math.isfinite(bits_per_dim) else None,
+            )
 
     def latest_step(self) -> int | None:
-        """The step of the newest checkpoint; None where there is none."""
+        """The step of the newest checkpoint, or None if there is none."""
         return self._manager.latest_step()
 
     def best_step(self) -> int | None:
-        """The step of the lowest finite bits per dimension (the newest of equals), or None."""
+        """The step of the lowest finite bits per dimension (the newest of equals), or None if there is none."""
         return self._manager.best_step()
 
-    def restore(self, step: int | None, template: Any) -> Any:
-        """The saved state, bit for bit, with the template's classes, static fields and devices.
+    def arrays(self, step: int) -> dict[str, np.ndarray]:
+        """The arrays of a saved state by name. Raises InputError if there is no such checkpoint, or it is damaged."""
+        steps = sorted(self._manager.all_steps())
+        if step not in steps:
+            known = f"the steps are {', '.join(map(str, steps))}" if steps else "there is none"
+            raise InputError(f"No checkpoint at step {step} in {self.directory}; {known}.")
+        try:
+            with _quiet_orbax():
+                return self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore())).state
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"The checkpoint at step {step} in {self.directory} is damaged ({_first_line(error)}); "
+                "delete its folder and use another step."
+            ) from error
 
-        Args:
-          step: One that was saved, such as `latest_step()` or `best_step()`.
-          template: A pytree like the saved one, of arrays or `jax.ShapeDtypeStruct`; its values are not used.
+    def restore(self, step: int, template: Any) -> Any:
+        """The saved state, bit for bit, with the classes, static fields and devices of `template`.
 
-        Raises:
-          InputError: There is no such checkpoint, it is damaged, or it is of another model than the template.
+        Raises InputError as `arrays` does, or if the checkpoint is of another model than the template.
         """
-        step = self._known(step)
-        with self._reading(step):
-            saved = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore())).state
-        expected = _named_leaves(template)
-        for name in [*expected, *saved]:
-            came, wanted = _signature(saved.get(name)), _signature(expected.get(name))
-            if came != wanted:
-                raise InputError(
-                    f"The checkpoint at step {step} below {self.directory} is of another model: "
-                    f"leaf {name} is {came} in the checkpoint and {wanted} in the template; "
-                    "build the template from the description that is saved with the checkpoint."
-                )
-        leaves = [_placed(saved[name], like) for name, like in expected.items()]
-        return tree_util.tree_unflatten(tree_util.tree_structure(template), leaves)
-
-    def description(self, step: int | None) -> dict[str, Any]:
-        """The description saved with a checkpoint; tuples come back as lists.
-
-        Raises:
-          InputError: There is no such checkpoint, or it is damaged.
-        """
-        step = self._known(step)
-        with self._reading(step):
-            items = self._manager.restore(step, args=ocp.args.Composite(description=ocp.args.JsonRestore()))
-            return items.description
+        return from_named_arrays(template, self.arrays(step), f"The checkpoint at step {step} in {self.directory}")
 
     def close(self) -> None:
         """Releases orbax's threads; the checkpoints are already on disk."""
@@ -175,53 +116,40 @@ class Checkpoints:
     ) -> None:
         self.close()
 
-    def _known(self, step: int | None) -> int:
-        """The step, if there is a checkpoint at it."""
-        steps = self._manager.all_steps()
-        if not steps:
-            raise InputError(
-                f"No checkpoint below {self.directory}; train one first, with a run that saves into this directory."
-            )
-        if step is None or step not in steps:
-            wanted = "with finite bits per dimension" if step is None else f"at step {step}"
-            known = ", ".join(map(str, sorted(steps)))
-            raise InputError(f"No checkpoint {wanted} below {self.directory}; name one of the steps {known}.")
-        return step
 
-    @contextlib.contextmanager
-    def _reading(self, step: int) -> Iterator[None]:
-        """A block in which whatever orbax raises means that the checkpoint is damaged."""
-        try:
-            yield
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"The checkpoint at step {step} below {self.directory} is damaged ({_brief(error)}); "
-                "delete its folder and take another step."
-            ) from error
+def _options(num_kept: int, read_only: bool) -> ocp.CheckpointManagerOptions:
+    policies = ocp.checkpoint_managers
+    best = policies.BestN(get_metric_fn=_bits_per_dim, reverse=True, n=1, keep_checkpoints_without_metrics=False)
+    return ocp.CheckpointManagerOptions(
+        preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(num_kept), best]),
+        best_fn=_bits_per_dim,
+        best_mode="min",
+        create=False,
+        read_only=read_only,
+        cleanup_tmp_directories=not read_only,
+        enable_async_checkpointing=False,
+    )
 
 
 def _bits_per_dim(metrics: Mapping[str, float]) -> float:
-    """What ranks the checkpoints."""
     return metrics["bits_per_dim"]
 
 
-def _named_leaves(tree: Any) -> dict[str, Any]:
-    """The leaves by path, in the tree's order; a path reads like Python: `.params['conv'][0]`."""
-    return {tree_util.keystr(path): leaf for path, leaf in tree_util.tree_leaves_with_path(tree)}
+@contextlib.contextmanager
+def _quiet_orbax() -> Iterator[None]:
+    """Hides orbax's warnings about routine events, such as a save without metrics; errors still show."""
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR or _ORBAX_SOURCE not in record.pathname
+
+    logger = logging.getLogger("absl")
+    logger.addFilter(is_shown)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_shown)
 
 
-def _signature(leaf: Any) -> str:
-    """A leaf's dtype and shape, as in `float32[3, 4]`."""
-    return "absent" if leaf is None else f"{leaf.dtype}{list(leaf.shape)}"
-
-
-def _placed(value: np.ndarray, like: Any) -> Any:
-    """The value where the template's leaf is; committed to a device only if that is, lest jit recompile."""
-    if isinstance(like, np.ndarray):
-        return value
-    return jax.device_put(value, like.sharding if getattr(like, "committed", True) else None)
-
-
-def _brief(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """The first line of an error, with its class."""
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]

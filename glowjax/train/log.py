@@ -1,30 +1,30 @@
-"""The metrics of a training run: one JSON line a write, and the same scalars for TensorBoard."""
+"""The metrics of a training run: one line of JSON per record, and the same scalars for TensorBoard if it is there."""
 
+import contextlib
 import json
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, SupportsFloat
-
-from tensorboardX import SummaryWriter
+from typing import Any, Self, SupportsFloat, TypeAlias
 
 from glowjax.checks import InputError, writable_directory
+
+Record: TypeAlias = dict[str, Any]
+"""Scalars by name, with the training `step` among them."""
 
 
 class MetricLog:
     """A run's metrics, written to `metrics.jsonl` and to TensorBoard's event files in one directory."""
 
     def __init__(self, directory: Path, resume_step: int | None = None):
-        """Opens the log, after the lines that are already there.
+        """Opens the log; new lines follow those that are already there.
 
         Args:
-          directory: Created if need be.
-          resume_step: The step that the run continues from. Lines after it are dropped, for an interrupted
-            run wrote them and the continued one will write them again; -1 drops every line. None keeps all.
-
-        Raises:
-          InputError: The directory cannot be written, or a line other than the last one is damaged.
+            directory: created if need be.
+            resume_step: the step from which the run continues. Later lines are dropped, since the continued run
+                writes them again; -1 drops every line, None keeps all.
         """
         self.path = writable_directory(directory) / "metrics.jsonl"
         self.path.touch()
@@ -33,41 +33,33 @@ class MetricLog:
         rest.write_text("".join(_line(record) for record in records), encoding="utf-8")
         rest.replace(self.path)  # atomic: a kill here leaves the old file or the new one
         self._file = self.path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(
-            str(self.path.parent),
-            purge_step=None if resume_step is None else resume_step + 1,
-            flush_secs=10,
-            filename_suffix=f".{time.time_ns()}",  # two runs in one second must not share a file
-        )
+        self._events = _event_writer(self.path.parent, None if resume_step is None else resume_step + 1)
 
-    def write(self, step: int, **scalars: SupportsFloat) -> None:
-        """Appends one line, and returns once it is with the operating system.
+    def write(self, step: int, **scalars: SupportsFloat) -> Record:
+        """Appends one line, hands it to the operating system, and returns the record.
 
         Args:
-          step: The training step.
-          **scalars: Numbers by name, such as `bits_per_dim` or wall-clock `seconds`; null where not finite.
-
-        Raises:
-          InputError: A value is not one number.
+            step: the training step.
+            **scalars: one number each, such as `train` or `seconds`; null in the file if not finite.
         """
-        record: dict[str, int | float | None] = {"step": int(step)}
+        record: Record = {"step": int(step)}
         for name, value in scalars.items():
             try:
-                number = float(value)
+                record[name] = float(value)
             except (TypeError, ValueError) as error:
-                raise InputError(
-                    f"Metric '{name}' is {value!r}, but one number was expected; reduce it first."
-                ) from error
-            record[name] = number if math.isfinite(number) else None
+                raise InputError(f"Metric '{name}' is {value!r}, but must be one number; reduce it first.") from error
         self._file.write(_line(record))
         self._file.flush()
-        for name, value in scalars.items():
-            self._events.add_scalar(name, float(value), int(step))
+        if self._events:
+            for name in scalars:
+                self._events.add_scalar(name, record[name], int(step))
+        return record
 
     def close(self) -> None:
         """Writes what TensorBoard's queue still holds, and closes the files."""
         self._file.close()
-        self._events.close()
+        if self._events:
+            self._events.close()
 
     def __enter__(self) -> Self:
         return self
@@ -78,11 +70,20 @@ class MetricLog:
         self.close()
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The records of a `metrics.jsonl`, oldest first, without a half-written last line.
+def _event_writer(directory: Path, purge_step: int | None) -> Any:
+    """TensorBoard's writer, or None if tensorboardX is not installed."""
+    with contextlib.suppress(ImportError):
+        from tensorboardX import SummaryWriter
 
-    Raises:
-      InputError: There is no such file, or a line other than the last one is damaged.
+        suffix = f".{time.time_ns()}"  # two runs that start in the same second must not share a file
+        return SummaryWriter(str(directory), purge_step=purge_step, flush_secs=10, filename_suffix=suffix)
+    return None
+
+
+def read(path: Path) -> list[Record]:
+    """The records of a `metrics.jsonl`, oldest first, without a half-written last line; null becomes NaN.
+
+    Raises InputError if there is no such file, or if a line other than the last one is damaged.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -91,9 +92,9 @@ def read(path: Path) -> list[dict[str, Any]]:
     records = []
     for number, line in enumerate(lines, start=1):
         try:
-            record = json.loads(line)
+            record = from_json(json.loads(line))
             records.append({**record, "step": int(record["step"])})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number < len(lines):
                 raise InputError(
                     f"Line {number} of {path} is not a record of metrics ({error}); repair or delete that line."
@@ -101,6 +102,15 @@ def read(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _line(record: dict[str, Any]) -> str:
-    """One record as a line of JSON."""
-    return json.dumps(record, allow_nan=False) + "\n"
+def to_json(record: Mapping[str, Any]) -> Record:
+    """A record with null for NaN and infinity, which JSON does not have."""
+    return {name: value if math.isfinite(value) else None for name, value in record.items()}
+
+
+def from_json(record: Mapping[str, Any]) -> Record:
+    """A record with NaN for null."""
+    return {name: math.nan if value is None else value for name, value in record.items()}
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(to_json(record), allow_nan=False) + "\n"

@@ -1,11 +1,9 @@
-"""The host's loop around the step: data in, progress bar, evaluation, metrics, checkpoints, resumption."""
+"""The training loop on the host: batches, progress bar, metrics, evaluations and saves."""
 
-import contextlib
+import dataclasses
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
@@ -14,162 +12,125 @@ from tqdm import tqdm
 
 from glowjax.checks import InputError
 from glowjax.data import batch_indices
-from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ImageModel
-from glowjax.train.checkpoint import Checkpoints
 from glowjax.train.diagnose import first_nonfinite
-from glowjax.train.evaluate import log_likelihoods
-from glowjax.train.log import MetricLog
-from glowjax.train.parallel import compiled_step, shards, step_devices
-from glowjax.train.run import Run, noted, start
-from glowjax.train.state import TrainState, make_state
-from glowjax.typing import Array, Key, Params
+from glowjax.train.evaluation import evaluate
+from glowjax.train.interrupts import deferred_interrupts
+from glowjax.train.log import Record
+from glowjax.train.parallel import compiled_step, shards
+from glowjax.train.record import RunRecord
+from glowjax.train.step import StepMetrics, TrainState, make_state
+from glowjax.typing import Key
 
 INIT_IMAGES = 256
+"""Images that set the data-dependent params at the start."""
+
 MAX_NONFINITE = 20
-
-LOGGED = ("step", "seconds", "train", "gradient_norm", "skipped_updates")
-"""What a line of metrics may hold beside the sets that are evaluated."""
+"""Non-finite gradients in a row after which a run stops."""
 
 
-def train(
-    run: Run,
-    model: ImageModel,
-    optimizer: optax.GradientTransformation,
-    images: np.ndarray,
-    evaluation: Mapping[str, np.ndarray],
-) -> TrainState:
-    """The state after `run.num_steps` steps, from scratch or from the newest checkpoint below `run.directory`.
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """The part of a training run that stays the same from step to step.
 
-    An uninterrupted and a resumed run end with the same bits, on an accelerator as far as XLA's kernels repeat theirs.
-    An interrupt (Ctrl-C) saves a checkpoint first, as soon as the step is done.
-
-    Args:
-        run: what to do.
-        model: whose loss is minimised.
-        optimizer: from `make_optimizer`.
-        images: uint8 [N, H, W, C].
-        evaluation: image sets whose bits per dimension are followed, by name; "validation" picks the best.
-
-    Raises:
-        InputError: for a checkpoint of another model or description, a directory that cannot be written, fewer
-            images than a batch, sets to evaluate of another shape, 20 non-finite gradients in a row, or one of
-            several processes: training is over the devices of one machine.
+    Attributes:
+        model: its loss is minimized.
+        optimizer: wrapped in `optax.apply_if_finite`.
+        images: [N, H, W, C] uint8, to train on.
+        sets: image sets whose bits per dimension are followed; "validation", if there, picks the best step.
+        key: of initialization and noise.
+        seed: of the order of the images.
+        devices: share each batch.
+        on_metrics: called with each record of metrics.
+        num_steps: the number of training steps in all.
+        batch_size: images per step, over all devices together.
+        evaluate_every: steps between evaluations, each followed by a save.
+        log_every: steps between records of metrics.
     """
-    devices = step_devices(run.batch_size)
-    batch_indices(run.seed, 0, len(images), run.batch_size)  # refuses, before anything is written, a batch too large
-    _check_evaluation(evaluation, images)
-    run = noted(run, len(devices))
-    init_key, step_key, evaluation_key = jax.random.split(jax.random.key(run.seed), 3)
-    first_images = images[batch_indices(run.seed, 0, len(images), min(INIT_IMAGES, len(images)))]
-    with Checkpoints(run.directory / "checkpoints") as checkpoints:
-        state, seconds, losses = start(run, checkpoints, make_state(model.init(init_key, first_images), optimizer))
-        step = compiled_step(model, optimizer, devices)
-        first = int(state.step)
-        started = time.monotonic() - seconds
-        with (
-            MetricLog(run.directory, resume_step=first) as log,
-            tqdm(total=run.num_steps, initial=first, unit="step", dynamic_ncols=True) as bar,
-            _interrupts_wait() as interrupted,
-        ):
-            for index in range(first, run.num_steps):
-                batch = images[batch_indices(run.seed, index, len(images), run.batch_size)]
+
+    model: ImageModel
+    optimizer: optax.GradientTransformation
+    images: np.ndarray
+    sets: Mapping[str, np.ndarray]
+    key: Key
+    seed: int
+    devices: list[jax.Device]
+    on_metrics: Callable[[Record], None]
+    num_steps: int
+    batch_size: int
+    evaluate_every: int
+    log_every: int
+
+    def run(self, run_record: RunRecord) -> None:
+        """Trains from the last step that is recorded to the end.
+
+        Ctrl-C saves a checkpoint after the step in progress, then interrupts.
+        """
+        init_key, step_key, evaluation_key = jax.random.split(self.key, 3)
+        first_images = self.images[self._indices(0, min(INIT_IMAGES, len(self.images)))]
+        state = run_record.resume(make_state(self.model.init(init_key, first_images), self.optimizer))
+        first, started = int(state.step), time.monotonic() - run_record.seconds
+        if first >= self.num_steps:
+            return
+        step = compiled_step(self.model, self.optimizer, self.devices)
+        bar = tqdm(total=self.num_steps, initial=first, unit="step", dynamic_ncols=True, disable=None)
+        with bar, deferred_interrupts() as is_interrupted:
+            bar.set_postfix_str("compiling")
+            for index in range(first, self.num_steps):
+                batch = self.images[self._indices(index, self.batch_size)]
                 state, metrics = step(state, step_key, batch)
-                losses.append(metrics.bits_per_dim)
-                bar.update()
-                last = index + 1 == run.num_steps
-                if (index + 1) % run.log_every == 0 or last:
-                    _stop_if_nonfinite(model, state, step_key, batch, len(devices))
-                    train_loss = float(np.mean([float(loss) for loss in losses]))
-                    losses.clear()
-                    bar.set_postfix_str(f"{train_loss:.3f} bits/dim")
-                    log.write(
-                        index + 1,
-                        seconds=time.monotonic() - started,
-                        train=train_loss,
-                        gradient_norm=metrics.gradient_norm,
-                        skipped_updates=state.opt_state.total_notfinite,
-                    )
-                if (index + 1) % run.evaluate_every == 0 or last:
-                    params = jax.device_put(state.ema_params, jax.local_devices()[0])  # on several, all would evaluate
-                    scores = evaluate(model, params, evaluation_key, evaluation)
-                    log.write(index + 1, seconds=time.monotonic() - started, **scores)
-                    _save(run, checkpoints, state, time.monotonic() - started, losses, scores["validation"])
-                if interrupted():
-                    if index + 1 > (checkpoints.latest_step() or 0):
-                        _save(run, checkpoints, state, time.monotonic() - started, losses, math.nan)
+                if index == first:
+                    jax.block_until_ready(state)
+                    bar.unpause()  # compiling took most of this step
+                is_evaluated = self._is_due(index + 1, self.evaluate_every)
+                if is_evaluated or self._is_due(index + 1, self.log_every):
+                    self._stop_if_nonfinite(state, step_key, batch)
+                    record = _record(state, metrics, time.monotonic() - started)
+                    state = state.with_no_losses()
+                    bar.update(index + 1 - bar.n)
+                    bar.set_postfix_str(f"{record['train']:.3f} bits/dim")
+                    if is_evaluated:
+                        record |= self._evaluate(state, evaluation_key)
+                    run_record.write(record)
+                    self.on_metrics(record)
+                    if is_evaluated:
+                        run_record.save(state, record.get("validation", math.nan))
+                if is_interrupted():
+                    if not is_evaluated:
+                        run_record.save(state, math.nan)
                     raise KeyboardInterrupt
-    return state
 
+    def _indices(self, step: int, batch_size: int) -> np.ndarray:
+        return batch_indices(self.seed, step, len(self.images), batch_size)
 
-def _check_evaluation(sets: Mapping[str, np.ndarray], images: np.ndarray) -> None:
-    """Raises InputError for sets that could not be evaluated, before there is a step that this would lose."""
-    if "validation" not in sets:
-        raise InputError(f"The sets to evaluate are {list(sets)}; one must be called 'validation'.")
-    for name, one in sets.items():
-        if name in LOGGED:
-            raise InputError(f"A set to evaluate is called '{name}', as a number in the metrics is; call it otherwise.")
-        if one.shape[1:] != images.shape[1:] or one.dtype != np.uint8 or not len(one):
-            raise InputError(
-                f"The set '{name}' to evaluate is {one.dtype} {list(one.shape)}; expected one or more images like "
-                f"those to train on, uint8 [N, {', '.join(map(str, images.shape[1:]))}]."
-            )
+    def _is_due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self.num_steps
 
+    def _evaluate(self, state: TrainState, key: Key) -> dict[str, float]:
+        params = jax.device_put(state.ema_params, jax.local_devices()[0])  # otherwise all devices would evaluate
+        return evaluate(self.model, params, key, self.sets)
 
-def evaluate(model: ImageModel, params: Params, key: Key, sets: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Mean bits per dimension of each image set, with one dequantisation draw, the same noise at every call."""
-    return {
-        name: float(np.mean(bits_per_dim(log_likelihoods(model, params, key, images), math.prod(images.shape[1:]))))
-        for name, images in sets.items()
-    }
-
-
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[Callable[[], bool]]:
-    """A block in which the first Ctrl-C is only noted, for the function that it yields; a second one does not wait.
-
-    A step that is cut short takes the state with it, which was donated to it, and nothing is left to save.
-    """
-    signals: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        signals.append(number)
-        if len(signals) > 1:
-            raise KeyboardInterrupt
-
-    def interrupted() -> bool:
-        return bool(signals)
-
-    if threading.current_thread() is not threading.main_thread():  # only the main thread is interrupted
-        yield interrupted
-        return
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def _save(
-    run: Run,
-    checkpoints: Checkpoints,
-    state: TrainState,
-    seconds: float,
-    losses: list[Array | float],
-    validation: float,
-) -> None:
-    progress = {"seconds": seconds, "losses": [str(float(loss)) for loss in losses]}  # strings, for JSON has no NaN
-    checkpoints.save(int(state.step), state, {**run.description, **progress}, validation)
-
-
-def _stop_if_nonfinite(model: ImageModel, state: TrainState, key: Key, images: np.ndarray, num_devices: int) -> None:
-    count = int(state.opt_state.notfinite_count)
-    if count >= MAX_NONFINITE:
+    def _stop_if_nonfinite(self, state: TrainState, step_key: Key, images: np.ndarray) -> None:
+        """Raises InputError after too many non-finite gradients in a row; it says where the first value arose."""
+        count = int(state.opt_state.notfinite_count)
+        if count < MAX_NONFINITE:
+            return
         params = jax.device_put(state.params, jax.local_devices()[0])
-        parts = shards(key, int(state.step) - 1, images, num_devices)
-        places = (first_nonfinite(model, params, part_key, part) for part_key, part in parts)
-        place = next((place for place in places if place), "nowhere any more: the step is finite when it is repeated")
+        parts = shards(step_key, int(state.step) - 1, images, len(self.devices))
+        places = (first_nonfinite(self.model, params, key, part) for key, part in parts)
+        place = next((place for place in places if place), "nowhere when the step is repeated")
         raise InputError(
-            f"Training stopped at step {int(state.step)}: {count} gradients in a row were not finite, the first such "
-            f"value being {place}. Lower the learning rate or lengthen the warm-up; the last checkpoint is kept."
+            f"Training stopped at step {int(state.step)}: {count} gradients in a row were not finite; "
+            f"the first non-finite value is {place}. Lower the learning rate or lengthen the warm-up; the checkpoints "
+            "so far are kept."
         )
+
+
+def _record(state: TrainState, metrics: StepMetrics, seconds: float) -> Record:
+    return {
+        "step": int(state.step),
+        "seconds": seconds,
+        "train": float(state.loss_sum) / int(state.loss_count),
+        "gradient_norm": float(metrics.gradient_norm),
+        "skipped_updates": int(state.opt_state.total_notfinite),
+    }

@@ -1,10 +1,13 @@
-"""The optimiser: optax's pieces, put together as flows need them."""
+"""Optimizers with warm-up, decay and gradient clipping, which skip steps with non-finite gradients."""
 
 import optax
 
 from glowjax.checks import InputError, unknown
 
 OPTIMIZERS = {"adamax": optax.adamax, "adam": optax.adam, "rmsprop": optax.rmsprop}
+LEARNING_RATES = {"adamax": 1e-2, "adam": 1e-3, "rmsprop": 1e-4}
+"""The highest rates that `fit` uses by default."""
+
 SCHEDULES = ("cosine", "halving")
 
 
@@ -17,32 +20,36 @@ def make_optimizer(
     schedule: str = "cosine",
     clip_norm: float = 50.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """An optimiser with warm-up, decay and gradient clipping that leaves params alone at a non-finite gradient.
+    """An optimizer that leaves the params alone if the gradient is not finite.
 
     Args:
-        name: "adamax" (the reference Glow's), "adam" or "rmsprop" (the paper's).
+        name: "adamax" (as in the reference Glow), "adam", or "rmsprop" (as in the paper).
         learning_rate: the highest rate, reached after the warm-up.
-        num_steps: training steps in all; where the decay ends.
-        warmup_steps: steps over which the rate rises linearly from 0; cures NaN early in training.
-        schedule: "cosine" decays to 0; "halving" halves at 80 % and at 90 % of training, as the paper does.
-        clip_norm: largest global norm of a gradient (of the loss in bits per dimension).
-
-    Raises:
-        InputError: for an unknown name or schedule, or numbers that are not positive.
+        num_steps: the number of training steps in all, at which the decay ends.
+        warmup_steps: steps over which the rate rises linearly from 0; at most half of the steps. It prevents NaN early
+            in training.
+        schedule: "cosine" decays to 0; "halving" halves the rate after 80 % and 90 % of the steps, as in the paper.
+        clip_norm: the largest global norm of a gradient (of the loss in bits per dimension).
     """
     if name not in OPTIMIZERS:
         raise unknown("optimizer", name, OPTIMIZERS)
-    if not (learning_rate > 0 and num_steps > 0 and clip_norm > 0):  # so written, it refuses NaN too
+    if not (learning_rate > 0 and num_steps > 0 and clip_norm > 0):  # written this way so that NaN fails too
         raise InputError(
-            f"Learning rate, number of steps and clip norm must be positive, but are {learning_rate:g}, "
-            f"{num_steps} and {clip_norm:g}."
+            "Learning rate, number of steps and clip norm must be positive, but are "
+            f"{learning_rate:g}, {num_steps} and {clip_norm:g}."
         )
     if warmup_steps < 0:
         raise InputError(f"The number of warm-up steps must not be negative, but is {warmup_steps}; 0 means none.")
     rate = _schedule(schedule, learning_rate, num_steps, min(warmup_steps, num_steps // 2))
-    chain = optax.chain(optax.clip_by_global_norm(clip_norm), OPTIMIZERS[name](rate))
-    # It counts the non-finite gradients in a row; the loop reads the count and stops, so no number ends the skipping.
-    return optax.apply_if_finite(chain, max_consecutive_errors=2**30)
+    return skip_nonfinite(optax.chain(optax.clip_by_global_norm(clip_norm), OPTIMIZERS[name](rate)))
+
+
+def skip_nonfinite(optimizer: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
+    """`optimizer` without the steps whose gradients are not finite; its state counts those in a row.
+
+    The training loop reads the count and stops the run, so there is no limit here.
+    """
+    return optax.apply_if_finite(optimizer, max_consecutive_errors=2**30)
 
 
 def _schedule(name: str, learning_rate: float, num_steps: int, warmup_steps: int) -> optax.Schedule:

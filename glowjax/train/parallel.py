@@ -9,8 +9,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from glowjax.checks import InputError
 from glowjax.models.base import ImageModel
-from glowjax.train.state import TrainState
-from glowjax.train.step import StepMetrics, apply_gradient, loss_and_gradient, train_step
+from glowjax.train.step import StepMetrics, TrainState, apply_gradient, loss_and_gradient, train_step
 from glowjax.typing import Images, Key
 
 CompiledStep = Callable[[TrainState, Key, Images], tuple[TrainState, StepMetrics]]

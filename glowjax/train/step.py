@@ -1,50 +1,84 @@
-"""One step of training, as pure functions."""
+"""One step of training, as pure functions from a state to the next."""
 
 from typing import NamedTuple
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 
 from glowjax.models.base import ImageModel
-from glowjax.train.state import TrainState
 from glowjax.typing import Array, Images, Key, Params
 
 EMA_DECAY = 0.999
 
 
+class TrainState(flax.struct.PyTreeNode):
+    """Everything that the next step depends on, besides the images and the key.
+
+    Attributes:
+        step: [] int32, the number of steps taken.
+        params: the model's learned arrays.
+        opt_state: the optimizer's arrays, with the number of non-finite gradients in a row.
+        ema_params: an exponential moving average of `params`, with which the model is evaluated.
+        loss_sum: [] the sum of the losses since the last report, in bits per dimension.
+        loss_count: [] int32, the number of those losses.
+    """
+
+    step: Array
+    params: Params
+    opt_state: optax.ApplyIfFiniteState
+    ema_params: Params
+    loss_sum: Array
+    loss_count: Array
+
+    def with_no_losses(self) -> "TrainState":
+        """The state after a report, at which a new mean of the losses begins."""
+        return self.replace(loss_sum=jnp.zeros_like(self.loss_sum), loss_count=jnp.zeros_like(self.loss_count))
+
+
 class StepMetrics(NamedTuple):
-    """What a step reports: the loss in bits per dimension, and the gradient's norm before clipping."""
+    """The loss of a step in bits per dimension, and the norm of its gradient before clipping."""
 
     bits_per_dim: Array
     gradient_norm: Array
 
 
+def make_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
+    """The state before the first step."""
+    ema_params = jax.tree.map(jnp.copy, params)  # buffers of its own, since a step donates both
+    zero = jnp.zeros((), jnp.int32)
+    return TrainState(zero, params, optimizer.init(params), ema_params, jnp.zeros(()), jnp.copy(zero))
+
+
 def train_step(
     model: ImageModel, optimizer: optax.GradientTransformation, state: TrainState, key: Key, images: Images
 ) -> tuple[TrainState, StepMetrics]:
-    """The state after one step on uint8 `images` [N, H, W, C], and its metrics.
+    """The state after one step on uint8 `images` [N, H, W, C], and the metrics of the step.
 
-    `key` is the run's: it is folded with the step, so that a step's noise is a function of seed and step alone. A
-    non-finite gradient changes neither params nor their average; the optimiser's state counts it.
+    `key` is the run's key. It is folded with the step, so that the noise of a step depends on the key and the step
+    alone. A non-finite gradient changes neither the params nor their average; the optimizer's state counts it.
     """
     loss, gradient = loss_and_gradient(model, state.params, jax.random.fold_in(key, state.step), images)
     return apply_gradient(optimizer, state, loss, gradient)
 
 
 def loss_and_gradient(model: ImageModel, params: Params, key: Key, images: Images) -> tuple[Array, Params]:
-    """The model's loss [] in bits per dimension, and its gradient by `params`."""
+    """The model's loss [] in bits per dimension, and its gradient with respect to `params`."""
     return jax.value_and_grad(model.loss)(params, key, images)
 
 
 def apply_gradient(
     optimizer: optax.GradientTransformation, state: TrainState, loss: Array, gradient: Params
 ) -> tuple[TrainState, StepMetrics]:
-    """The state after a step along `gradient`, and the step's metrics."""
+    """The state after a step along `gradient`, and the metrics of the step."""
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     step = state.step + 1
-    decay = jnp.minimum(EMA_DECAY, step / (step + 10.0))  # early on, average over the few steps that there are
+    decay = jnp.minimum(EMA_DECAY, step / (step + 10.0))  # early in training, average over the few steps so far
     decay = jnp.where(opt_state.last_finite, decay, 1.0)
     ema_params = optax.incremental_update(params, state.ema_params, 1 - decay)
-    return TrainState(step, params, opt_state, ema_params), StepMetrics(loss, optax.tree.norm(gradient))
+    after = TrainState(
+        step, params, opt_state, ema_params, state.loss_sum + loss.astype(state.loss_sum.dtype), state.loss_count + 1
+    )
+    return after, StepMetrics(loss, optax.tree.norm(gradient))

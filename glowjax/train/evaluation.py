@@ -1,7 +1,8 @@
-"""Likelihoods of whole data sets and many samples, batch by batch; on a CPU, several batches side by side."""
+"""Likelihoods of whole image sets and large numbers of samples, batch by batch."""
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 
 from glowjax.checks import InputError, check_count
 from glowjax.cores import side_by_side
+from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ImageModel
 from glowjax.typing import Images, Key, Params
 
@@ -17,7 +19,7 @@ def in_batches(fun: Callable[[Key, Images], Any], key: Key, images: np.ndarray, 
     """`fun(key, batch)` over all of `images` [N, H, W, C]: its pytree of results, each leaf [N, ...] in NumPy.
 
     Batch i gets `key` folded with i. The last batch is filled up with black images, whose results are dropped, so
-    that `fun` is compiled for one shape. Raises InputError for no images.
+    that `fun` is compiled for one shape. On a CPU, batches run on all cores at once.
     """
     if not len(images):
         raise InputError(f"There is nothing to evaluate: images has shape {list(np.shape(images))}.")
@@ -28,7 +30,7 @@ def in_batches(fun: Callable[[Key, Images], Any], key: Key, images: np.ndarray, 
         values = fun(jax.random.fold_in(key, index), np.pad(batch, padding))
         return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(batch)], values)
 
-    return _joined(side_by_side(results, range(-(-len(images) // batch_size))))
+    return _concatenated(side_by_side(results, range(-(-len(images) // batch_size))))
 
 
 def log_likelihoods(
@@ -41,19 +43,24 @@ def log_likelihoods(
 def samples(
     model: ImageModel, params: Params, key: Key, num_images: int, temperature: float = 1.0, batch_size: int = 100
 ) -> np.ndarray:
-    """uint8 samples [num_images, H, W, C], drawn in batches; batch i gets `key` folded with i.
-
-    Raises InputError for a number of images that is not positive.
-    """
+    """uint8 samples [num_images, H, W, C], drawn in batches; batch i gets `key` folded with i."""
     check_count("num_images", num_images)
 
-    def drawn(index: int) -> np.ndarray:
+    def draw(index: int) -> np.ndarray:
         return np.asarray(model.sample(params, jax.random.fold_in(key, index), batch_size, temperature))
 
-    return _joined(side_by_side(drawn, range(-(-num_images // batch_size))))[:num_images]
+    return _concatenated(side_by_side(draw, range(-(-num_images // batch_size))))[:num_images]
 
 
-def _joined(results: list[Any]) -> Any:
+def evaluate(model: ImageModel, params: Params, key: Key, sets: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Mean bits per dimension of each image set, with one draw of noise per image, the same at every call."""
+    return {
+        name: float(np.mean(bits_per_dim(log_likelihoods(model, params, key, images), math.prod(images.shape[1:]))))
+        for name, images in sets.items()
+    }
+
+
+def _concatenated(results: list[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *results)
 
 

@@ -1,0 +1,210 @@
+"""Training in one call: `fit` checks its input, describes the run, and starts the loop."""
+
+import hashlib
+import platform
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from glowjax._version import __version__
+from glowjax.checks import InputError, check_count, check_images, native_array
+from glowjax.data import ImageSet, parse_spec
+from glowjax.models.base import ImageModel
+from glowjax.models.flow import Flow
+from glowjax.train.log import Record
+from glowjax.train.loop import Loop
+from glowjax.train.optimizer import LEARNING_RATES, make_optimizer, skip_nonfinite
+from glowjax.train.parallel import step_devices
+from glowjax.train.record import REPORTED, InMemory, RunFolder, as_json, evaluations
+from glowjax.train.saved import load_run
+from glowjax.train.trained import Trained
+from glowjax.typing import Key
+
+ModelT = TypeVar("ModelT", bound=ImageModel)
+
+EVALUATIONS = 10
+"""The least number of evaluations in a run, by default."""
+
+
+def fit(
+    model: ModelT,
+    images: np.ndarray | ImageSet,
+    *,
+    key: Key,
+    num_steps: int,
+    directory: str | Path | None = None,
+    validation: np.ndarray | ImageSet | None = None,
+    watch: Mapping[str, np.ndarray | ImageSet] | None = None,
+    batch_size: int = 64,
+    optimizer: str | optax.GradientTransformation | None = None,
+    learning_rate: float | None = None,
+    warmup_steps: int = 200,
+    schedule: str = "cosine",
+    evaluate_every: int | None = None,
+    log_every: int = 20,
+    description: Mapping[str, Any] | None = None,
+    builder: str | None = None,
+    on_metrics: Callable[[Record], None] = lambda record: None,
+) -> Trained[ModelT]:
+    """Trains a model and returns it with the averaged params of its best step by validation.
+
+    Without a directory nothing is written. With one, the run is saved there at each evaluation and at Ctrl-C, and the
+    same call resumes it: an interrupted run ends with the same bits as an uninterrupted one (on an accelerator, if
+    XLA's kernels are deterministic).
+
+    Args:
+        model: an `ImageModel`; its loss is minimized.
+        images: to train on, uint8 [N, H, W, C], or an `ImageSet`, whose name the run then keeps.
+        key: of initialization, the order of the images, and noise.
+        num_steps: the number of training steps in all.
+        directory: of the run. `glowjax.load` reads it.
+        validation: images by which the best step is chosen; without them it is the last step.
+        watch: further image sets by name, whose bits per dimension are followed along training.
+        batch_size: images per step, over all devices together.
+        optimizer: "adamax" (the default for flows), "adam" (for other models), "rmsprop", or any transformation of
+            optax, which then has a learning rate of its own.
+        learning_rate: the highest rate; by default 0.01 for Adamax, 0.001 for Adam and 0.0001 for RMSProp.
+        warmup_steps: steps over which the rate rises from 0; at most half of the steps.
+        schedule: "cosine" decays to 0; "halving" halves the rate after 80 % and 90 % of the steps.
+        evaluate_every: steps between evaluations; by default ten evaluations, and one every 500 steps at least.
+        log_every: steps between records of metrics.
+        description: JSON values to keep with the run. `in_dist` names the data set for the experiments.
+        builder: "package.module:function" that returns the model, for a model that is not built from parts of glowjax
+            alone; it is kept with the run, and `glowjax.load` calls it.
+        on_metrics: called with each record of metrics, a dictionary of numbers.
+
+    Raises:
+        InputError: for images that are not uint8 [N, H, W, C] or fewer than a batch, sets of different shapes, a
+            directory that holds another run, or 20 non-finite gradients in a row.
+    """
+    name = _data_name(images)
+    images = _checked(images, "The images to train on")
+    counts = _counts(num_steps, batch_size, evaluate_every, log_every, len(images))
+    optimizer, options = _optimizer(model, optimizer, learning_rate, num_steps, warmup_steps, schedule)
+    loop = Loop(
+        model,
+        optimizer,
+        images,
+        _evaluated_sets(validation, watch or {}, images),
+        key,
+        seed_of(key),
+        step_devices(batch_size),
+        on_metrics,
+        **counts,
+    )
+    about = {
+        **({} if name is None else {"in_dist": name, "name": name}),
+        "num_images": len(images),
+        "images": _fingerprint(images),
+        "image_shape": list(images.shape[1:]),
+        "model": None if builder is None else {"builder": builder},
+        "training": {**counts, **options, "seed": loop.seed},
+        "num_devices": len(loop.devices),
+        **(description or {}),
+        "provenance": _provenance(),
+    }
+    if directory is None:
+        memory = InMemory()
+        loop.run(memory)
+        params = jax.tree.map(jnp.asarray, memory.params)
+        return Trained(model, params, as_json(about), memory.step, evaluations(memory.records))
+    with RunFolder(directory, about) as folder:
+        loop.run(folder)
+    return load_run(folder.directory, model)
+
+
+def seed_of(key: Key) -> int:
+    """The seed of a key: s for `jax.random.key(s)`."""
+    if not (hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
+        raise InputError(f"key must be one key of JAX, such as jax.random.key(0), but is {key!r}.")
+    return int.from_bytes(np.asarray(jax.random.key_data(key)).astype(">u4").tobytes())
+
+
+def _data_name(images: np.ndarray | ImageSet) -> str | None:
+    """The name of the data set, without its split, if it has one."""
+    return parse_spec(images.name)[0] if isinstance(images, ImageSet) else None
+
+
+def _counts(
+    num_steps: int, batch_size: int, evaluate_every: int | None, log_every: int, num_images: int
+) -> dict[str, int]:
+    """The numbers of a run by name, all positive."""
+    check_count("num_steps", num_steps)
+    if evaluate_every is None:
+        evaluate_every = min(500, -(-num_steps // EVALUATIONS))
+    counts = {
+        "num_steps": num_steps,
+        "batch_size": batch_size,
+        "evaluate_every": evaluate_every,
+        "log_every": log_every,
+    }
+    for name, count in counts.items():
+        check_count(name, count)
+    if batch_size > num_images:
+        raise InputError(
+            f"batch_size is {batch_size}, but there are only {num_images} images to train on; give a smaller one."
+        )
+    return {name: int(count) for name, count in counts.items()}
+
+
+def _checked(images: np.ndarray | ImageSet, name: str) -> np.ndarray:
+    array = native_array(images.images if isinstance(images, ImageSet) else images, name)
+    check_images(array, name, batch=True)
+    return array
+
+
+def _evaluated_sets(
+    validation: np.ndarray | ImageSet | None, watch: Mapping[str, np.ndarray | ImageSet], images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The image sets to evaluate, by name, the validation images first."""
+    given = ({} if validation is None else {"validation": validation}) | dict(watch)
+    sets = {name: _checked(one, f"The images of '{name}'") for name, one in given.items()}
+    for name, one in sets.items():
+        if name in REPORTED or (name == "validation" and name in watch):
+            raise InputError(f"A set to watch is called '{name}', as another number in the metrics; rename it.")
+        if one.shape[1:] != images.shape[1:]:
+            raise InputError(
+                f"The images of '{name}' have the shape {list(one.shape[1:])}, but those to train on "
+                f"{list(images.shape[1:])}; images are never resized, so give sets of one shape."
+            )
+    return sets
+
+
+def _optimizer(
+    model: ImageModel,
+    optimizer: str | optax.GradientTransformation | None,
+    learning_rate: float | None,
+    num_steps: int,
+    warmup_steps: int,
+    schedule: str,
+) -> tuple[optax.GradientTransformation, dict[str, Any]]:
+    """The optimizer, and the options that describe it."""
+    if isinstance(optimizer, optax.GradientTransformation):
+        if learning_rate is not None:
+            raise InputError("An optimizer of optax has a learning rate of its own; leave learning_rate out.")
+        return skip_nonfinite(optimizer), {"optimizer": "custom"}
+    name = optimizer or ("adamax" if isinstance(model, Flow) else "adam")
+    rate = LEARNING_RATES.get(name, 1e-3) if learning_rate is None else learning_rate
+    options = {"optimizer": name, "learning_rate": rate, "warmup_steps": warmup_steps, "schedule": schedule}
+    named = make_optimizer(name, learning_rate=rate, num_steps=num_steps, warmup_steps=warmup_steps, schedule=schedule)
+    return named, options
+
+
+def _fingerprint(images: np.ndarray) -> str:
+    return hashlib.blake2b(np.ascontiguousarray(images).data.cast("B"), digest_size=8).hexdigest()
+
+
+def _provenance() -> dict[str, str]:
+    return {
+        "glowjax": __version__,
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": jax.local_devices()[0].device_kind,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,173 @@
+"""Where a training run keeps its metrics and params: in memory, or in the run's folder, from which it resumes."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import jax
+
+from glowjax.checks import InputError, writable_directory
+from glowjax.train.checkpoint import Checkpoints
+from glowjax.train.log import MetricLog, Record, read
+from glowjax.train.step import TrainState
+from glowjax.typing import Params
+
+REPORTED = ("step", "seconds", "train", "gradient_norm", "skipped_updates")
+"""What every record of a run holds. A record of an evaluation holds the evaluated sets as well."""
+
+NOT_COMPARED = ("provenance", "training.evaluate_every", "training.log_every")
+"""Entries of a description that may differ when a run resumes, since they do not change its params."""
+
+_SAME_IMAGES = "give the images that it had"
+_REMEDIES = {
+    "num_devices": "set JAX_NUM_CPU_DEVICES={before} (on a CPU)",
+    **dict.fromkeys(("num_images", "images", "image_shape"), _SAME_IMAGES),
+}
+"""How to resume a run, by the entry of its description that differs."""
+
+
+class RunRecord(Protocol):
+    """What the training loop asks of the place where a run is recorded."""
+
+    seconds: float
+    """Seconds of training before this session."""
+
+    def resume(self, fresh: TrainState) -> TrainState:
+        """The last state that was saved, or `fresh` if there is none."""
+        ...
+
+    def write(self, record: Record) -> None:
+        """Adds a record of metrics."""
+        ...
+
+    def save(self, state: TrainState, bits_per_dim: float) -> None:
+        """Keeps the state, or its params, with the bits per dimension of the validation images (NaN if unknown)."""
+        ...
+
+
+class InMemory:
+    """The metrics of a run, and the averaged params of its best step; nothing is written."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.records: list[Record] = []
+        self.step = 0
+        self.params: Params = None
+        self._lowest = math.inf
+
+    def resume(self, fresh: TrainState) -> TrainState:
+        """`fresh`, since nothing was saved."""
+        return fresh
+
+    def write(self, record: Record) -> None:
+        """Adds a record of metrics."""
+        self.records.append(record)
+
+    def save(self, state: TrainState, bits_per_dim: float) -> None:
+        """Keeps the averaged params if no earlier ones are better; those of the last step if none was evaluated."""
+        bits_per_dim = bits_per_dim if math.isfinite(bits_per_dim) else math.inf
+        if bits_per_dim <= self._lowest:
+            self._lowest, self.step = bits_per_dim, int(state.step)
+            self.params = jax.device_get(state.ema_params)  # a copy, since the next step donates the state
+
+
+class RunFolder:
+    """A run's folder: `config.json` describes the run; `metrics.jsonl` and `checkpoints` hold its progress."""
+
+    def __init__(self, directory: Path | str, description: Mapping[str, Any]) -> None:
+        """Opens a new folder, or that of the same run.
+
+        Raises InputError if the folder holds another run, or if the description is not JSON.
+        """
+        as_json(description)
+        self.directory = Path(directory).expanduser().absolute()
+        self._checkpoints = Checkpoints(self.directory / "checkpoints")
+        self._latest = self._checkpoints.latest_step()
+        if self._latest is not None:
+            _check_same_run(self.directory, read_description(self.directory), as_json(description))
+        else:
+            write_text(self.directory / "config.json", json.dumps(as_json(description), indent=1) + "\n")
+
+    def resume(self, fresh: TrainState) -> TrainState:
+        """The state of the newest checkpoint, or `fresh` if there is none."""
+        state = fresh if self._latest is None else self._checkpoints.restore(self._latest, fresh)
+        self._log = MetricLog(self.directory, resume_step=int(state.step))
+        self.seconds = max((record["seconds"] for record in read(self._log.path)), default=0.0)
+        return state
+
+    def write(self, record: Record) -> None:
+        """Adds a record of metrics."""
+        self._log.write(**record)
+
+    def save(self, state: TrainState, bits_per_dim: float) -> None:
+        """Saves a checkpoint."""
+        self._checkpoints.save(int(state.step), state, bits_per_dim)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._log.close()
+        self._checkpoints.close()
+
+
+def evaluations(records: list[Record]) -> list[Record]:
+    """The records that hold an evaluation; all of them if no set was evaluated."""
+    return [record for record in records if record.keys() - set(REPORTED)] or records
+
+
+def read_description(directory: Path) -> dict[str, Any]:
+    """The description of the run in `directory`. Raises InputError if there is none, or if it is damaged."""
+    path = directory / "config.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} does not describe a run ({error}); name the folder of a run.") from error
+
+
+def as_json(description: Mapping[str, Any]) -> dict[str, Any]:
+    """`description` as JSON returns it, with lists for tuples. Raises InputError if JSON cannot hold it."""
+    try:
+        return dict(json.loads(json.dumps(description, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"The description cannot be written as JSON ({error}); "
+            "use strings, finite numbers, booleans, lists and dictionaries."
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file in one step: a kill leaves the old file or the new one."""
+    writable_directory(path.parent)
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _check_same_run(directory: Path, saved: dict[str, Any], given: dict[str, Any]) -> None:
+    """Raises InputError that names the first entry in which two descriptions differ."""
+    before, now = _entries(saved), _entries(given)
+    for name in [*now, *before]:
+        if name.startswith(NOT_COMPARED) or before.get(name) == now.get(name):
+            continue
+        remedy = _REMEDIES.get(name, "give the same value").format(before=before.get(name))
+        raise InputError(
+            f"{directory} holds a run with {name} = {before.get(name)!r}, but this one has {now.get(name)!r}; "
+            f"{remedy} to resume it, or another directory to start a new run."
+        )
+
+
+def _entries(description: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested dictionaries by dotted name, such as `model.width`."""
+    entries: dict[str, Any] = {}
+    for name, value in description.items():
+        if isinstance(value, dict):
+            entries |= _entries(value, f"{prefix}{name}.")
+        else:
+            entries[prefix + name] = value
+    return entries
