@@ -115,8 +115,7 @@ def _histograms(trained: Trained, sets: Sets, folder: Path) -> Section:
 def _along_training(trained: Trained, folder: Path) -> Section:
     steps = [record["step"] for record in trained.history]
     seconds = [record["seconds"] for record in trained.history]
-    recorded = dict.fromkeys(name for record in trained.history for name in record)
-    sets = ["validation", *(name for name in recorded if name not in ("step", "seconds", "validation"))]
+    sets = ["validation", *trained.watched]
     named = {"validation": f"{title(trained.name)} validation"} | {name: title(name) for name in sets[1:]}
     curves = {named[name]: trained.curve(name) for name in sets}
     shown = {name: curve for name, curve in curves.items() if curve[-1] < UNIFORM_CODE or name == named["validation"]}

@@ -100,10 +100,8 @@ def labelled(runs: list[Trained], labels: tuple[str, ...]) -> dict[str, Trained]
 
 def bits(trained: Trained) -> tuple[list[float], dict[str, list[float]]]:
     """Seconds since training began, and bits/dim of each evaluated set, along training."""
-    history = trained.history
-    watched = [name for name in history[-1] if name not in ("step", "seconds", "validation")]
-    curves = {IN_DIST: trained.curve("validation")} | {title(name): trained.curve(name) for name in watched}
-    return [record["seconds"] for record in history], curves
+    curves = {IN_DIST: trained.curve("validation")} | {title(name): trained.curve(name) for name in trained.watched}
+    return [record["seconds"] for record in trained.history], curves
 
 
 def compressed(curves: dict[str, list[float]]) -> dict[str, list[float]]:

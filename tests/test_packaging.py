@@ -19,7 +19,7 @@ BELOW = {  # room -> the rooms that it may import; experiments may import everyt
     "ood": {"ood", "stats", "checks"},
     "pretrained": {"models", "networks", "typing", "checks"},
     "plots": {"plots", "ood", "stats", "checks"},
-    "train": {"train", "models", "layers", "likelihood", "data", "cores", "typing", "checks"},
+    "train": {"train", "pretrained", "models", "layers", "likelihood", "data", "cores", "typing", "checks", "_version"},
 }
 
 

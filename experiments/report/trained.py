@@ -46,7 +46,7 @@ class Trained(train.Trained[ModelT], Generic[ModelT]):
 def load(source: Path | str) -> Trained[ImageModel]:
     """The trained model of a run's folder, a saved file, or a name such as "pretrained:fashion-mnist"."""
     model = None
-    if Path(source).is_dir():
+    if (Path(source) / "config.json").is_file():
         model = architecture(read_description(Path(source))["model"]).build()
     trained = gj.load(source, model)
     return Trained(trained.model, trained.params, trained.description, trained.step, trained.history)

@@ -17,11 +17,11 @@ from glowjax.checks import InputError, check_count, check_images, native_array
 from glowjax.data import ImageSet, parse_spec
 from glowjax.models.base import ImageModel
 from glowjax.models.flow import Flow
-from glowjax.train.log import Record
+from glowjax.train.log import REPORTED, Record
 from glowjax.train.loop import Loop
 from glowjax.train.optimizer import LEARNING_RATES, make_optimizer, skip_nonfinite
 from glowjax.train.parallel import step_devices
-from glowjax.train.record import REPORTED, InMemory, RunFolder, as_json, evaluations
+from glowjax.train.record import InMemory, RunFolder, as_json, evaluations
 from glowjax.train.saved import load_run
 from glowjax.train.trained import Trained
 from glowjax.typing import Key

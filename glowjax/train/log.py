@@ -14,6 +14,9 @@ from glowjax.checks import InputError, writable_directory
 Record: TypeAlias = dict[str, Any]
 """Scalars by name, with the training `step` among them."""
 
+REPORTED = ("step", "seconds", "train", "gradient_norm", "skipped_updates")
+"""What every record of a run holds. A record of an evaluation holds the evaluated sets as well."""
+
 
 class MetricLog:
     """A run's metrics, written to `metrics.jsonl` and to TensorBoard's event files in one directory."""

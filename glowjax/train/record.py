@@ -11,12 +11,9 @@ import jax
 
 from glowjax.checks import InputError, writable_directory
 from glowjax.train.checkpoint import Checkpoints
-from glowjax.train.log import MetricLog, Record, read
+from glowjax.train.log import REPORTED, MetricLog, Record, read
 from glowjax.train.step import TrainState
 from glowjax.typing import Params
-
-REPORTED = ("step", "seconds", "train", "gradient_norm", "skipped_updates")
-"""What every record of a run holds. A record of an evaluation holds the evaluated sets as well."""
 
 NOT_COMPARED = ("provenance", "training.evaluate_every", "training.log_every")
 """Entries of a description that may differ when a run resumes, since they do not change its params."""

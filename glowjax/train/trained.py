@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from glowjax.checks import InputError
 from glowjax.data import ImageSet
 from glowjax.models.base import ImageModel
-from glowjax.train.log import Record
+from glowjax.train.log import REPORTED, Record
 from glowjax.typing import Params
 
 ModelT = TypeVar("ModelT", bound=ImageModel, covariant=True)
@@ -71,6 +71,12 @@ class Trained(Generic[ModelT]):
     def seconds(self) -> float | None:
         """The time that training took up to `step`, or None if it is unknown."""
         return self._at_step("seconds")
+
+    @property
+    def watched(self) -> list[str]:
+        """The names of the sets besides the validation images whose bits per dimension were followed."""
+        names = dict.fromkeys(name for record in self.history for name in record)
+        return [name for name in names if name not in (*REPORTED, "validation")]
 
     def curve(self, name: str) -> list[float]:
         """Bits per dimension of an evaluated set along `history`; NaN if not evaluated, or not finite."""

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import chex
-import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -36,7 +35,7 @@ from experiments.presets import PRESETS
 from experiments.report.trained import load, name_each
 from experiments.scoring import collected, image_sets
 from glowjax.checks import InputError
-from glowjax.train import Checkpoints, loop, make_state
+from glowjax.train import loop
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,7 +103,7 @@ def test_a_set_of_ones_own_may_be_called_like_a_generated_one(trained, folder, t
 
 def test_a_run_is_not_resumed_as_another_model(trained, folder):
     other = dataclasses.replace(TINY.model, width=6)
-    with pytest.raises(InputError, match=r"holds a run with model = .*another output folder"):
+    with pytest.raises(InputError, match=r"holds a run with model.width = 4, but this one has 6; .*another directory"):
         train.main(dataclasses.replace(TINY, data_dir=folder, output_dir=trained, model=other))
 
 
@@ -168,23 +167,6 @@ def test_another_model_resumes_with_the_same_bits(other, folder, tmp_path, monke
         train.main(config)
     train.main(config)
     chex.assert_trees_all_equal(load(tmp_path).params, load(other).params)
-
-
-def test_a_run_is_read_as_the_averaged_params_of_its_best_checkpoint(folder, tmp_path, monkeypatch):
-    bits = iter((5.0, 4.0, 6.0))
-    monkeypatch.setattr(loop, "evaluate", lambda *arguments: {"validation": next(bits), "noise": 9.0})
-    training = dataclasses.replace(TINY.training, evaluate_every=2)
-    train.main(dataclasses.replace(TINY, training=training, data_dir=folder, output_dir=tmp_path))
-    found = load(tmp_path)
-    assert found.step == 4
-    with Checkpoints(tmp_path / "checkpoints", read_only=True) as checkpoints:
-        template = make_state(
-            found.model.init(jax.random.key(0), np.zeros((2, 8, 8, 1), np.uint8)), training.make_optimizer()
-        )
-        state = checkpoints.restore(4, template)
-    chex.assert_trees_all_equal(found.params, state.ema_params)
-    with pytest.raises(AssertionError):
-        chex.assert_trees_all_equal(found.params, state.params)
 
 
 def test_samples_of_a_model_that_is_no_flow_have_likelihoods_but_no_terms(others, folder):
@@ -347,7 +329,7 @@ def test_bad_options_end_in_one_sentence_and_status_2(arguments, sentence, monke
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match=f"No checkpoint below {tmp_path}"):
+    with pytest.raises(InputError, match=f"No checkpoint in {tmp_path}"):
         likelihoods.main(LikelihoodsConfig(tmp_path))
 
 
@@ -373,7 +355,7 @@ def test_runs_are_drawn_by_the_time_that_they_took(trained, tmp_path):
 
 
 def test_a_set_that_was_watched_late_or_was_once_not_finite_is_drawn_where_it_is_known(trained, tmp_path):
-    values = ({}, {"mnist": None}, {"mnist": 7.0}, {"mnist": 9.0})
+    values = ({}, {"mnist": np.nan}, {"mnist": 7.0}, {"mnist": 9.0})
     history = [{"step": k, "seconds": k, "validation": 4.0} | value for k, value in enumerate(values)]
     changed = dataclasses.replace(load(trained), history=history)
     likelihood_page._along_training(changed, tmp_path)

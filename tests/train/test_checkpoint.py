@@ -248,7 +248,7 @@ def test_a_half_deleted_checkpoint_is_refused(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         save_all(checkpoints, 4.5)
         shutil.rmtree(tmp_path / "1" / "state")
-        with pytest.raises(InputError, match="step 1 in .* is damaged"):
+        with pytest.raises(InputError, match=r"step 1 in .* is damaged"):
             checkpoints.restore(1, W)
 
 
