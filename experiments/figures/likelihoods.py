@@ -217,10 +217,8 @@ def _during_training(trained: Trained) -> list[Section]:
         return []
     steps = [record["step"] for record in trained.history]
     seconds = [record["seconds"] for record in trained.history]
-    recorded = dict.fromkeys(name for record in trained.history for name in record)
     own = f"{title(trained.name)} validation"
-    watched = [name for name in recorded if name not in ("step", "seconds", "validation")]
-    curves = {own: trained.curve("validation")} | {title(name): trained.curve(name) for name in watched}
+    curves = {own: trained.curve("validation")} | {title(name): trained.curve(name) for name in trained.watched}
     shown = {name: curve for name, curve in curves.items() if curve[-1] < UNIFORM_CODE or name == own}
     figure = Figure(
         "training",
