@@ -32,7 +32,6 @@ class Official:
     Attributes:
         shape: (H, W, C) of every image.
         num_images: by split; "all" for a set without official splits.
-        terms: the licence, or what the authors ask for.
         mean: of the training split, or of the whole set; empty if none is published.
         std: the standard deviation, likewise.
         fingerprints: of whole splits, if recorded; see `fingerprint`.
@@ -40,50 +39,51 @@ class Official:
 
     shape: tuple[int, int, int]
     num_images: dict[str, int]
-    terms: str
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     fingerprints: dict[str, str] = field(default_factory=dict)
 
 
 _GRAY, _COLOR = (28, 28, 1), (32, 32, 3)
-_MNIST_SIZES, _CIFAR_SIZES = {"train": 60_000, "test": 10_000}, {"train": 50_000, "test": 10_000}
-_CIFAR_TERMS = "none formal; cite Krizhevsky 2009"
 
 OFFICIAL: dict[str, Official] = {
     "mnist": Official(
-        *(_GRAY, _MNIST_SIZES, "CC BY-SA 3.0", (0.1307,), (0.3081,)),
+        _GRAY,
+        {"train": 60_000, "test": 10_000},
+        mean=(0.1307,),
+        std=(0.3081,),
         fingerprints={
             "train": "03a8a048601ebb4610dcd79cd759c718bed893982a4c153c4f33a41885101c0b",
             "test": "e2842441ab1468bab7eeaa886875a3a7662245f3768610c4b4ca84d7ac309c70",
         },
     ),
     "fashion_mnist": Official(
-        *(_GRAY, _MNIST_SIZES, "MIT", (0.2860,), (0.3530,)),
+        _GRAY,
+        {"train": 60_000, "test": 10_000},
+        mean=(0.2860,),
+        std=(0.3530,),
         fingerprints={
             "train": "aa670e63ae523d8fb206db0595287cd9ecee8f29b1b8ea690da7712c7444eb56",
             "test": "f966ad9a453e7d5ef297476fd4939780e707ce15a852b67597069832263d31bd",
         },
     ),
     "notmnist_small": Official(
-        *(_GRAY, {"all": 18_724}, "none stated; glyphs of fonts that were public", (0.4254,), (0.4586,)),
+        _GRAY,
+        {"all": 18_724},
+        mean=(0.4254,),
+        std=(0.4586,),
         fingerprints={"all": "fc8ddf6cfb40589ecc9a035860b1a57c4e6a416d7501f35981206925098bc17b"},
     ),
-    "cifar10": Official(_COLOR, _CIFAR_SIZES, _CIFAR_TERMS, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "cifar100": Official(_COLOR, _CIFAR_SIZES, _CIFAR_TERMS, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "cifar10": Official(_COLOR, {"train": 50_000, "test": 10_000}, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": Official(_COLOR, {"train": 50_000, "test": 10_000}, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
     "svhn": Official(
         _COLOR,
         {"train": 73_257, "test": 26_032, "extra": 531_131},
-        "non-commercial use only",
         (0.4377, 0.4438, 0.4728),
         (0.1980, 0.2010, 0.1970),
     ),
-    "celeba32": Official(
-        _COLOR, {"train": 162_770, "validation": 19_867, "test": 19_962}, "non-commercial research only"
-    ),
-    "imagenet32": Official(
-        _COLOR, {"train": 1_281_149, "test": 49_999}, "ImageNet's: non-commercial research and education only"
-    ),
+    "celeba32": Official(_COLOR, {"train": 162_770, "validation": 19_867, "test": 19_962}),
+    "imagenet32": Official(_COLOR, {"train": 1_281_149, "test": 49_999}),
 }
 """The sets of the paper. The "test" of imagenet32 is the published validation split."""
 

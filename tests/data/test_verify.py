@@ -14,7 +14,6 @@ WHOLE = ImageSet("whole", IMAGES)
 PUBLISHED = Official(
     shape=(4, 4, 3),
     num_images={"train": 3000, "test": 10},
-    terms="",
     mean=tuple((IMAGES / 255).mean(axis=(0, 1, 2)).round(4)),
     std=tuple((IMAGES / 255).std(axis=(0, 1, 2)).round(4)),
     fingerprints={"train": fingerprint(IMAGES)},
