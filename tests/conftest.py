@@ -1,7 +1,8 @@
-"""What every test shares: keys, the data folder, and a second device for the parallel ones."""
+"""Settings and fixtures of all tests: a compilation cache, a second device, images, data, and the expected skips."""
 
 import gc
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -12,18 +13,30 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the experiments run from a checkout; they are not installed
 
+# Compiling takes most of a test's time. Workers, later runs and the processes that tests start share what was compiled.
+CACHE = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
+jax.config.update("jax_compilation_cache_dir", CACHE)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_disable_most_optimizations", True)  # this halves the time to compile
 jax.config.update("jax_num_cpu_devices", 2)
-jax.config.update("jax_disable_most_optimizations", True)  # compiling is most of a test's time, and this halves it
 
 DATA_DIR = Path(os.environ.get("GLOWJAX_DATA_DIR", ROOT.parent / "shared" / "data"))
+MOST_MEMORY_MAPS = 40_000  # Linux allows a process 65,530; each compiled program holds some
+EXPECTED_SKIPS = re.compile(
+    "needs whole image sets|no folder of official archives|no notmnist_small.npz|root may write everywhere|"
+    "a cooled mixture has no closed form|operations bear other names elsewhere"
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def forget_compiled_programs():
-    """Each program that XLA compiles holds memory maps, of which a process may have 65,530; a whole run needs more."""
+    """Drops the compiled programs before the process runs out of memory maps."""
     yield
-    jax.clear_caches()
-    gc.collect()
+    maps = Path("/proc/self/maps")
+    if not maps.exists() or maps.read_bytes().count(b"\n") > MOST_MEMORY_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
@@ -47,3 +60,17 @@ def images():
     rng = np.random.default_rng(0)
     ramps = np.linspace(0, 1, 8)[None, :, None, None] * rng.uniform(50, 200, (8, 1, 8, 1))
     return np.clip(ramps + rng.normal(0, 10, (8, 8, 8, 1)), 0, 255).astype(np.uint8)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """Fails the run if a test was skipped for a reason that is not expected, so that no test is lost unseen."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(session.config, "workerinput"):
+        return
+    reasons = {str(report.longrepr[2]) for report in reporter.stats.get("skipped", ()) if report.longrepr}
+    unexpected = sorted(reason for reason in reasons if not EXPECTED_SKIPS.search(reason))
+    if unexpected:
+        reporter.write_line("")
+        reporter.write_line(f"FAILED: tests were skipped for reasons that are not expected: {unexpected}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

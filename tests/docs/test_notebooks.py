@@ -23,6 +23,7 @@ def running(tmp_path_factory):
         process.communicate()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run(path, running):
     folder, processes = running

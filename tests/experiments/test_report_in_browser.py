@@ -1,4 +1,4 @@
-"""A report as Chromium shows it: light, dark, narrow and printed. Skipped where there is no Chromium."""
+"""A report as Chromium shows it: light, dark, narrow and printed."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ const kinds = shown.map(image => image.src.slice(5).split(";")[0]);
 document.title = [document.documentElement.scrollWidth - window.innerWidth, kinds.join(" ")].join("|");
 </script></body>"""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = [pytest.mark.release, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
 
 @pytest.fixture(scope="module")
