@@ -142,7 +142,7 @@ def _picture(
 ) -> Picture:
     measured = {
         IN_WORDS[towards]: {
-            title(name): ([row["mean"] for row in rows], [row["sem"] for row in rows]) for name, rows in sets.items()
+            title(name): [stats.Estimate(row["mean"], row["sem"], 2) for row in rows] for name, rows in sets.items()
         }
         for towards, sets in results.items()
     }

@@ -111,10 +111,9 @@ def _overview(trained: Trained[Flow], name: str, explained: Explained, folder: P
         },
         "predicted": predicted,
     }
-    plain = {group: {k: (float(v.value), float(v.sem)) for k, v in named.items()} for group, named in groups.items()}
-    figure = plots.gap_estimates(plain, f"{trained.kind_and_data}: gap to {title(name)}")
+    figure = plots.gap_estimates(groups, f"{trained.kind_and_data}: gap to {title(name)}")
     picture = Picture(
-        plots.save(figure, folder / f"gap-{_slug(name)}", plain),
+        plots.save(figure, folder / f"gap-{_slug(name)}", groups),
         "The measured gap (positive: the foreign images are the likelier), its exact parts, and every prediction.",
         "Dot plot of the gap, its parts and the predictions, in nats",
     )

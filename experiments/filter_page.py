@@ -129,7 +129,7 @@ def _by_angle(rotated: dict[float, Answered], validation: Answered, kept: float,
     }
     accuracy = [share(images.right, images.groups) for images in rotated.values()]
     confidence = [mean(images.predicted.confidence, images.groups) for images in rotated.values()]
-    figure = plots.by_angle(list(rotated), accuracy, confidence, passing, kept)
+    figure = plots.acceptance_by_angle(list(rotated), accuracy, confidence, passing, kept)
     data = {
         "angles": list(rotated),
         "accuracy": accuracy,

@@ -1,6 +1,6 @@
 """One page for each run: `report.html`, which stands alone, and `report.md` with the same content.
 
-The page needs no network and no JavaScript: figures are embedded, light and dark, colours follow the reader's setting,
+The page needs no network and no JavaScript: figures are embedded, colors follow the reader's setting,
 and it prints. From top to bottom it gives the question, the result, the tables and figures with how to read them, and
 the command.
 """
@@ -16,7 +16,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from glowjax.checks import InputError
-from glowjax.plots.dark import dark_path
 
 STYLE = Path(__file__).with_suffix(".css")
 
@@ -44,10 +43,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG file with its caption, and in `alt` what it shows for those who cannot see it.
-
-    A version for dark pages is shown there, where `glowjax.plots.save` has left one beside the file.
-    """
+    """A PNG file with its caption, and in `alt` a description for those who cannot see it."""
 
     path: Path
     caption: str
@@ -208,19 +204,11 @@ def _html_table(table: Table) -> str:
 
 
 def _html_figure(figure: Picture) -> str:
-    alone, dark = Path(figure.path), dark_path(Path(figure.path))
-    # The style sheet shows one of a pair, light on screen and on paper, and a lone figure always.
-    shown = [("light", alone, "png"), ("dark", dark, "webp")] if dark.is_file() else [("alone", alone, "png")]
-    alt = html.escape(figure.alt)
-    images = "".join(f'<img class="{when}" src="{_embedded(path, kind)}" alt="{alt}">' for when, path, kind in shown)
+    encoded = base64.b64encode(Path(figure.path).read_bytes()).decode("ascii")
     return f"""<figure>
-{images}
+<img src="data:image/png;base64,{encoded}" alt="{html.escape(figure.alt)}">
 <figcaption>{html.escape(figure.caption)}</figcaption>
 </figure>"""
-
-
-def _embedded(path: Path, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
 def _md_page(folder: Path, page: Page) -> str:

@@ -80,10 +80,7 @@ def main(config: ScalesConfig) -> dict[str, Any]:
     results = {"means": _plain(means), "gaps": _plain(gaps)}
     lead = in_words(test.name, gaps)
     figure = plots.gap_by_part(
-        {
-            title(name): {part: (float(e.value), float(e.sem)) for part, e in parts.items()}
-            for name, parts in gaps.items()
-        },
+        {title(name): parts for name, parts in gaps.items()},
         trained.kind_and_data,
     )
     picture = Picture(

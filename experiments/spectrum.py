@@ -81,7 +81,7 @@ def main(config: SpectrumConfig) -> dict[str, Any]:
     results = {"eigenvalues": pairs.values.tolist(), "trace": trace} | {
         f"variance along, {name}": values.tolist() for name, values in variances.items()
     }
-    figure = plots.spectrum(pairs.values, pairs.vectors, variances, trained.kind_and_data)
+    figure = plots.spectrum(pairs.values, pairs.vectors, variances, config.num_low, trained.kind_and_data)
     picture = Picture(
         plots.save(figure, folder / "spectrum", results),
         "Top: eigenvalues of the Hessian at the mean test image. Middle: the variance of each set along each of them. "

@@ -18,7 +18,7 @@ BELOW = {  # room -> the rooms that it may import; experiments may import everyt
     "data": {"data", "stats", "checks"},
     "ood": {"ood", "stats", "checks"},
     "pretrained": {"models", "networks", "typing", "checks"},
-    "plots": {"plots", "ood", "stats", "checks"},
+    "plots": {"plots", "stats", "checks"},
     "train": {"train", "pretrained", "models", "layers", "likelihood", "data", "cores", "typing", "checks", "_version"},
 }
 

@@ -107,9 +107,7 @@ def summarize(test: str, gaps: dict[str, Parts]) -> str:
 
 
 def _figure(trained: Trained, test: str, gaps: dict[str, Parts]) -> Figure:
-    shown = {
-        title(name): {part: (float(e.value), float(e.sem)) for part, e in parts.items()} for name, parts in gaps.items()
-    }
+    shown = {title(name): parts for name, parts in gaps.items()}
     return Figure(
         "scales",
         plots.gap_by_part(shown, trained.kind_and_data),

@@ -1,199 +1,186 @@
-"""What the curvature of log p says of a likelihood gap, beside what was measured."""
+"""Second order: log p along paths and against contrast, the Hessian's spectrum, and the moments of pixels."""
 
-from collections.abc import Mapping
-from typing import Any
+import itertools
+from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from glowjax.checks import InputError
-from glowjax.plots.style import COLOURS, PAGE_WIDTH, legend_below, line_styles, new_figure, styled
+from glowjax.plots.style import (
+    PAGE_WIDTH,
+    Vector,
+    finite_arrays,
+    legend_below,
+    line_styles,
+    new_figure,
+    styled,
+    title_above,
+    values_and_errors,
+)
+from glowjax.stats import Estimate
 
-LOOKS = {"measured": ("o", COLOURS[0]), "exact parts": ("s", COLOURS[2]), "predicted": ("D", COLOURS[1])}
-SPREAD_OF_AXIS = 1.6  # how far a curve may leave the measured ones and still be drawn, in heights of these
-
-
-@styled
-def gap_estimates(groups: Mapping[str, Mapping[str, tuple[float, float]]], title: str = "") -> Figure:
-    """Estimates of a likelihood gap and of its parts, a row each, with two standard errors; the axis is symmetric-log.
-
-    Args:
-        groups: {"measured" | "exact parts" | "predicted": {label: (mean, standard error)}} in nats, from top to bottom.
-        title: above the figure.
-
-    Raises:
-        InputError: for an unknown group, or no "measured" one, whose first value a line marks.
-    """
-    if "measured" not in groups or not set(groups) <= set(LOOKS):
-        raise InputError(f"The groups are {sorted(groups)}; expected 'measured', and others of {sorted(LOOKS)}.")
-    rows = [(group, label, values) for group, named in groups.items() for label, values in named.items()]
-    figure, (axes,) = new_figure(1.3 + 0.26 * len(rows))
-    gap, _ = next(iter(groups["measured"].values()))
-    axes.axvline(0, color="0.85", linewidth=1, zorder=0)
-    axes.axvline(gap, color=LOOKS["measured"][1], linewidth=1, linestyle=(0, (1.5, 1.5)), zorder=1)
-    for group in groups:
-        marker, colour = LOOKS[group]
-        own = [(row, *values) for row, (name, _, values) in enumerate(rows) if name == group]
-        y, x, error = np.transpose(np.asarray(own, np.float64))
-        axes.errorbar(x, y, xerr=2 * error, fmt=marker, color=colour, capsize=3, markersize=5, label=group)
-    axes.set_yticks(range(len(rows)), [label for _, label, _ in rows])
-    axes.invert_yaxis()
-    decade = max(1, int(np.floor(np.log10(max(abs(gap), 1.0)))))
-    axes.set_xscale("symlog", linthresh=10.0**decade)
-    axes.margins(x=0.06)
-    low, high = axes.get_xlim()
-    powers = [10.0**k for k in range(decade, int(np.log10(max(-low, high, 10.0**decade))) + 1)]
-    axes.set_xticks([tick for tick in (*[-power for power in powers], 0, *powers) if low <= tick <= high])
-    axes.set_xlim(low, high)
-    axes.set_xlabel("nats, symmetric log axis; bars: 2 standard errors")
-    axes.set_title(title, loc="right")  # the labels take the room on the left
-    legend_below(figure, axes)
-    return figure
+SPREAD_OF_AXIS = 1.6  # how far an expansion may leave the measured curves and still be drawn, in heights of these
+EXPANSION = (0, (3, 2))  # dashes
 
 
 @styled
-def along_paths(t: Any, measured: Mapping[str, Any], second_order: Mapping[str, Any], title: str = "") -> Figure:
-    """The mean of log p on the straight paths from a centre to each set's images, and how the second order misses it.
+def along_paths(
+    t: Vector, measured: Mapping[str, Vector], second_order: Mapping[str, Vector], title: str = ""
+) -> Figure:
+    """The mean of log p on the straight paths from a center to each set's images, beside its second-order expansion.
 
     Args:
-        t: [T] positions, 0 at the centre and 1 at the image.
-        measured: {set: [T] mean of log p minus log p at the centre, in nats}.
-        second_order: {set: [T] the same by the expansion around the centre}.
-        title: above the figure.
+        t: [T] positions, 0 at the center and 1 at the image.
+        measured: {set: [T] mean of log p minus log p at the center, in nats}.
+        second_order: {set: [T] the same by the expansion around the center}.
+        title: the title above the figure.
     """
-    t = np.asarray(t, np.float64)
     figure, (left, right) = new_figure(3.2, num_columns=2)
-    curves = np.concatenate([np.asarray(values, np.float64) for values in measured.values()])
+    exact, expansion = finite_arrays(measured), finite_arrays(second_order)
+    curves = np.concatenate(list(exact.values()))
     low, high = min(curves.min(), 0.0), max(curves.max(), 0.0)
-    for name, style in line_styles(measured).items():
-        exact, expansion = np.asarray(measured[name], np.float64), np.asarray(second_order[name], np.float64)
-        left.plot(t, exact, color=style["color"], label=f"{name}, measured")
-        left.plot(t, expansion, color=style["color"], linestyle=(0, (3, 2)), label=f"{name}, second order")
-        right.plot(t, np.abs(exact - expansion), color=style["color"])
+    for name, style in line_styles(exact).items():
+        left.plot(t, exact[name], color=style["color"], label=f"{name}, measured")
+        left.plot(t, expansion[name], color=style["color"], linestyle=EXPANSION, label=f"{name}, second order")
+        right.plot(t, np.abs(exact[name] - expansion[name]), color=style["color"])
     reach = SPREAD_OF_AXIS * (high - low)
     left.set_ylim(low - reach, high + reach)
     left.set_ylabel("mean gain in log p [nats]")
     right.set_yscale("log")
     right.set_ylabel("|measured - second order| [nats]")
     for axes in (left, right):
-        axes.set_xlabel("position (0: centre, 1: images)")
+        axes.set_xlabel("position (0: center, 1: images)")
         axes.xaxis.set_major_locator(MaxNLocator(5))
-    figure.suptitle(title, x=0.01, ha="left", fontsize="large")
+    title_above(figure, title)
     legend_below(figure, left)
     return figure
 
 
 @styled
 def contrast_curves(
-    factors: Any,
-    measured: Mapping[str, Mapping[str, tuple[Any, Any]]],
-    predicted: Mapping[str, Mapping[str, Any]],
+    factors: Vector,
+    measured: Mapping[str, Mapping[str, Sequence[Estimate]]],
+    predicted: Mapping[str, Mapping[str, Vector]],
     title: str = "",
 ) -> Figure:
-    """Mean log p of image sets that lose contrast, beside what the second-order expansion predicts.
+    """Mean log p of image sets against their contrast, beside the second-order prediction.
 
     Args:
-        factors: [F] contrast, 1 for the images as they are.
-        measured: {panel: {set: ([F] means, [F] standard errors) in nats}}, the same sets in each panel.
-        predicted: {panel: {set: [F] means in nats}}; where they leave the panel, its corner says how far.
-        title: above the figure.
+        factors: [F] contrast, 1 for the unchanged images.
+        measured: {panel: {set: F estimates in nats}}, the same sets in each panel.
+        predicted: {panel: {set: [F] means in nats}}; a note below the panel gives the range of a curve off its scale.
+        title: the title above the figure.
     """
     figure, panels = new_figure(3.4, num_columns=len(measured))
-    means = np.concatenate([np.asarray(mean, np.float64) for sets in measured.values() for mean, _ in sets.values()])
+    means = np.concatenate([values_and_errors(curve)[0] for sets in measured.values() for curve in sets.values()])
     reach = 0.6 * np.ptp(means)
     low, high = means.min() - reach, means.max() + reach
     for axes, (panel, sets) in zip(panels, measured.items(), strict=True):
-        off_panel = []
+        expansions, notes = finite_arrays(predicted[panel]), []
         for name, style in line_styles(sets).items():
-            mean, error = (np.asarray(values, np.float64) for values in sets[name])
-            expansion = np.asarray(predicted[panel][name], np.float64)
+            mean, error = values_and_errors(sets[name])
+            expansion, look = expansions[name], {"color": style["color"]}
+            axes.errorbar(factors, mean, yerr=2 * error, marker="o", markersize=4, capsize=2, label=name, **look)
+            axes.plot(factors, expansion, linestyle=EXPANSION, label=f"{name}, second order", **look)
             if not np.any((expansion > low) & (expansion < high)):
-                off_panel.append(f"{name}: {expansion.min():,.0f} to {expansion.max():,.0f}")
-            axes.errorbar(
-                factors, mean, yerr=2 * error, color=style["color"], marker="o", markersize=4, capsize=2, label=name
-            )
-            axes.plot(factors, expansion, color=style["color"], linestyle=(0, (3, 2)), label=f"{name}, second order")
-        if off_panel:
-            told = "\n".join(["second order, off the panel:", *off_panel])
-            axes.text(0.03, 0.02, told, transform=axes.transAxes, fontsize="x-small", color="0.35", va="bottom")
+                notes.append(f"{name}: {expansion.min():,.0f} to {expansion.max():,.0f}")
+        lines = ["contrast (0: flat)", *(["second order, off scale:", *notes] if notes else [])]
+        axes.set_xlabel("\n".join(fill(line, 96 // len(measured)) for line in lines))
         axes.set_ylim(low, high)
         axes.invert_xaxis()
-        axes.set_title(panel)
-        axes.set_xlabel("contrast (0: flat)")
+        axes.set_title(fill(panel, 70 // len(measured)))
         axes.label_outer()
     panels[0].set_ylabel("mean log p [nats]")
-    figure.suptitle(title, x=0.01, ha="left", fontsize="large")
+    title_above(figure, title)
     legend_below(figure, panels[0])
     return figure
 
 
 @styled
-def spectrum(eigenvalues: Any, eigenimages: Any, variances: Mapping[str, Any], title: str = "") -> Figure:
-    """Extreme eigenvalues of the Hessian, the variance of image sets along them, and the eigen-images.
+def spectrum(
+    eigenvalues: Vector,
+    eigenimages: Float[np.ndarray, "K H W C"],
+    variances: Mapping[str, Vector],
+    num_low: int,
+    title: str = "",
+) -> Figure:
+    """Extreme eigenvalues of a Hessian, the variance of image sets along the eigenvectors, and these as images.
 
     Args:
-        eigenvalues: [K] ascending, in nats over squared grey levels.
+        eigenvalues: [K] ascending, in nats per squared gray level: the lowest ones, then the highest ones.
         eigenimages: [K, H, W, C] of length 1.
-        variances: {set: [K] variance along each, in squared grey levels}.
-        title: above the figure.
+        variances: {set: [K] variance along each, in squared gray levels}.
+        num_low: the number of lowest eigenvalues, on the left; the others are the highest, on the right.
+        title: the title above the figure.
     """
-    values, tiles = np.asarray(eigenvalues, np.float64), np.asarray(eigenimages, np.float64)
-    count = len(values)
-    columns = -(-count // 2)
+    values, images = np.asarray(eigenvalues, np.float64), np.asarray(eigenimages, np.float64)
+    count, num_all = len(values), images[0].size
+    along = finite_arrays(variances)
+    index = np.arange(1, count + 1) + np.where(np.arange(count) < num_low, 0, num_all - count)
+    ends = {"lowest": slice(0, num_low), "highest": slice(num_low, count)}
+    ends = {name: part for name, part in ends.items() if len(index[part])}
     figure = Figure(figsize=(PAGE_WIDTH, 6.4), layout="constrained")
-    top, bottom, strip = figure.subplot_mosaic(
-        [["values"], ["variances"], ["images"]], height_ratios=[2, 2, 2.2]
-    ).values()
-    order = np.arange(1, count + 1)
-    top.axhline(0, color="0.8", linewidth=1)
-    top.stem(order, values, linefmt="0.6", markerfmt="ko", basefmt=" ")
-    top.set_yscale("symlog", linthresh=10 ** np.floor(np.log10(max(np.abs(values).min(), 1e-12))))
-    top.set_ylabel("eigenvalue\n[nats / grey level²]")
-    for (name, style), marker in zip(line_styles(variances).items(), "osD^v", strict=False):
-        bottom.plot(order, np.asarray(variances[name]), marker=marker, label=name, **style)
-    bottom.set_yscale("log")
-    bottom.set_ylabel("variance along the\neigenvector [grey levels²]")
-    bottom.set_xlabel("eigenvector, by its eigenvalue")
-    for axes in (top, bottom):
-        axes.set_xlim(0.5, count + 0.5)
-        axes.set_xticks(order)
-    peak = np.abs(tiles).max(axis=(1, 2, 3), keepdims=True)
-    shown = np.clip(0.5 + 0.5 * tiles / peak, 0, 1)
-    for n, tile in enumerate(shown):
-        image = tile[..., 0] if tile.shape[-1] == 1 else tile
-        row, column = divmod(n, columns)
-        extent = (column - 0.46, column + 0.46, -row - 0.46, -row + 0.46)
-        strip.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
-    strip.set_xlim(-0.5, columns - 0.5)
-    strip.set_ylim(-1.5, 0.5)
-    strip.set_aspect("equal", adjustable="box")
-    strip.set_axis_off()
-    strip.set_title("eigen-images, row by row: grey is zero, each scaled to its own peak")
-    figure.suptitle(title, x=0.01, ha="left", fontsize="large")
-    legend_below(figure, bottom)
+    grid = figure.subplots(3, len(ends), squeeze=False, sharey="row", height_ratios=[2, 2, 2.2])
+    grid[0, 0].set_yscale("symlog", linthresh=10 ** np.floor(np.log10(max(np.abs(values).min(), 1e-12))))
+    grid[1, 0].set_yscale("log")
+    for (top, middle, bottom), (end, part) in zip(grid.T, ends.items(), strict=True):
+        top.axhline(0, color="0.8", linewidth=1)
+        top.stem(index[part], values[part], linefmt="0.6", markerfmt="ko", basefmt=" ")
+        top.set_title(f"{end} of {num_all:,} eigenvalues")
+        for (name, style), marker in zip(line_styles(along).items(), itertools.cycle("osD^v")):
+            middle.plot(index[part], along[name][part], marker=marker, label=name, **style)
+        middle.set_xlabel("index of the eigenvalue")
+        for axes in (top, middle):
+            axes.set_xlim(index[part][0] - 0.5, index[part][-1] + 0.5)
+            axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        _eigenimages(bottom, images[part])
+    grid[0, 0].set_ylabel("eigenvalue\n[nats / gray level²]")
+    grid[1, 0].set_ylabel("variance along the\neigenvector [gray levels²]")
+    title_above(figure, title)
+    legend_below(figure, grid[1, 0])
     return figure
 
 
+def _eigenimages(axes: Axes, images: Float[np.ndarray, "N H W C"]) -> None:
+    """Draws images of either sign in two rows: gray is zero, and each is scaled to its own peak."""
+    num_columns = -(-len(images) // 2)
+    shown = np.clip(0.5 + 0.5 * images / np.abs(images).max(axis=(1, 2, 3), keepdims=True), 0, 1)
+    for n, tile in enumerate(shown):
+        row, column = divmod(n, num_columns)
+        extent = (column - 0.46, column + 0.46, -row - 0.46, -row + 0.46)
+        image = tile[..., 0] if tile.shape[-1] == 1 else tile
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    axes.set_xlim(-0.5, num_columns - 0.5)
+    axes.set_ylim(-1.5, 0.5)
+    axes.set_aspect("equal", adjustable="box")
+    axes.set_axis_off()
+    axes.set_title("eigenvectors, row by row", fontsize="medium", loc="center")
+
+
 @styled
-def pixel_moments(moments: Mapping[str, tuple[Any, Any]], title: str = "") -> Figure:
-    """Histograms over pixels and channels of the mean and of the variance of each set, in units of [0, 1]: figure 5.
+def pixel_moments(
+    moments: Mapping[str, tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]], title: str = ""
+) -> Figure:
+    """Histograms over pixels and channels of each set's mean and variance: figure 5 of the paper.
 
     Args:
-        moments: {set: (mean, variance)}, arrays of any shape, in pixel values of [0, 1].
-        title: above the figure.
+        moments: {set: (mean, variance)} of pixel values in [0, 1].
+        title: the title above the figure.
     """
     figure, panels = new_figure(3.0, num_columns=2)
-    labels = ("mean of a pixel value", "variance of a pixel value")
-    for index, (axes, label) in enumerate(zip(panels, labels, strict=True)):
-        arrays = {name: np.ravel(np.asarray(pair[index], np.float64)) for name, pair in moments.items()}
-        ends = np.concatenate(list(arrays.values()))
-        edges = np.linspace(ends.min(), ends.max(), 61).tolist()
+    for index, (axes, moment) in enumerate(zip(panels, ("mean", "variance"), strict=True)):
+        arrays = finite_arrays({name: np.ravel(pair[index]) for name, pair in moments.items()})
+        values = np.concatenate(list(arrays.values()))
+        edges = np.linspace(values.min(), values.max(), 61).tolist()
         for name, style in line_styles(arrays).items():
             axes.hist(arrays[name], edges, density=True, histtype="stepfilled", alpha=0.25, color=style["color"])
             axes.hist(arrays[name], edges, density=True, histtype="step", label=name, **style)
-        axes.set_xlabel(f"{label}, in [0, 1] units")
+        axes.set_xlabel(f"{moment} of a pixel value, in [0, 1] units")
         axes.set_ylabel("density over pixel values")
-    figure.suptitle(title, x=0.01, ha="left", fontsize="large")
+    title_above(figure, title)
     legend_below(figure, panels[0])
     return figure

@@ -1,32 +1,53 @@
-"""What all figures share: size, type, the look of each image set, and how a figure reaches the disk.
+"""Shared by all figures: size, type, the color of each data set, and how a figure is saved.
 
 Figures are plain `matplotlib.figure.Figure` objects: no window, no global state, nothing to close.
 """
 
 import dataclasses
+import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeAlias
 
+import jax
 import numpy as np
+from jaxtyping import Float, Real
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glowjax.checks import InputError, unknown
-from glowjax.plots.dark import save_dark
-from glowjax.stats import Result
+from glowjax.stats import Estimate
+
+Vector: TypeAlias = Real[jax.Array | np.ndarray, " _"] | Sequence[float | int]
+"""[N] numbers; each figure converts them to float64."""
 
 PAGE_WIDTH = 6.5  # inches, the text width of a printed page
 DOTS_PER_INCH = 150
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart, less the yellow that vanishes on white.
-# Seven colours against six dashes: 42 sets pass before two look alike.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# The palette of Okabe and Ito, which color-blind readers can tell apart, without the yellow that is faint on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (10, 3)), (0, (4, 1.5, 1, 1.5, 1, 1.5)))
+
+_SPLITS = ("", "train", "validation", "test")
+_COLOR_OF_SET = {
+    "fashionmnist": COLORS[0],
+    "mnist": COLORS[1],
+    "notmnist": COLORS[2],
+    "notmnistsmall": COLORS[2],
+    "letters": COLORS[3],
+    "cifar10": COLORS[0],
+    "svhn": COLORS[1],
+    "cifar100": COLORS[2],
+    "celeba": COLORS[3],
+    "celeba32": COLORS[3],
+    "imagenet": COLORS[4],
+    "imagenet32": COLORS[4],
+}
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9.0,
@@ -50,7 +71,7 @@ P = ParamSpec("P")
 
 
 def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
-    """The plotting function, run under the shared style and leaving Matplotlib's settings as they were."""
+    """Runs a plotting function under the shared style and restores Matplotlib's settings afterwards."""
 
     @wraps(plot)
     def run(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -67,69 +88,86 @@ def new_figure(height: float, num_columns: int = 1, num_rows: int = 1) -> tuple[
 
 
 def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """{set: its colour and dashes}, in order; the first, blue and solid, is for the in-distribution set."""
+    """{set: its color and dashes}. A well-known data set has the same color in every figure; dashes follow the order.
+
+    The first set, usually the in-distribution one, is solid. Names are matched as "MNIST", "MNIST test" or
+    "mnist:test". A second split of a data set, a derived set and an unknown set get the colors that are left.
+    """
+    names = list(names)
+    colors: dict[str, str] = {}
+    for name in names:
+        stem, _, split = name.replace(":", " ").partition(" ")
+        color = _COLOR_OF_SET.get(re.sub(r"[^a-z0-9]", "", stem.lower())) if split in _SPLITS else None
+        if color is not None and color not in colors.values():
+            colors[name] = color
+    left = itertools.cycle([color for color in COLORS if color not in colors.values()])
     return {
-        name: {"color": COLOURS[n % len(COLOURS)], "linestyle": DASHES[n % len(DASHES)]} for n, name in enumerate(names)
+        name: {"color": colors.get(name) or next(left), "linestyle": DASHES[n % len(DASHES)]}
+        for n, name in enumerate(names)
     }
 
 
-def in_dist_first(values: Mapping[str, Any], in_dist: str) -> dict[str, np.ndarray]:
-    """{set: [N] float64} with the in-distribution set first and the others in their given order.
-
-    Raises:
-        InputError: where `in_dist` is none of the sets, or a set is empty or holds a non-finite number.
-    """
+def in_dist_first(values: Mapping[str, Vector], in_dist: str) -> dict[str, Float[np.ndarray, " _"]]:
+    """{set: [N] float64} with the in-distribution set first; refuses an unknown set and what `finite_arrays` does."""
     if in_dist not in values:
         raise unknown("in-distribution set", in_dist, values)
     return finite_arrays({name: values[name] for name in {in_dist: None, **values}})
 
 
-def finite_arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """{set: [N] float64}. Raises InputError where a set is empty or holds a non-finite number."""
+def finite_arrays(values: Mapping[str, Vector]) -> dict[str, Float[np.ndarray, " _"]]:
+    """{set: [N] float64}; refuses an empty set and a number that is not finite."""
     arrays = {name: np.ravel(np.asarray(array, np.float64)) for name, array in values.items()}
     for name, array in arrays.items():
         num_bad = np.count_nonzero(~np.isfinite(array))
         if num_bad or not array.size:
             raise InputError(
-                f"'{name}' holds {array.size} numbers, {num_bad} of them not finite; a plot needs some "
-                "and all of them finite: leave the others out and say how many."
+                f"'{name}' holds {array.size} numbers, {num_bad} of them not finite. A plot needs at least one number "
+                "and only finite ones: leave out the others and report how many they are."
             )
     return arrays
 
 
+def values_and_errors(estimates: Iterable[Estimate]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Values and standard errors of the estimates, as arrays."""
+    pairs = [(float(estimate.value), float(estimate.sem)) for estimate in estimates]
+    values, errors = np.asarray(pairs, np.float64).T
+    return values, errors
+
+
 def legend_below(figure: Figure, axes: Axes, num_columns: int | None = None) -> None:
-    """Puts the legend of `axes` under the whole figure, where it can hide no data; in as many columns as fit."""
+    """Puts the legend of `axes` below the whole figure, where it hides no data, in as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
-    num_columns = num_columns or max(1, 90 // (max(map(len, labels)) + 8))  # 90 characters a line, 8 for the handle
+    num_columns = num_columns or max(1, 90 // (max(map(len, labels)) + 8))  # 90 characters per line, 8 per handle
     figure.legend(handles, labels, loc="outside lower center", ncols=num_columns)
 
 
+def title_above(figure: Figure, title: str) -> None:
+    """Puts a title above all panels of the figure, on the left."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize="large")
+
+
 def save(figure: Figure, path_without_suffix: str | Path, data: Mapping[str, Any]) -> Path:
-    """Path of the PNG, written beside one for dark pages and a JSON file of the numbers; folders are made as needed.
+    """Writes the figure as PNG and its numbers as JSON beside it, and returns the path of the PNG.
 
-    Arrays become lists, named tuples and dataclasses become objects, and non-finite numbers become null,
-    since JSON has no word for them.
-
-    Raises:
-        InputError: where `data` holds something that is neither a number, a string, an array nor a container.
+    Missing folders are made. Arrays become lists, named tuples and dataclasses become objects, and non-finite numbers
+    become null, because JSON cannot express them.
     """
     png, text = (Path(f"{path_without_suffix}{suffix}") for suffix in (".png", ".json"))
     encoded = json.dumps(_plain(data), indent=1, allow_nan=False)
     png.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(png, dpi=DOTS_PER_INCH)
-    save_dark(figure, png, DOTS_PER_INCH)
     text.write_text(encoded + "\n", encoding="utf-8")
     return png
 
 
 def _plain(value: Any) -> Any:
-    """The value in the types that JSON knows."""
+    """The value in JSON's types."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, Result):
-        return value.as_dict()
+    if hasattr(value, "as_dict"):
+        return _plain(value.as_dict())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "_asdict"):

@@ -10,50 +10,39 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from glowjax.checks import InputError, unknown
-from glowjax.plots.style import COLOURS, DASHES, legend_below, line_styles, new_figure, styled
+from glowjax.plots.style import COLORS, DASHES, Vector, legend_below, line_styles, new_figure, styled
 
 
 @styled
 def training_curve(
-    steps: Sequence[int] | np.ndarray,
-    bits_per_dim: Mapping[str, Any],
+    steps: Vector,
+    bits_per_dim: Mapping[str, Vector],
     in_dist: Sequence[str],
     *,
-    seconds: Sequence[float] | np.ndarray | None = None,
+    seconds: Vector | None = None,
     title: str = "",
 ) -> Figure:
-    """Bits/dim of each image set against the training step, with the time spent on a second axis.
+    """Bits/dim of each image set against the training step, with the training time on a second axis.
 
     Args:
         steps: [T] training steps at which the sets were evaluated, increasing.
         bits_per_dim: {set: [T] bits/dim}; NaN leaves a gap.
-        in_dist: the in-distribution sets (train and test, say); drawn thick, the others thin.
+        in_dist: the in-distribution sets (train and test, for example); drawn thick, the others thin.
         seconds: [T] seconds since training began.
-        title: above the figure.
-
-    Raises:
-        InputError: where an in-distribution set is none of the sets, or a curve is not as long as the steps.
+        title: the title above the figure.
     """
-    for name in in_dist:
-        if name not in bits_per_dim:
-            raise unknown("in-distribution set", name, bits_per_dim)
-    for name, curve in {**bits_per_dim, **({} if seconds is None else {"seconds": seconds})}.items():
-        if len(curve) != len(steps):
-            raise InputError(
-                f"'{name}' holds {len(curve)} numbers for {len(steps)} steps; expected one a step: "
-                "put NaN where a set was not evaluated."
-            )
+    _check_curves(steps, {**bits_per_dim, **({} if seconds is None else {"seconds": seconds})}, in_dist)
     figure, (axes,) = new_figure(3.4)
     for name, style in line_styles([*in_dist, *(n for n in bits_per_dim if n not in in_dist)]).items():
         look: dict[str, Any] = {"linewidth": 2.2} if name in in_dist else {"linewidth": 1.2}
         role = "in-distribution" if name in in_dist else "out-of-distribution"
         axes.plot(steps, bits_per_dim[name], label=f"{name} ({role})", marker="o", markersize=3.5, **style, **look)
     axes.set_xlabel("training step")
-    axes.set_ylabel("bits/dim (lower is likelier)")
+    axes.set_ylabel("bits/dim (lower is more likely)")
     axes.set_title(title)
     axes.margins(x=0.01)
     if seconds is not None:
-        # The same ticks as below, named by the time at which they were reached: time need not grow evenly.
+        # The ticks of the steps, labelled by the time at which each was reached: steps need not be equally long.
         unit, size = _unit_of_time(float(np.max(seconds)))
         top = axes.secondary_xaxis("top")
         top.xaxis.set_major_formatter(lambda step, _: _short(np.interp(step, steps, seconds) / size))
@@ -63,53 +52,61 @@ def training_curve(
 
 
 @styled
-def bits_by_time(
-    runs: Mapping[str, tuple[Sequence[float] | np.ndarray, Mapping[str, Any]]], in_dist: str, *, title: str = ""
-) -> Figure:
-    """Bits/dim against the time spent on training, on a logarithmic axis: several runs in one panel.
+def bits_by_time(runs: Mapping[str, tuple[Vector, Mapping[str, Vector]]], in_dist: str, *, title: str = "") -> Figure:
+    """Bits/dim against training time on a logarithmic axis: several runs in one panel.
 
-    A run's in-distribution set is drawn thick, its others thin, with other dashes in its colour. Rings mark where runs
-    end: only there has a learning rate that decays over the run done its work, so extrapolate from ring to ring.
+    A run's in-distribution set is drawn thick, its other sets thin, with other dashes in the run's color. A ring marks
+    the end of a run. Compare and extrapolate rings only: a learning rate that decays over the run lowers bits/dim
+    until its end.
 
     Args:
         runs: {run: (seconds [T], {set: [T] bits/dim})}; every run holds `in_dist`.
         in_dist: the name of the in-distribution set in every run.
-        title: above the figure.
-
-    Raises:
-        InputError: where a run lacks `in_dist`.
+        title: the title above the figure.
     """
     figure, (axes,) = new_figure(3.6)
     sets = list(dict.fromkeys([in_dist, *(name for _, curves in runs.values() for name in curves)]))
-    for (run, (seconds, curves)), colour in zip(runs.items(), itertools.cycle(COLOURS)):
+    for (run, (seconds, curves)), color in zip(runs.items(), itertools.cycle(COLORS)):
         if in_dist not in curves:
             raise unknown("in-distribution set", in_dist, curves)
         minutes = np.asarray(seconds) / 60
         for name, curve in curves.items():
             thick = name == in_dist
             dashes = DASHES[sets.index(name) % len(DASHES)]
-            axes.plot(minutes, curve, color=colour, linestyle=dashes, linewidth=2.2 if thick else 1.2)
-            axes.plot(minutes[-1:], curve[-1:], "o", color=colour, markerfacecolor="none", markersize=6)
-        axes.plot([], [], color=colour, linewidth=2.2, label=run)
-    _fill_column(axes, len(sets) - len(runs))
+            axes.plot(minutes, curve, color=color, linestyle=dashes, linewidth=2.2 if thick else 1.2)
+            axes.plot(minutes[-1:], curve[-1:], "o", color=color, markerfacecolor="none", markersize=6)
+        axes.plot([], [], color=color, linewidth=2.2, label=run)
+    for _ in range(len(sets) - len(runs)):
+        axes.plot([], [], " ", label=" ")  # fills the legend's column of runs
     for name in sets:
         axes.plot([], [], color="0.4", linestyle=DASHES[sets.index(name) % len(DASHES)], label=name)
-    _fill_column(axes, len(runs) - len(sets))
+    for _ in range(len(runs) - len(sets)):
+        axes.plot([], [], " ", label=" ")
+    _axis_of_minutes(axes)
+    axes.set_ylabel("bits/dim (lower is more likely)")
+    axes.set_title(title)
+    legend_below(figure, axes, num_columns=2)  # one column of runs, one of sets
+    return figure
+
+
+def _check_curves(steps: Vector, curves: Mapping[str, Vector], in_dist: Sequence[str]) -> None:
+    for name in in_dist:
+        if name not in curves:
+            raise unknown("in-distribution set", name, curves)
+    for name, curve in curves.items():
+        if len(curve) != len(steps):
+            raise InputError(
+                f"'{name}' holds {len(curve)} numbers for {len(steps)} steps; expected one per step: "
+                "put NaN at a step without evaluation."
+            )
+
+
+def _axis_of_minutes(axes: Axes) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda minutes, _: f"{minutes:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("training time [minutes, logarithmic]")
-    axes.set_ylabel("bits/dim (lower is likelier)")
-    axes.set_title(title)
-    legend_below(figure, axes, num_columns=2)  # runs and sets
-    return figure
-
-
-def _fill_column(axes: Axes, count: int) -> None:
-    """So many empty entries in the legend."""
-    for _ in range(count):
-        axes.plot([], [], " ", label=" ")
 
 
 def _short(number: float) -> str:

@@ -105,15 +105,6 @@ def test_figures_are_embedded_with_alternative_text(report, picture):
     assert image["alt"] == picture.alt
 
 
-def test_dark_figures_are_embedded_where_there_are_some(tmp_path, picture):
-    dark = picture.path.with_name("likelihood histograms-dark.webp")
-    Image.fromarray(np.zeros((4, 6), np.uint8)).save(dark)
-    page = Page(write(tmp_path, "t", "q", "l", [Section("s", figures=[picture])], "c").read_text())
-    first, second = page.all("img")
-    assert [first["class"], second["class"]] == ["light", "dark"]
-    assert base64.b64decode(second["src"].split(",")[1]) == dark.read_bytes()
-
-
 def test_the_page_needs_nothing_from_outside(report):
     page = Page(report[0])
     assert not page.all("link")

@@ -1,31 +1,10 @@
-"""Curvature figures show what they were given."""
+"""Figures of curvature show what they were given."""
 
 import numpy as np
 import pytest
-from matplotlib.container import ErrorbarContainer
 
 from glowjax import plots
-from glowjax.checks import InputError
-
-
-def test_every_estimate_gets_a_row_and_the_gap_a_line():
-    groups = {
-        "measured": {"gap": (700.0, 5.0)},
-        "exact parts": {"location": (400.0, 9.0)},
-        "predicted": {"a": (-1e4, 2e3)},
-    }
-    axes = plots.gap_estimates(groups, "title").axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["gap", "location", "a"]
-    assert sum(isinstance(container, ErrorbarContainer) for container in axes.containers) == 3
-    assert [700.0, 700.0] in [list(line.get_xdata()) for line in axes.lines]
-    dots = [container.lines[0].get_xydata() for container in axes.containers]
-    assert np.concatenate(dots).tolist() == [[700.0, 0.0], [400.0, 1.0], [-1e4, 2.0]]
-
-
-@pytest.mark.parametrize("groups", [{"predicted": {"a": (1.0, 1.0)}}, {"measured": {"gap": (1.0, 1.0)}, "guessed": {}}])
-def test_estimates_of_unknown_kind_are_refused(groups):
-    with pytest.raises(InputError, match="expected 'measured'"):
-        plots.gap_estimates(groups)
+from glowjax.stats import Estimate
 
 
 def test_the_remainder_is_the_distance_between_the_curves():
@@ -35,25 +14,33 @@ def test_the_remainder_is_the_distance_between_the_curves():
     assert left.get_ylim()[0] > -100  # the expansion leaves the panel; the measured curve fills it
 
 
-def test_an_expansion_off_the_panel_is_told_in_its_corner():
-    measured = {panel: {"a": ([0.0, 1.0], [0.1, 0.1])} for panel in ("to black", "to grey")}
-    predicted = {"to black": {"a": [-500.0, -400.0]}, "to grey": {"a": [0.2, 0.4]}}
-    black, grey = plots.contrast_curves([1.0, 0.0], measured, predicted).axes
-    assert [text.get_text() for text in black.texts] == ["second order, off the panel:\na: -500 to -400"]
-    assert not grey.texts
-    assert [axes.get_title(loc="left") for axes in (black, grey)] == ["to black", "to grey"]
+def test_a_note_below_the_panel_names_an_expansion_outside_it():
+    curve = [Estimate(0.0, 0.1, 9), Estimate(1.0, 0.1, 9)]
+    measured = {panel: {"a": curve} for panel in ("to black", "to gray")}
+    predicted = {"to black": {"a": [-500.0, -400.0]}, "to gray": {"a": [0.2, 0.4]}}
+    black, gray = plots.contrast_curves([1.0, 0.0], measured, predicted).axes
+    assert black.get_xlabel() == "contrast (0: flat)\nsecond order, off scale:\na: -500 to -400"
+    assert gray.get_xlabel() == "contrast (0: flat)"
+    assert [axes.get_title(loc="left") for axes in (black, gray)] == ["to black", "to gray"]
 
 
-def test_the_spectrum_shows_every_direction():
-    eigenimages = np.random.default_rng(0).normal(size=(3, 4, 4, 1))
-    top, bottom, strip = plots.spectrum([-2.0, -1.0, 0.5], eigenimages, {"a": [1.0, 2.0, 3.0]}).axes
-    assert len(strip.images) == 3
-    assert list(bottom.lines[0].get_ydata()) == [1.0, 2.0, 3.0]
-    assert top.get_yscale() == "symlog"
+@pytest.mark.parametrize("num_low", [0, 2, 3])
+def test_lowest_and_highest_eigenvalues_have_panels_of_their_own(num_low):
+    images = np.random.default_rng(0).normal(size=(3, 4, 4, 1))
+    figure = plots.spectrum([-2.0, -1.0, 0.5], images, {"a": [1.0, 2.0, 3.0]}, num_low)
+    curves = [axes.lines[0] for axes in figure.axes if axes.get_xlabel()]
+    points = [point for curve in curves for point in curve.get_xydata().tolist()]
+    index = [*range(1, num_low + 1), *range(17 - (3 - num_low), 17)]
+    assert points == [[i, value] for i, value in zip(index, [1.0, 2.0, 3.0], strict=True)]
+    assert len(curves) == (1 if num_low in (0, 3) else 2)
+    assert sum(len(axes.images) for axes in figure.axes) == 3
 
 
-def test_moments_are_drawn_for_every_set():
+def test_moments_count_every_pixel_of_every_set():
     rng = np.random.default_rng(0)
-    sets = {name: (rng.random((4, 4, 1)), rng.random((4, 4, 1))) for name in ("a", "b")}
-    figure = plots.pixel_moments(sets)
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"a", "b"}
+    figure = plots.pixel_moments({name: (rng.random((4, 4, 1)), rng.random((4, 4, 1))) for name in ("a", "b")})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+    for axes in figure.axes:
+        for outline in [patch for patch in axes.patches if not patch.get_fill()]:
+            x, y = outline.get_xy().T
+            assert np.trapezoid(y, x) == pytest.approx(1)

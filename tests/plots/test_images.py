@@ -1,0 +1,49 @@
+"""Images are shown pixel for pixel."""
+
+import numpy as np
+import pytest
+
+from glowjax import plots
+from glowjax.checks import InputError
+
+
+def images(num=7, num_channels=1, size=8):
+    return np.random.default_rng(0).integers(0, 256, (num, size, size, num_channels), np.uint8)
+
+
+@pytest.mark.parametrize("num_channels", [1, 3])
+def test_a_grid_holds_every_image_unchanged(num_channels):
+    array = images(7, num_channels)
+    axes, other = plots.samples({"seven": array, "three": array[:3]}, 3).axes
+    assert [a.get_title(loc="left") for a in (axes, other)] == ["seven", "three"]
+    grid = np.asarray(axes.images[0].get_array()).reshape(28, 28, num_channels)  # 3 rows of 8 pixels, 2 between
+    shown = axes.images[0].get_alpha() == 1
+    for n, image in enumerate(array):
+        row, column = 10 * (n // 3), 10 * (n % 3)
+        np.testing.assert_array_equal(grid[row : row + 8, column : column + 8], image)
+        assert shown[row : row + 8, column : column + 8].all()
+    assert shown.sum() == array[..., 0].size
+
+
+def test_scored_images_have_their_bits_per_dim_above():
+    array = images(3)
+    figure = plots.scored_images({"least": (array, np.array([7.123, 6.5, 6.0])), "most": (array[:2], np.ones(2))}, 2)
+    figure.draw_without_rendering()
+    assert [part.get_suptitle() for part in figure.subfigs] == ["least", "most"]
+    shown = [axes for part in figure.subfigs for axes in part.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == ["7.12", "6.50", "6.00", "1.00", "1.00"]
+    np.testing.assert_array_equal(np.asarray(shown[1].images[0].get_array()), array[1, ..., 0])
+
+
+@pytest.mark.parametrize(
+    ("plot", "message"),
+    [
+        (lambda: plots.samples({"": images().astype(np.float32)}), "float32 of shape"),
+        (lambda: plots.samples({"": images()[0]}), r"shape \(8, 8, 1\)"),
+        (lambda: plots.samples({"": images()}, 0), "num_columns must be a positive whole number"),
+        (lambda: plots.scored_images({"a": (images(2), np.ones(3))}), "'a' has 2 images and 3 scores"),
+    ],
+)
+def test_bad_input_is_refused_in_a_sentence(plot, message):
+    with pytest.raises(InputError, match=message):
+        plot()
