@@ -1,6 +1,7 @@
 """ImageSet: named images, with their labels and groups and where they came from."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int, Int64, UInt8
@@ -8,11 +9,11 @@ from jaxtyping import Bool, Int, Int64, UInt8
 from glowjax.checks import InputError, check_images, native_array
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class ImageSet:
     """Images of one shape, and what is known about them.
 
-    Arrays are converted to NumPy arrays in native byte order; lists of arrays are stacked.
+    Arrays of other libraries, and lists of arrays, are converted to NumPy arrays in native byte order.
 
     Attributes:
         name: the set's name in tables and figures, e.g. "fashion_mnist:train".
@@ -28,30 +29,29 @@ class ImageSet:
 
     name: str
     images: UInt8[np.ndarray, "N H W C"]
-    labels: Int64[np.ndarray, " N"] | None = None
-    groups: Int64[np.ndarray, " N"] | None = None
-    source: str = "given by the caller"
-    generated: bool = False
-    derived_from: str | None = None
+    labels: Int64[np.ndarray, " N"] | None
+    groups: Int64[np.ndarray, " N"] | None
+    source: str
+    generated: bool
+    derived_from: str | None
 
-    def __post_init__(self) -> None:
-        name = f"The images of the image set '{self.name}'"
-        images = native_array(self.images, name)
-        check_images(images, name, batch=True)
-        object.__setattr__(self, "images", images)
-        for field in ("labels", "groups"):
-            if getattr(self, field) is not None:
-                object.__setattr__(self, field, self._one_integer_per_image(field))
-
-    def _one_integer_per_image(self, field: str) -> Int64[np.ndarray, " N"]:
-        name = f"The {field} of the image set '{self.name}'"
-        values = native_array(getattr(self, field), name)
-        if values.dtype.kind not in "iu" or values.shape != (self.num_images,):
-            raise InputError(
-                f"{name} are {values.dtype} of shape {list(values.shape)}; expected one integer for each of the "
-                f"{self.num_images:,} images, or leave them out."
-            )
-        return values.astype(np.int64)
+    def __init__(
+        self,
+        name: str,
+        images: Any,
+        labels: Any = None,
+        groups: Any = None,
+        source: str = "given by the caller",
+        generated: bool = False,
+        derived_from: str | None = None,
+    ) -> None:
+        what = f"of the image set '{name}'"
+        images = native_array(images, f"The images {what}")
+        check_images(images, f"The images {what}", batch=True)
+        labels = _one_integer_per_image(labels, len(images), f"The labels {what}")
+        groups = _one_integer_per_image(groups, len(images), f"The groups {what}")
+        fields = (name, images, labels, groups, source, generated, derived_from)
+        vars(self).update(zip(self.__dataclass_fields__, fields, strict=True))
 
     def __repr__(self) -> str:
         return f"ImageSet('{self.name}', {self.num_images:,} of {'x'.join(map(str, self.shape))})"
@@ -101,3 +101,15 @@ class ImageSet:
             source=f"{len(images):,} images {how} from {self.source}",
             derived_from=None,
         )
+
+
+def _one_integer_per_image(values: Any, num_images: int, name: str) -> Int64[np.ndarray, " N"] | None:
+    if values is None:
+        return None
+    values = native_array(values, name)
+    if values.dtype.kind not in "iu" or values.shape != (num_images,):
+        raise InputError(
+            f"{name} are {values.dtype} of shape {list(values.shape)}; expected one integer for each of the "
+            f"{num_images:,} images, or leave them out."
+        )
+    return values.astype(np.int64)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from glowjax.checks import InputError
 from glowjax.data.bundled import Bundle
@@ -12,6 +12,7 @@ from glowjax.data.split import Readers
 from glowjax.data.tfds import Prepared
 
 
+@runtime_checkable
 class Source(Protocol):
     """A place where data sets are searched."""
 

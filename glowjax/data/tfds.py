@@ -159,7 +159,7 @@ def _builder(directory: Path) -> Any:
         raise _damaged(directory, error) from error
 
 
-def _damaged(directory: Path, error: Exception) -> InputError:
+def _damaged(directory: Path | str, error: Exception) -> InputError:
     return InputError(
         f"The TensorFlow data set in {directory} cannot be read ({type(error).__name__}: {error}); it seems damaged; "
         "delete that folder and prepare it again."

@@ -8,7 +8,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from glowjax.checks import InputError
 from glowjax.stats.groups import group_codes
@@ -64,7 +64,7 @@ class Estimate(Result):
         """The ends of the 95 % interval: `low` and `high` if set, else by Student's t with `count` - 1."""
         if self.low is not None:
             return self.low, self.high
-        reach = stats.t.ppf((1 + CONFIDENCE) / 2, np.asarray(self.count, np.float64) - 1) * np.asarray(self.sem)
+        reach = special.stdtrit(np.asarray(self.count, np.float64) - 1, (1 + CONFIDENCE) / 2) * np.asarray(self.sem)
         return self.value - reach, self.value + reach
 
     def as_dict(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def test_a_validation_set_that_is_too_small_to_choose_with_is_warned_about(many)
         training_and_validation(many, 0.1)
 
 
-@pytest.mark.parametrize("fraction", [0, 1, -0.1, float("nan")])
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, float("nan")])
 def test_a_fraction_outside_0_to_1_is_refused(many, fraction):
     with pytest.raises(InputError, match=r"validation fraction is .* between 0 and 1"):
         training_and_validation(many, fraction)
