@@ -38,6 +38,7 @@ line that tyro cannot read from the configuration alone.
 import contextlib
 import dataclasses
 import os
+import re
 import shlex
 import sys
 import typing
@@ -53,6 +54,12 @@ from experiments.report.page import Result, over_seeds, write
 from glowjax.checks import InputError, writable_directory
 from glowjax.cores import cores_as_devices
 from glowjax.data.sources import data_folder
+
+SHELL_WORDS = {
+    r"glowjax\.data\.prepare\('([^']+)'\)": r"`python -m experiments datasets prepare \1`",
+    r"\bdata_dir\b": "--data-dir",
+}
+"""What error messages of the library advise, as patterns, and what to type on a command line instead."""
 
 REFERENCES = ("contrast-0.5", "constant", "noise")
 """Generated sets that every histogram summarizes: less contrast, no content, no structure."""
@@ -246,11 +253,18 @@ def from_command_line(module: ModuleType, arguments: list[str]) -> None:
     try:
         run(module.main, parsed(module, arguments))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {on_the_command_line(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("Interrupted. The same command continues from the last checkpoint.", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def on_the_command_line(advice: str) -> str:
+    """An error message of the library with its Python calls and arguments as commands and options."""
+    for python, shell in SHELL_WORDS.items():
+        advice = re.sub(python, shell, advice)
+    return advice
 
 
 def parsed(module: ModuleType, arguments: list[str]) -> Any:

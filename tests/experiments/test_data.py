@@ -5,6 +5,7 @@ import pytest
 import tyro
 
 from experiments.data import Config, main
+from experiments.report.experiment import on_the_command_line
 from glowjax.checks import InputError
 from glowjax.data import load
 from glowjax.data.builders import letters
@@ -73,6 +74,13 @@ def test_a_set_that_is_not_what_it_claims_ends_in_status_1(tmp_path, capsys):
 def test_a_set_that_is_not_here_is_refused():
     with pytest.raises(InputError, match="The data set 'svhn' is not on this machine"):
         run("check", "svhn")
+
+
+def test_errors_of_the_library_advise_commands_on_a_command_line(tmp_path):
+    with pytest.raises(InputError, match=r"in data_dir or .* run glowjax\.data\.prepare\('svhn'\)") as caught:
+        load("svhn", data_dir=tmp_path)
+    told = on_the_command_line(str(caught.value))
+    assert "in --data-dir or GLOWJAX_DATA_DIR, or run `python -m experiments datasets prepare svhn`" in told
 
 
 def test_the_sets_of_the_paper_are_known_by_name():
