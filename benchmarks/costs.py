@@ -27,8 +27,8 @@ import glowjax as gj
 from benchmarks.exactness import exactness
 from benchmarks.glow import CASES, GlowCase, our_step
 from benchmarks.timing import OURS, Row, in_turn, run_parts, temporary_mib
-from glowjax import pretrained
 from glowjax.layers.repeat import MEMORY
+from glowjax.models import build
 from glowjax.networks import convolution
 from glowjax.train import make_optimizer, make_state, train_step
 
@@ -89,7 +89,7 @@ def gradients(config: BenchmarkConfig) -> list[Row]:
     _, params, about = gj.load_pretrained("fashion-mnist-small")
     images = gj.data.load("fashion_mnist", "test").images[: case.batch_size]
     random = exactness(case.model, case.params(), case.images(case.batch_size))
-    learned = exactness(lambda mode: pretrained.build(about["model"] | {"memory": mode}), params, images)
+    learned = exactness(lambda mode: build(about["model"] | {"memory": mode}), params, images)
     return [{"params": "random"} | row for row in random] + [{"params": "trained"} | row for row in learned]
 
 
@@ -125,7 +125,7 @@ def bits_in_bfloat16(config: BenchmarkConfig) -> list[Row]:
     images = gj.data.load("fashion_mnist", "test").images
     exact, rounded = (
         gj.bits_per_dim(one.log_likelihood(params, jax.random.key(2), images), images[0].size)
-        for one in (model, pretrained.build(about["model"] | {"compute_dtype": "bfloat16"}))
+        for one in (model, build(about["model"] | {"compute_dtype": "bfloat16"}))
     )
     off = np.asarray(rounded - exact, np.float64)
     row = {"bits_per_dim": float(exact.mean()), "mean_difference": off.mean()}

@@ -26,11 +26,10 @@ import numpy as np
 import tyro
 
 from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
-from experiments.architectures import GlowConfig
 from glowjax import nvp_glow
 from glowjax.cores import cores_as_devices, num_side_by_side
 from glowjax.layers.repeat import MEMORY, Memory
-from glowjax.models import Flow, FlowParams, ImageModel
+from glowjax.models import Flow, FlowParams, GlowConfig, ImageModel
 from glowjax.train import (
     compiled_step,
     log_likelihoods,

@@ -9,14 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.timing import Row, seconds
-from glowjax.models import PixelCNN
-from glowjax.models.base import NetworkParams
+from glowjax.models import ModelParams, PixelCNN
 from glowjax.models.pixels import scaled
 from glowjax.typing import Array, Images, Key
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
-def naive_sample(model: PixelCNN, params: NetworkParams, key: Key, num_images: int) -> Images:
+def naive_sample(model: PixelCNN, params: ModelParams, key: Key, num_images: int) -> Images:
     """uint8 images [num_images, H, W, C], the same as `model.sample` draws, but for the rounding of the network.
 
     One compiled loop: a compiled step for each value, called from Python, took as long.
@@ -35,7 +34,7 @@ def naive_sample(model: PixelCNN, params: NetworkParams, key: Key, num_images: i
     return jax.lax.fori_loop(0, num_pixels, one_pixel, jnp.zeros((num_images, *params.image_shape), jnp.uint8))
 
 
-def time_sampling(model: PixelCNN, params: NetworkParams, num_images: int, repeats: int) -> list[Row]:
+def time_sampling(model: PixelCNN, params: ModelParams, num_images: int, repeats: int) -> list[Row]:
     """`model.sample` `repeats` times and the naive loop once, whole, both compiled before; the same key for both.
 
     `equal_pixels` is the fraction of the naive loop's pixels that `model.sample` gives too. The sums of a network are

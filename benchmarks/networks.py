@@ -28,8 +28,7 @@ from benchmarks.naive_sampling import time_sampling
 from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from experiments.presets import PRESETS
 from glowjax.cores import cores_as_devices, num_side_by_side
-from glowjax.models import VAE, PixelCNN
-from glowjax.models.base import NetworkParams
+from glowjax.models import VAE, ModelParams, PixelCNN
 from glowjax.train import (
     compiled_step,
     log_likelihoods,
@@ -82,7 +81,7 @@ class Problem:
     kind: Kind
     case: Case
     model: PixelCNN | VAE
-    params: NetworkParams
+    params: ModelParams
     images: np.ndarray
 
 

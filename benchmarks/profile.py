@@ -23,8 +23,8 @@ import tyro
 
 from benchmarks.glow import CASES, GlowCase, our_step
 from benchmarks.timing import Row, run_parts, seconds
-from experiments.architectures import GlowConfig
 from glowjax.layers.repeat import Memory
+from glowjax.models import GlowConfig
 
 Part = Literal["operations", "page_faults"]
 

@@ -18,10 +18,10 @@ from torch import Tensor
 from glowjax.layers.coupling import LOG_SCALE_BOUND
 from glowjax.layers.split import LOG_SCALE_BOUND as PRIOR_LOG_SCALE_BOUND
 from glowjax.models import FlowParams
-from glowjax.models.flow import LOG_2PI
 from glowjax.typing import Params
 
 NUM_LEVELS = 256
+LOG_2PI = math.log(2 * math.pi)
 
 Tensors: TypeAlias = Any
 """Dictionaries, lists and tuples of tensors."""
@@ -143,8 +143,8 @@ def leaves(params: FlowParams, device: str = "cpu") -> Tensors:
         return {"actnorm": actnorm, "conv1x1": conv1x1, "convs": convs, "last": _with_kernel(coupling["ZeroConv_0"])}
 
     arrays = {
-        "scales": [[step(one) for one in _unstacked(scale[-1])] for scale in params.layer["scales"]],
-        "priors": [_with_kernel(split["ZeroConv_0"]) for split in params.layer["splits"]],
+        "scales": [[step(one) for one in _unstacked(scale[-1])] for scale in params.arrays["scales"]],
+        "priors": [_with_kernel(split["ZeroConv_0"]) for split in params.arrays["splits"]],
     }
     tensors = jax.tree.map(lambda array: torch.tensor(np.array(array), device=device, requires_grad=True), arrays)
     for one in (step for scale in tensors["scales"] for step in scale):

@@ -17,8 +17,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812, what PyTorch's users call it
 from torch import Tensor
 
-from glowjax.models import VAE, PixelCNN
-from glowjax.models.base import NetworkParams
+from glowjax.models import VAE, ModelParams, PixelCNN
 from glowjax.networks.gated import NUM_OCTAVES
 from glowjax.typing import Params
 
@@ -136,13 +135,13 @@ def log_prob(logits: Tensor, levels: Tensor) -> Tensor:
     return -F.cross_entropy(logits, levels.flatten(), reduction="none").view(len(levels), -1).sum(1)
 
 
-def copied(model: PixelCNN | VAE, params: NetworkParams) -> TorchNetwork:
+def copied(model: PixelCNN | VAE, params: ModelParams) -> TorchNetwork:
     """The PyTorch network with the arrays of one of ours, whose pixels are a softmax over 256 levels.
 
     Every tensor is a leaf that takes a gradient. Gradients by our arrays, given as `params`, come out in the order and
     the layout of those by the tensors.
     """
-    return _pixelcnn(params.network) if isinstance(model, PixelCNN) else _vae(params.network)
+    return _pixelcnn(params.arrays) if isinstance(model, PixelCNN) else _vae(params.arrays)
 
 
 def _pixelcnn(network: Params) -> TorchPixelCNN:

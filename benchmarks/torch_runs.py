@@ -13,8 +13,7 @@ from torch import Tensor
 
 from benchmarks.torch_networks import TorchNetwork, copied
 from glowjax.checks import InputError
-from glowjax.models import VAE, PixelCNN
-from glowjax.models.base import NetworkParams
+from glowjax.models import VAE, ModelParams, PixelCNN
 from glowjax.typing import Key
 
 RELATIVE_TOLERANCE = 1e-5
@@ -25,7 +24,7 @@ Likelihood = Callable[[Tensor, Tensor], Tensor]
 
 
 def prepared(
-    model: PixelCNN | VAE, params: NetworkParams, key: Key, images: np.ndarray
+    model: PixelCNN | VAE, params: ModelParams, key: Key, images: np.ndarray
 ) -> tuple[TorchNetwork, Tensor, Tensor]:
     """The PyTorch network, the levels [N, C, H, W] and the noise that it takes, [N, num_latents].
 

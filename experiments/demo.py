@@ -17,7 +17,6 @@ import tyro
 
 from experiments import curvature, curvature_page, likelihoods, train
 from experiments import old_report as report
-from experiments.architectures import GLOWS
 from experiments.command_line import run
 from experiments.curvature import CurvatureConfig
 from experiments.likelihood_page import in_words, sections, summary
@@ -26,6 +25,7 @@ from experiments.old_report import Section
 from experiments.presets import PRESETS
 from experiments.report.trained import load_flow
 from glowjax.data import bundled
+from glowjax.models.configs import GLOWS
 
 OUT_DISTS = ("mnist:train",)
 WATCHED = (*OUT_DISTS, "noise", "constant")

@@ -20,12 +20,12 @@ from experiments import (
     spectrum,
     train,
 )
-from experiments.architectures import GLOWS
 from experiments.command_line import command, train_command
 from experiments.pairs import Pair, PaperConfig, Watched
 from experiments.presets import PRESETS, TrainConfig, adapted
 from experiments.stages import Stage
 from glowjax.data import load, splits
+from glowjax.models.configs import GLOWS
 
 
 def stages(pair: Pair, watched: Watched, config: PaperConfig) -> dict[str, Stage]:

@@ -7,7 +7,7 @@ from typing import Literal, cast
 import optax
 import tyro
 
-from experiments.architectures import GlowConfig, ModelConfig, PixelCNNConfig, VAEConfig
+from glowjax.models import GlowConfig, ModelConfig, PixelCNNConfig, VAEConfig
 from glowjax.train import make_optimizer
 
 

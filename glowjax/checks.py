@@ -1,27 +1,35 @@
-"""Checks of what users pass in: InputError, "did you mean" suggestions, counts, images and folders."""
+"""Checks of what users pass in: InputError, "did you mean" suggestions, counts, arrays, images and folders.
+
+A public function checks and converts its arguments once, with at most a few lines of these; private code trusts them.
+"""
 
 import difflib
 import numbers
 import tempfile
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+
+SIMILAR = 0.6
+"""A known name is suggested from this similarity on, on the scale of `difflib`: 1 for equal words."""
 
 
 class InputError(ValueError):
-    """Bad input, told in one sentence: what came, what was expected, what to do.
+    """Invalid user input; the message says what was given, what was expected and how to fix it.
 
-    The experiments print the sentence and exit with status 2; in the library it is an ordinary ValueError.
+    The experiments print the message and exit with status 2; in the library it is an ordinary ValueError.
     """
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """An InputError for a name that is not among the known ones; it suggests the nearest."""
+    """An InputError for a name that is not among the known ones; it suggests the nearest if one is similar."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=SIMILAR)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     return InputError(f"Unknown {kind} '{name}'{hint} Known: {', '.join(names)}.")
 
@@ -63,6 +71,59 @@ def check_images(images: np.ndarray | jax.Array, name: str = "The images", batch
     )
 
 
+def as_array(name: str, value: Any) -> jax.Array | np.ndarray:
+    """`value` as an array that JAX reads correctly: a JAX array as it is, a NumPy array as `native_array` gives it.
+
+    Raises InputError for anything else, such as a list, and for arrays that hold no numbers.
+    """
+    if isinstance(value, jax.Array):
+        return value
+    if not isinstance(value, np.ndarray | np.generic):
+        raise InputError(
+            f"{name} must be a NumPy or JAX array, but is a {type(value).__name__}; convert it with numpy.asarray."
+        )
+    array = native_array(value, name)
+    if not (jnp.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
+        raise InputError(f"{name} must hold numbers, but its dtype is {array.dtype}.")
+    return array
+
+
+def as_images(images: Any) -> jax.Array | np.ndarray:
+    """`images` as `as_array` gives them, checked by `check_images`."""
+    images = as_array("images", images)
+    check_images(images)
+    return images
+
+
+def as_grey_levels(x: Any) -> jax.Array | np.ndarray:
+    """`x` as `as_array` gives it. Raises InputError unless it is floating-point [..., H, W, C].
+
+    Warns if all values lie in [0, 1]: the unit is grey levels. Only arrays in the CPU's memory are looked at.
+    """
+    x = as_array("x", x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise InputError(
+            f"A density needs floating-point grey levels, but x is {x.dtype}; "
+            "call dequantize(key, images), or log_likelihood for 8-bit images."
+        )
+    if x.ndim < 3:
+        raise InputError(f"x must be an array [..., H, W, C], but its shape is {list(x.shape)}.")
+    if x.size and _is_in_cpu_memory(x) and np.min(x) >= 0 and np.max(x) <= 1:
+        warnings.warn(
+            "All values of x lie in [0, 1], but the unit of a model is grey levels in [0, 256); multiply images that "
+            "were scaled to [0, 1] by 255.",
+            stacklevel=4,
+        )
+    return x
+
+
+def _is_in_cpu_memory(x: jax.Array | np.ndarray) -> bool:
+    """Whether the values of `x` can be read without a copy from an accelerator."""
+    if isinstance(x, np.ndarray):
+        return True
+    return not isinstance(x, jax.core.Tracer) and all(device.platform == "cpu" for device in x.devices())
+
+
 def _range(images: np.ndarray | jax.Array) -> str:
     """The range of concrete numbers, for a message; empty under a transformation and for anything else."""
     if isinstance(images, jax.core.Tracer) or images.size == 0 or not np.issubdtype(images.dtype, np.number):
@@ -73,10 +134,7 @@ def _range(images: np.ndarray | jax.Array) -> str:
 
 
 def writable_directory(directory: Path | str) -> Path:
-    """The absolute path of `directory`, created if need be and shown to be writable.
-
-    Raises InputError if it cannot be created or written.
-    """
+    """The absolute path of `directory`, which is created if need be. Raises InputError if it cannot be written."""
     path = Path(directory).expanduser().absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""From densities to probabilities of 8-bit images: bits per dimension, dequantisation, averages over its draws."""
+"""From densities to probabilities of 8-bit images: bits per dimension, dequantization, averages over its draws."""
 
 import math
 from typing import TypeVar
@@ -6,8 +6,9 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
-from glowjax.checks import check_images
+from glowjax.checks import as_images
 from glowjax.typing import Array, Continuous, Images, Key
 
 NUM_LEVELS = 256
@@ -24,22 +25,18 @@ def bits_per_dim(log_likelihood: ArrayT, num_dims: int) -> ArrayT:
 
 
 def dequantize(key: Key, images: Images) -> Continuous:
-    """Images [..., H, W, C] uint8 as float32 in [0, 256): each level k becomes k + u with u uniform on [0, 1).
-
-    Raises InputError unless `images` is uint8.
-    """
-    check_images(images)
-    levels = jnp.asarray(images).astype(jnp.float32)
+    """uint8 images [..., H, W, C] as float32 in [0, 256): each level k becomes k + u with u uniform on [0, 1)."""
+    levels = jnp.asarray(as_images(images)).astype(jnp.float32)
     noisy = levels + jax.random.uniform(key, levels.shape, levels.dtype)
     # 255 + 0.99999999 rounds to 256 in float32, which belongs to no level.
     return jnp.minimum(noisy, jnp.nextafter(levels + 1, levels))
 
 
 def quantize(x: Continuous) -> Images:
-    """The uint8 grey levels of `x` [..., H, W, C]: rounded down, as `dequantize` adds; what lies outside is clipped."""
+    """The uint8 grey levels of `x` [..., H, W, C], rounded down to undo `dequantize`; values outside are clipped."""
     return jnp.clip(jnp.floor(x), 0, NUM_LEVELS - 1).astype(jnp.uint8)
 
 
-def log_mean_exp(log_values: Array, axis: int = 0) -> Array:
+def log_mean_exp(log_values: Float[Array, "..."], axis: int = 0) -> Float[Array, "..."]:
     """Log of the mean of exp(log_values) along `axis`, without overflow."""
     return jax.nn.logsumexp(log_values, axis=axis) - math.log(log_values.shape[axis])

@@ -1,25 +1,31 @@
-"""Aliases with shapes and units, so that a signature says what an array means."""
+"""Array types with shapes, so that a signature says what an array means. Log-densities and log-dets are in nats."""
 
 from typing import Any, TypeAlias
 
 import jax
 import numpy as np
+from jaxtyping import Float, UInt8
+from jaxtyping import Key as TypedKey
 
 Array: TypeAlias = jax.Array
-Key: TypeAlias = jax.Array
+
+Key: TypeAlias = TypedKey[jax.Array, ""]
 """A typed key from `jax.random.key`."""
 
-Images: TypeAlias = jax.Array | np.ndarray
-"""[..., H, W, C] uint8 images, 256 grey levels."""
+Images: TypeAlias = UInt8[jax.Array | np.ndarray, "*batch H W C"]
+"""8-bit images: 256 grey levels."""
 
-Continuous: TypeAlias = jax.Array
-"""[..., H, W, C] real-valued images or activations; at the model's boundary in grey levels, [0, 256)."""
+Batch: TypeAlias = UInt8[jax.Array | np.ndarray, "N H W C"]
+"""A batch of 8-bit images, with exactly one leading axis."""
 
-Latents: TypeAlias = tuple[jax.Array, ...]
-"""One array [..., h, w, c] a scale, finest first; standard normal under a flow's base distribution."""
+Continuous: TypeAlias = Float[jax.Array, "*batch H W C"]
+"""Real-valued images or activations; at the boundary of a model they are in grey levels, [0, 256)."""
 
-LogDet: TypeAlias = jax.Array
-"""[...] log |det dy/dx| in nats, one number an image."""
+Latents: TypeAlias = tuple[Float[jax.Array, "*batch _ _ _"], ...]
+"""One array [..., h, w, c] per scale, finest first; standard normal under a flow's base distribution."""
+
+LogDet: TypeAlias = Float[jax.Array, "*batch"]
+"""log |det dy/dx|, one number per image."""
 
 Params: TypeAlias = Any
 """A pytree of learned arrays."""

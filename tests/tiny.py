@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from experiments.architectures import GlowConfig
 from experiments.presets import TrainConfig, TrainingConfig
+from glowjax.models import GlowConfig
 
 TINY = TrainConfig(
     in_dist="ramps",

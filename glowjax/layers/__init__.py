@@ -1,7 +1,7 @@
-"""Invertible layers, one a file; `base` states the contract."""
+"""Invertible layers, one per file; `base` states the contract."""
 
 from glowjax.layers.actnorm import ActNorm
-from glowjax.layers.base import Layer
+from glowjax.layers.base import Layer, Visit, visit
 from glowjax.layers.compose import Chain, Inverse, MultiScale
 from glowjax.layers.conv1x1 import Conv1x1, FullConv1x1
 from glowjax.layers.coupling import AdditiveCoupling, AffineCoupling
@@ -25,4 +25,6 @@ __all__ = [
     "Split",
     "SplitPrior",
     "Squeeze",
+    "Visit",
+    "visit",
 ]

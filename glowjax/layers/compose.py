@@ -2,14 +2,18 @@
 
 import dataclasses
 import functools
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from glowjax.checks import InputError
-from glowjax.layers.base import Layer
-from glowjax.typing import Array, Key, Latents, LogDet, Params
+from glowjax.layers.base import Layer, Visit, per_image, pull_back, visit
+from glowjax.layers.split import Split
+from glowjax.typing import Continuous, Key, Latents, LogDet, Params
+
+PLAIN_SPLIT = Split()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,20 +23,19 @@ class Chain:
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        """Raises InputError for a chain without layers; a list of them becomes a tuple."""
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
             raise InputError("A chain needs at least one layer, but got none.")
 
-    def init(self, key: Key, x: Array) -> Params:
-        """Each layer's arrays; a layer is initialised with what the layers before it make of `x`."""
+    def init(self, key: Key, x: Continuous) -> Params:
+        """Each layer's arrays; a layer is initialized with the output of the layers before it for `x`."""
         params = []
         for layer, layer_key in zip(self.layers, jax.random.split(key, len(self.layers)), strict=True):
             params.append(layer.init(layer_key, x))
             x, _ = layer.forward(params[-1], x)
         return tuple(params)
 
-    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+    def forward(self, params: Params, x: Continuous) -> tuple[Any, LogDet]:
         """The last layer's output and the sum of the log-determinants."""
         log_dets = []
         for layer, layer_params in zip(self.layers, params, strict=True):
@@ -40,7 +43,7 @@ class Chain:
             log_dets.append(log_det)
         return x, functools.reduce(jnp.add, log_dets)
 
-    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+    def inverse(self, params: Params, y: Any) -> tuple[Continuous, LogDet]:
         """The first layer's input and the sum of the inverses' log-determinants."""
         log_dets = []
         for layer, layer_params in zip(reversed(self.layers), reversed(params), strict=True):
@@ -48,73 +51,84 @@ class Chain:
             log_dets.append(log_det)
         return y, functools.reduce(jnp.add, log_dets)
 
+    def visit(self, params: Params, x: Continuous) -> Iterator[Visit]:
+        """See `glowjax.layers.base.visit`."""
+        for layer, layer_params in zip(self.layers, params, strict=True):
+            for step in visit(layer, layer_params, x):
+                yield step
+            x = step.y
+
+    def pull_back(
+        self, params: Params, y: Continuous, y_bar: Continuous, log_det_bar: LogDet
+    ) -> tuple[Continuous, Params, Continuous]:
+        """See `glowjax.layers.base.pull_back`; layer by layer, from the last to the first."""
+        gradients = []
+        for layer, layer_params in zip(reversed(self.layers), reversed(params), strict=True):
+            y, gradient, y_bar = pull_back(layer, layer_params, y, y_bar, log_det_bar)
+            gradients.append(gradient)
+        return y, tuple(reversed(gradients)), y_bar
+
 
 @dataclasses.dataclass(frozen=True)
 class Inverse:
-    """A layer turned round: `forward` is the wrapped layer's `inverse`, with the same params."""
+    """A layer with its directions swapped: `forward` is the wrapped layer's `inverse`, with the same params."""
 
     layer: Layer
 
-    def init(self, key: Key, x: Array) -> Params:
-        """The wrapped layer's arrays. A data-dependent layer is set as if `x` were its input, not its output.
-
-        Raises InputError where the wrapped layer changes the shape of `x`, so that `x` could not be its output.
-        """
+    def init(self, key: Key, x: Continuous) -> Params:
+        """The wrapped layer's arrays. A data-dependent layer is set as if `x` were its input, not its output."""
         y = jax.eval_shape(lambda: self.layer.forward(self.layer.init(key, x), x)[0])
         if jax.tree.map(jnp.shape, y) != x.shape:
             raise InputError(
-                f"An inverse is initialised with its own input, but the wrapped {type(self.layer).__name__} makes "
-                f"{jax.tree.map(jnp.shape, y)} of {x.shape}: initialise the layer itself, whose params serve both ways."
+                f"An inverse is initialized with its own input, but the wrapped {type(self.layer).__name__} makes "
+                f"{jax.tree.map(jnp.shape, y)} of {x.shape}: initialize the layer itself; its params serve both ways."
             )
         return self.layer.init(key, x)
 
-    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+    def forward(self, params: Params, x: Continuous) -> tuple[Continuous, LogDet]:
         """The wrapped layer's inverse."""
         return self.layer.inverse(params, x)
 
-    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+    def inverse(self, params: Params, y: Continuous) -> tuple[Continuous, LogDet]:
         """The wrapped layer's forward."""
         return self.layer.forward(params, y)
 
 
-class SplitLayer(Protocol):
-    """`SplitPrior` or `Split`: a layer whose output is the pair `(kept, latent)`."""
+class ByScale(NamedTuple):
+    """The forward pass of a `MultiScale`, one entry per scale, finest first.
 
-    def init(self, key: Key, x: Array) -> Params:
-        """Learned arrays for inputs like `x` [N, H, W, C]."""
-        ...
+    Attributes:
+        latents: the latents that leave at the scale.
+        steps: log-determinants of the scales' layers.
+        splits: log-determinants of the splits; zero at the last scale, which has none.
+    """
 
-    def forward(self, params: Params, x: Array) -> tuple[tuple[Array, Array], LogDet]:
-        """`(kept, latent)` and the log-determinant."""
-        ...
-
-    def inverse(self, params: Params, y: tuple[Array, Array]) -> tuple[Array, LogDet]:
-        """The image before the split and the log-determinant."""
-        ...
+    latents: Latents
+    steps: tuple[LogDet, ...]
+    splits: tuple[LogDet, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class MultiScale:
-    """The multi-scale architecture: after each scale but the last, a split lets half the channels go as a latent.
+    """The multi-scale architecture: after each scale except the last, half the channels leave as a latent.
 
-    Latents are a tuple, one array a scale, finest first. `params` is {"scales": (...), "splits": (...)}.
+    Latents are a tuple, one array per scale, finest first. `params` is {"scales": (...), "splits": (...)}.
 
     Attributes:
-        scales: one layer a scale, the first one nearest to the data.
-        split: the split after each scale but the last.
+        scales: one layer per scale, the first one nearest to the data.
+        split: the layer after each scale except the last, with the output `(kept, latent)`: `Split` or `SplitPrior`.
     """
 
     scales: tuple[Layer, ...]
-    split: SplitLayer
+    split: Layer = PLAIN_SPLIT
 
     def __post_init__(self) -> None:
-        """Raises InputError for no scales; a list of them becomes a tuple."""
         object.__setattr__(self, "scales", tuple(self.scales))
         if not self.scales:
             raise InputError("A multi-scale architecture needs at least one scale, but got none.")
 
-    def init(self, key: Key, x: Array) -> Params:
-        """Every scale's and split's arrays, each initialised with what comes before it makes of `x`."""
+    def init(self, key: Key, x: Continuous) -> Params:
+        """Every scale's and split's arrays, each initialized with the output of the part before it."""
         scales: list[Any] = []
         splits: list[Any] = []
         for scale, scale_key in zip(self.scales, jax.random.split(key, len(self.scales)), strict=True):
@@ -126,30 +140,26 @@ class MultiScale:
                 (x, _), _ = self.split.forward(splits[-1], x)
         return {"scales": tuple(scales), "splits": tuple(splits)}
 
-    def forward_by_scale(self, params: Params, x: Array) -> tuple[Latents, tuple[LogDet, ...]]:
-        """Latents and log-determinants, one of each a scale; a scale's split counts to the scale."""
-        latents, log_dets = [], []
+    def forward_by_scale(self, params: Params, x: Continuous) -> ByScale:
+        """Latents and log-determinants by scale."""
+        latents, steps, splits = [], [], []
         for index, (scale, scale_params) in enumerate(zip(self.scales, params["scales"], strict=True)):
             x, log_det = scale.forward(scale_params, x)
+            latent, split_log_det = x, jnp.zeros_like(log_det)
             if index < len(params["splits"]):
                 (x, latent), split_log_det = self.split.forward(params["splits"][index], x)
-                log_det += split_log_det
-            else:
-                latent = x
             latents.append(latent)
-            log_dets.append(log_det)
-        return tuple(latents), tuple(log_dets)
+            steps.append(log_det)
+            splits.append(split_log_det)
+        return ByScale(tuple(latents), tuple(steps), tuple(splits))
 
-    def forward(self, params: Params, x: Array) -> tuple[Latents, LogDet]:
+    def forward(self, params: Params, x: Continuous) -> tuple[Latents, LogDet]:
         """Latents, finest first, and the log-determinant."""
-        latents, log_dets = self.forward_by_scale(params, x)
-        return latents, jnp.sum(jnp.stack(log_dets), axis=0)
+        latents, steps, splits = self.forward_by_scale(params, x)
+        return latents, sum(map(jnp.add, steps, splits), per_image(0.0, x))
 
-    def inverse(self, params: Params, y: Latents) -> tuple[Array, LogDet]:
-        """The image [..., H, W, C] of the latents, and the inverse's log-determinant.
-
-        Raises InputError for another number of latents than scales.
-        """
+    def inverse(self, params: Params, y: Latents) -> tuple[Continuous, LogDet]:
+        """The image [..., H, W, C] of the latents, one per scale, and the inverse's log-determinant."""
         if len(y) != len(self.scales):
             raise InputError(f"A flow of {len(self.scales)} scales has as many latents, but got {len(y)}.")
         x, log_det = self.scales[-1].inverse(params["scales"][-1], y[-1])
@@ -158,3 +168,13 @@ class MultiScale:
             x, scale_log_det = self.scales[index].inverse(params["scales"][index], x)
             log_det += split_log_det + scale_log_det
         return x, log_det
+
+    def visit(self, params: Params, x: Continuous) -> Iterator[Visit]:
+        """See `glowjax.layers.base.visit`."""
+        for index, (scale, scale_params) in enumerate(zip(self.scales, params["scales"], strict=True)):
+            for step in visit(scale, scale_params, x):
+                yield step._replace(name=f"scale {index + 1}, {step.name}")
+            x = step.y
+            if index < len(params["splits"]):
+                (x, latent), log_det = self.split.forward(params["splits"][index], x)
+                yield Visit(f"scale {index + 1}, {type(self.split).__name__}", latent, log_det)

@@ -1,4 +1,4 @@
-"""Coupling layers: half the channels change, by an amount that a network reads off the other half."""
+"""Coupling layers: half the channels change, by an amount that a network computes from the other half."""
 
 import dataclasses
 from typing import cast
@@ -10,26 +10,23 @@ from jax.ad_checkpoint import checkpoint_name
 
 from glowjax.checks import InputError
 from glowjax.layers.base import per_image, soft_clip, sum_per_image
-from glowjax.typing import Array, Key, LogDet, Params
+from glowjax.typing import Array, Continuous, Key, LogDet, Params
 
 LOG_SCALE_BOUND = 2.0
-"""Bound on the raw log-scale h of sigmoid(h + 2): scales lie in (0.5, 0.982). Far from the data a conditioner's outputs
-are large; while the scale follows them, each coupling multiplies rounding errors by the size of the activations. With
-the bound at 4, noise did not come back from a trained model of 24 couplings in float32: whole grey levels were lost."""
+"""Default bound on the raw log-scale h of sigmoid(h + 2): scales lie in (0.5, 0.982).
 
+Without a bound, large conditioner outputs, as far from the data, amplify float32 rounding errors at every coupling.
+With the bound at 4, noise did not come back from a trained model of 24 couplings in float32: whole grey levels were lost."""
 
 LARGE_BOUND = 80.0
-"""Beyond it exp(-h) may overflow float32."""
+"""Beyond this bound exp(-h) may overflow float32."""
 
 CONDITIONED = "conditioned"
-"""What a conditioner's output is called in `jax.checkpoint` policies."""
+"""The name of a conditioner's output in `jax.checkpoint` policies."""
 
 
-def split_channels(x: Array) -> tuple[Array, Array]:
-    """The kept half `x_a` and the changed half `x_b` of the channels of `x` [..., H, W, C].
-
-    Raises InputError for an odd number of channels.
-    """
+def split_channels(x: Continuous) -> tuple[Continuous, Continuous]:
+    """The kept half `x_a` and the changed half `x_b` of the channels of `x` [..., H, W, C]; C must be even."""
     channels = x.shape[-1]
     if channels % 2:
         raise InputError(
@@ -38,12 +35,12 @@ def split_channels(x: Array) -> tuple[Array, Array]:
     return x[..., : channels // 2], x[..., channels // 2 :]
 
 
-def conditioned(conditioner: nn.Module, params: Params, x_a: Array, num_outputs: int) -> Array:
-    """What `conditioner` with its learned `params` reads off `x_a` [..., H, W, C]: [..., H, W, num_outputs]."""
+def apply_conditioner(conditioner: nn.Module, params: Params, x_a: Continuous, num_outputs: int) -> Continuous:
+    """The output [..., H, W, num_outputs] of `conditioner` with its learned `params` for `x_a` [..., H, W, C]."""
     return checkpoint_name(cast(Array, conditioner.apply({"params": params}, x_a, num_outputs)), CONDITIONED)
 
 
-def halves(raw: Array) -> tuple[Array, Array]:
+def halves(raw: Continuous) -> tuple[Continuous, Continuous]:
     """The two halves of a conditioner's output channels: shift and raw log-scale."""
     return raw[..., : raw.shape[-1] // 2], raw[..., raw.shape[-1] // 2 :]
 
@@ -53,26 +50,27 @@ class AffineCoupling:
     """y_b = (x_b + shift(x_a)) * sigmoid(h(x_a) + 2): the reference Glow's affine coupling (NVP), with a bounded h.
 
     Attributes:
-        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.networks.conditioners`.
-        log_scale_bound: the reference's h is free (infinity); see `LOG_SCALE_BOUND` for why it is not here.
+        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, such as those of
+            `glowjax.networks.conditioners`.
+        log_scale_bound: bound on h, see `LOG_SCALE_BOUND`; infinity for the reference's free h.
     """
 
     conditioner: nn.Module
     log_scale_bound: float = LOG_SCALE_BOUND
 
-    def init(self, key: Key, x: Array) -> Params:
+    def init(self, key: Key, x: Continuous) -> Params:
         """The conditioner's arrays for inputs like `x` [N, H, W, C]."""
         x_a, x_b = split_channels(x)
         return self.conditioner.init(key, x_a, 2 * x_b.shape[-1])["params"]
 
-    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+    def forward(self, params: Params, x: Continuous) -> tuple[Continuous, LogDet]:
         """The image with its second half of channels scaled and shifted, and the sum of the log-scales."""
         x_a, x_b = split_channels(x)
         shift, log_scale = self.shift_and_log_scale(params, x_a)
         y_b = (x_b + shift) * jnp.exp(log_scale)
         return jnp.concatenate([x_a, y_b], axis=-1), sum_per_image(log_scale)
 
-    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+    def inverse(self, params: Params, y: Continuous) -> tuple[Continuous, LogDet]:
         """The image before the coupling, and minus the sum of the log-scales."""
         y_a, y_b = split_channels(y)
         shift, logit = self._shift_and_logit(params, y_a)
@@ -80,17 +78,29 @@ class AffineCoupling:
         x_b = y_b * (1 + jnp.exp(-logit)) - shift
         return jnp.concatenate([y_a, x_b], axis=-1), -sum_per_image(self._log_sigmoid(logit))
 
-    def shift_and_log_scale(self, params: Params, x_a: Array) -> tuple[Array, Array]:
-        """What the kept half [..., H, W, C / 2] does to the other one: shift and log-scale, of its shape."""
+    def pull_back(
+        self, params: Params, y: Continuous, y_bar: Continuous, log_det_bar: LogDet
+    ) -> tuple[Continuous, Params, Continuous]:
+        """See `glowjax.layers.base.pull_back`; the network is evaluated once, because its input is kept."""
+        (y_a, y_b), (a_bar, b_bar) = split_channels(y), split_channels(y_bar)
+        (shift, log_scale), pull = jax.vjp(self.shift_and_log_scale, params, y_a)
+        x_b_bar = b_bar * jnp.exp(log_scale)  # from y_b = (x_b + shift) exp(log_scale)
+        log_scale_bar = b_bar * y_b + log_det_bar[..., None, None, None].astype(y_b.dtype)
+        params_bar, network_bar = pull((x_b_bar, log_scale_bar))
+        x = jnp.concatenate([y_a, y_b * jnp.exp(-log_scale) - shift], axis=-1)
+        return x, params_bar, jnp.concatenate([a_bar + network_bar, x_b_bar], axis=-1)
+
+    def shift_and_log_scale(self, params: Params, x_a: Continuous) -> tuple[Continuous, Continuous]:
+        """The shift and log-scale [..., H, W, C / 2] of the changed half, from the kept half."""
         shift, logit = self._shift_and_logit(params, x_a)
         return shift, self._log_sigmoid(logit)
 
-    def _shift_and_logit(self, params: Params, x_a: Array) -> tuple[Array, Array]:
-        shift, raw = halves(conditioned(self.conditioner, params, x_a, 2 * x_a.shape[-1]))
+    def _shift_and_logit(self, params: Params, x_a: Continuous) -> tuple[Continuous, Continuous]:
+        shift, raw = halves(apply_conditioner(self.conditioner, params, x_a, 2 * x_a.shape[-1]))
         return shift, soft_clip(raw, self.log_scale_bound) + 2
 
-    def _log_sigmoid(self, logit: Array) -> Array:
-        """Log sigmoid; of a bounded `logit` without the cases of `jax.nn.log_sigmoid`, which take longer."""
+    def _log_sigmoid(self, logit: Continuous) -> Continuous:
+        """Log sigmoid; for a bounded `logit` without the cases of `jax.nn.log_sigmoid`, which take longer."""
         if self.log_scale_bound > LARGE_BOUND:
             return jax.nn.log_sigmoid(logit)
         return -jnp.log1p(jnp.exp(-logit))
@@ -101,26 +111,38 @@ class AdditiveCoupling:
     """y_b = x_b + shift(x_a): volume preserving, log |det| = 0 (NICE; the couplings of a CV-Glow).
 
     Attributes:
-        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, from `glowjax.networks.conditioners`.
+        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, such as those of
+            `glowjax.networks.conditioners`.
     """
 
     conditioner: nn.Module
 
-    def init(self, key: Key, x: Array) -> Params:
+    def init(self, key: Key, x: Continuous) -> Params:
         """The conditioner's arrays for inputs like `x` [N, H, W, C]."""
         x_a, x_b = split_channels(x)
         return self.conditioner.init(key, x_a, x_b.shape[-1])["params"]
 
-    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
+    def forward(self, params: Params, x: Continuous) -> tuple[Continuous, LogDet]:
         """The image with its second half of channels shifted, and zero."""
         x_a, x_b = split_channels(x)
         return jnp.concatenate([x_a, x_b + self.shift(params, x_a)], axis=-1), per_image(0.0, x)
 
-    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
+    def inverse(self, params: Params, y: Continuous) -> tuple[Continuous, LogDet]:
         """The image before the coupling, and zero."""
         y_a, y_b = split_channels(y)
         return jnp.concatenate([y_a, y_b - self.shift(params, y_a)], axis=-1), per_image(0.0, y)
 
-    def shift(self, params: Params, x_a: Array) -> Array:
-        """What the kept half [..., H, W, C / 2] adds to the other one, of its shape."""
-        return conditioned(self.conditioner, params, x_a, x_a.shape[-1])
+    def pull_back(
+        self, params: Params, y: Continuous, y_bar: Continuous, log_det_bar: LogDet
+    ) -> tuple[Continuous, Params, Continuous]:
+        """See `glowjax.layers.base.pull_back`; the network is evaluated once, because its input is kept."""
+        del log_det_bar
+        (y_a, y_b), (a_bar, b_bar) = split_channels(y), split_channels(y_bar)
+        shift, pull = jax.vjp(self.shift, params, y_a)
+        params_bar, network_bar = pull(b_bar)
+        x = jnp.concatenate([y_a, y_b - shift], axis=-1)
+        return x, params_bar, jnp.concatenate([a_bar + network_bar, b_bar], axis=-1)
+
+    def shift(self, params: Params, x_a: Continuous) -> Continuous:
+        """The shift [..., H, W, C / 2] of the changed half, from the kept half."""
+        return apply_conditioner(self.conditioner, params, x_a, x_a.shape[-1])

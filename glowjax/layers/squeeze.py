@@ -4,20 +4,20 @@ import dataclasses
 
 from glowjax.checks import InputError
 from glowjax.layers.base import per_image
-from glowjax.typing import Array, Key, LogDet, Params
+from glowjax.typing import Continuous, Key, LogDet, Params
 
 
 @dataclasses.dataclass(frozen=True)
 class Squeeze:
     """[..., H, W, C] -> [..., H/2, W/2, 4C]: channel 4c + 2i + j holds pixel (i, j) of each 2 x 2 block."""
 
-    def init(self, key: Key, x: Array) -> Params:
-        """Nothing: this layer learns nothing."""
+    def init(self, key: Key, x: Continuous) -> Params:
+        """An empty dictionary: this layer learns nothing."""
         del key, x
         return {}
 
-    def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
-        """The squeezed image and zero. Raises InputError for an odd height or width."""
+    def forward(self, params: Params, x: Continuous) -> tuple[Continuous, LogDet]:
+        """The squeezed image and zero; height and width must be even."""
         del params
         *batch, height, width, channels = x.shape
         if height % 2 or width % 2:
@@ -30,8 +30,8 @@ class Squeeze:
         y = blocks.transpose(axes).reshape(*batch, height // 2, width // 2, 4 * channels)
         return y, per_image(0.0, x)
 
-    def inverse(self, params: Params, y: Array) -> tuple[Array, LogDet]:
-        """The image before squeezing, and zero. Raises InputError unless 4 divides the channels."""
+    def inverse(self, params: Params, y: Continuous) -> tuple[Continuous, LogDet]:
+        """The image before squeezing, and zero; the number of channels must be divisible by 4."""
         del params
         *batch, height, width, channels = y.shape
         if channels % 4:

@@ -1,6 +1,8 @@
-"""Models that assign a likelihood to an image, one family a file; `base` states what they share."""
+"""Models that assign a likelihood to an image, one family per file; `base` states the contract."""
 
-from glowjax.models.base import ImageModel, NetworkParams
+from glowjax.models.base import ImageModel, ModelParams
+from glowjax.models.configs import BuilderConfig, GlowConfig, ModelConfig, PixelCNNConfig, VAEConfig
+from glowjax.models.description import build, config_from, config_of, describe, likelihood, summarize, title
 from glowjax.models.flow import Flow, FlowParams, FlowTerms
 from glowjax.models.glow import cv_glow, nvp_glow
 from glowjax.models.pixelcnn import PixelCNN
@@ -9,16 +11,28 @@ from glowjax.models.vae import VAE, conv_vae
 
 __all__ = [
     "VAE",
+    "BuilderConfig",
     "Categorical",
     "Flow",
     "FlowParams",
     "FlowTerms",
+    "GlowConfig",
     "ImageModel",
     "LogisticMixture",
-    "NetworkParams",
+    "ModelConfig",
+    "ModelParams",
     "PixelCNN",
+    "PixelCNNConfig",
     "PixelDistribution",
+    "VAEConfig",
+    "build",
+    "config_from",
+    "config_of",
     "conv_vae",
     "cv_glow",
+    "describe",
+    "likelihood",
     "nvp_glow",
+    "summarize",
+    "title",
 ]

@@ -1,28 +1,36 @@
-"""What every generative model of images can do; training, evaluation, scores and experiments speak only to this."""
+"""The contract of generative models of images, which training, evaluation, scores and experiments rely on alone."""
 
-from typing import Protocol, runtime_checkable
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import flax.struct
 import jax
+import numpy as np
 
-from glowjax.checks import InputError
-from glowjax.typing import Array, Images, Key, Params
+from glowjax.checks import InputError, as_array, as_grey_levels, as_images, check_count
+from glowjax.likelihood import NUM_LEVELS
+from glowjax.typing import Array, Batch, Images, Key, Params
+
+MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
 
 @runtime_checkable
 class ImageModel(Protocol):
     """A model that assigns a likelihood to 8-bit images; frozen and hashable, with its learned arrays outside."""
 
-    def init(self, key: Key, images: Images) -> Params:
+    def init(self, key: Key, images: Batch) -> Params:
         """Learned arrays for uint8 images [N, H, W, C], whose statistics a data-dependent model uses."""
         ...
 
-    def log_likelihood(self, params: Params, key: Key, images: Images, num_draws: int = 1) -> Array:
+    def log_likelihood(self, params: Params, key: Key, images: Batch, num_draws: int = 1) -> Array:
         """Log P(image) in nats, [N]: exact, or a lower bound on average that tightens with `num_draws`."""
         ...
 
-    def loss(self, params: Params, key: Key, images: Images) -> Array:
-        """The scalar that training minimises, in bits per dimension."""
+    def loss(self, params: Params, key: Key, images: Batch) -> Array:
+        """The scalar that training minimizes, in bits per dimension."""
         ...
 
     def sample(self, params: Params, key: Key, num_images: int, temperature: float = 1.0) -> Images:
@@ -30,29 +38,95 @@ class ImageModel(Protocol):
         ...
 
 
-@flax.struct.dataclass
-class NetworkParams:
-    """The learned arrays of a model that is a network, with the shape of the images that they are for.
+class ModelParams(flax.struct.PyTreeNode, repr=False):
+    """The learned arrays of a model, with the shape of the images that they are for.
 
     Attributes:
-        network: a pytree.
+        arrays: the pytree of arrays, of the flow's layer or of the network.
         image_shape: (H, W, C); static, so that samples know their size and other shapes are refused.
     """
 
-    network: Params
+    arrays: Params
     image_shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
 
+    @property
+    def num_dims(self) -> int:
+        """Pixel values per image, H W C."""
+        return math.prod(self.image_shape)
 
-def check_shape(image_shape: tuple[int, int, int], shape: tuple[int, ...]) -> None:
-    """Raises InputError unless `shape` [..., H, W, C] ends in the model's `image_shape`."""
-    if tuple(shape[-3:]) != image_shape:
+    def __repr__(self) -> str:
+        num = sum(math.prod(getattr(leaf, "shape", ())) for leaf in jax.tree.leaves(self.arrays))
+        return f"{type(self).__name__}({num:,} params, {'x'.join(map(str, self.image_shape))})"
+
+
+def compiled(*static: str) -> Callable[[MethodT], MethodT]:
+    """Decorates a method of a model: its arguments are checked, and it is compiled for each shape of them.
+
+    The checks go by the arguments' names, see `DOORS`, and run before the method is traced, on the values themselves;
+    what the method itself raises, it raises while it is traced. `self` and the arguments that `static` names are
+    constants of the compiled function.
+    """
+
+    def decorate(method: MethodT) -> MethodT:
+        jitted = jax.jit(method, static_argnames=("self", *static))
+        signature = inspect.signature(method)
+
+        @functools.wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs).arguments
+            for name in given.keys() & DOORS.keys():
+                given[name] = DOORS[name](given["self"], given[name])
+            return jitted(**given)
+
+        return cast(MethodT, call)
+
+    return decorate
+
+
+def _images(model: Any, images: Any) -> Any:
+    images = as_images(images)
+    num_levels = getattr(model, "num_levels", NUM_LEVELS)
+    if (
+        num_levels < NUM_LEVELS
+        and not isinstance(images, jax.core.Tracer)
+        and (top := int(np.max(images))) >= num_levels
+    ):
         raise InputError(
-            f"This model was initialised for images of shape {list(image_shape)}, but got {list(shape)}; "
+            f"The images hold level {top}, but this model knows the levels 0 to {num_levels - 1}; quantize them "
+            f"to {num_levels} levels, or build the model with num_levels={NUM_LEVELS}."
+        )
+    return images
+
+
+def _temperature(model: Any, temperature: Any) -> Any:
+    if not isinstance(temperature, jax.core.Tracer) and not 0 <= temperature < math.inf:
+        raise InputError(f"temperature must be a number from 0 on, but is {temperature}; 1 samples from the model.")
+    return temperature
+
+
+def _count(name: str) -> Callable[[Any, Any], Any]:
+    def check(model: Any, value: Any) -> int:
+        check_count(name, value)
+        return int(value)
+
+    return check
+
+
+DOORS: dict[str, Callable[[Any, Any], Any]] = {
+    "images": _images,
+    "x": lambda model, x: as_grey_levels(x),
+    "latents": lambda model, latents: tuple(as_array("latents", z) for z in latents),
+    "num_draws": _count("num_draws"),
+    "num_images": _count("num_images"),
+    "temperature": _temperature,
+}
+"""The check and conversion of each argument of a compiled method, as functions of the model and the argument."""
+
+
+def check_shape(params: ModelParams, shape: tuple[int, ...]) -> None:
+    """Raises InputError unless `shape` [..., H, W, C] ends in the image shape of `params`."""
+    if tuple(shape[-3:]) != params.image_shape:
+        raise InputError(
+            f"This model was initialized for images of shape {list(params.image_shape)}, but got {list(shape)}; "
             "images are never resized, so train a model for that shape or choose other images."
         )
-
-
-def check_temperature(temperature: float) -> None:
-    """Raises InputError unless `temperature` is positive."""
-    if not isinstance(temperature, jax.core.Tracer) and not temperature > 0:
-        raise InputError(f"temperature must be positive, but is {temperature}; 1 draws from the model as it is.")

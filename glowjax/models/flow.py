@@ -1,52 +1,68 @@
-"""A normalising flow: a bijection to latents, and a standard normal over them."""
+"""A normalizing flow: a bijection to latents, with a standard normal density over them."""
 
 import dataclasses
 import functools
-import math
 from typing import NamedTuple
 
-import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
+from jax.scipy.stats import norm
+from jaxtyping import Float
 
-from glowjax.checks import InputError, check_count, check_images
-from glowjax.layers.base import sum_per_image
+from glowjax.checks import InputError, check_images
+from glowjax.layers.base import Layer, promote_dtypes, sum_per_image
 from glowjax.layers.compose import MultiScale
 from glowjax.likelihood import bits_per_dim, dequantize, log_mean_exp, quantize
-from glowjax.models.base import check_shape
-from glowjax.typing import Array, Continuous, Images, Key, Latents, Params
-
-LOG_2PI = math.log(2 * math.pi)
+from glowjax.models.base import ModelParams, check_shape, compiled
+from glowjax.typing import Array, Batch, Continuous, Images, Key, Latents
 
 
-@flax.struct.dataclass
-class FlowParams:
-    """A flow's learned arrays, with the shape of the images that they are for.
-
-    Attributes:
-        layer: the pytree of the flow's layer.
-        image_shape: (H, W, C); static, so that samples know their size and other shapes are refused.
-    """
-
-    layer: Params
-    image_shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
+class FlowParams(ModelParams, repr=False):
+    """The learned arrays of a flow's layer, with the shape of the images that they are for."""
 
 
 class FlowTerms(NamedTuple):
-    """The two parts of log p(x), in nats: `log_pz + log_det` is `log_prob`.
+    """The parts of log p(x) in nats, each [..., num_scales], finest scale first. All of them sum to log p(x).
 
     Attributes:
-        log_pz: [...], the log density of the latents.
-        log_det: [...], log |det dz/dx|, the volume term.
-        log_pz_by_scale: [..., num_scales], finest scale first.
-        log_det_by_scale: [..., num_scales], finest scale first; a scale's split counts to the scale.
+        log_pz_by_scale: log density of the latents that leave at the scale, under a standard normal.
+        steps_by_scale: log-det of the scale's own layers; at the finest scale it includes the pixel scaling.
+        splits_by_scale: log-det of the scale's split; zero at the last scale, which has none, and for plain splits.
     """
 
-    log_pz: Array
-    log_det: Array
-    log_pz_by_scale: Array
-    log_det_by_scale: Array
+    log_pz_by_scale: Float[Array, "*batch S"]
+    steps_by_scale: Float[Array, "*batch S"]
+    splits_by_scale: Float[Array, "*batch S"]
+
+    @property
+    def log_det_by_scale(self) -> Float[Array, "*batch S"]:
+        """Log |det dz/dx| by scale, each with its split."""
+        return self.steps_by_scale + self.splits_by_scale
+
+    @property
+    def prior_by_scale(self) -> Float[Array, "*batch S"]:
+        """Glow's prior by scale: log density of the channels that leave at a scale, given those that stay."""
+        return self.log_pz_by_scale + self.splits_by_scale
+
+    @property
+    def log_prob_by_scale(self) -> Float[Array, "*batch S"]:
+        """The contribution of each scale to log p(x)."""
+        return self.prior_by_scale + self.steps_by_scale
+
+    @property
+    def log_pz(self) -> Float[Array, "*batch"]:
+        """Log density of all latents."""
+        return self.log_pz_by_scale.sum(-1)
+
+    @property
+    def log_det(self) -> Float[Array, "*batch"]:
+        """Log |det dz/dx|, the volume term."""
+        return self.log_det_by_scale.sum(-1)
+
+    @property
+    def log_prob(self) -> Float[Array, "*batch"]:
+        """Log p(x): `log_pz + log_det`."""
+        return self.log_pz + self.log_det
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,159 +72,102 @@ class Flow:
     Satisfies `ImageModel`. Every method is compiled at its first call for a shape.
 
     Attributes:
-        layer: from x to latents, one array a scale; for a single scale, a `MultiScale` with one.
+        layer: maps x to latents. Any other layer than a `MultiScale` becomes the only scale of one.
     """
 
     layer: MultiScale
 
-    def __post_init__(self) -> None:
-        """Raises InputError for a layer that has no scales."""
-        if not hasattr(self.layer, "forward_by_scale"):
-            raise InputError(
-                f"A flow takes a MultiScale, but got a {type(self.layer).__name__}; for a single scale, "
-                "MultiScale((layer,), Split())."
-            )
+    def __init__(self, layer: Layer) -> None:
+        if not isinstance(layer, Layer):
+            raise InputError(f"A flow takes a layer, with init, forward and inverse, but got {layer!r}.")
+        object.__setattr__(self, "layer", layer if isinstance(layer, MultiScale) else MultiScale((layer,)))
 
-    def init(self, key: Key, images: Images) -> FlowParams:
-        """Learned arrays for images like `images`, uint8 [N, H, W, C]; ActNorms are set by these N images.
+    @compiled()
+    def init(self, key: Key, images: Batch) -> FlowParams:
+        """Learned arrays for uint8 images [N, H, W, C] like these; ActNorms are set by these N images.
 
-        Raises InputError for images that are not uint8 [N, H, W, C], or whose height, width or channels do not
-        suit the layers.
+        Raises InputError if the height, width or channels do not suit the layers.
         """
         check_images(images, batch=True)
+        noise_key, layer_key = jax.random.split(key)
         try:
-            return _init(self, key, images)
+            arrays = self.layer.init(layer_key, dequantize(noise_key, images))
         except InputError as error:
             raise InputError(f"Images {list(images.shape[1:])} do not suit this model. {error}") from error
+        return FlowParams(arrays, tuple(images.shape[1:]))
 
-    def log_prob(self, params: FlowParams, x: Continuous) -> Array:
+    @compiled()
+    def log_prob(self, params: FlowParams, x: Continuous) -> Float[Array, "*batch"]:
         """The log density of `x` [..., H, W, C], in nats over grey levels, [...].
 
-        It is computed in the dtype of `x` or in that of the params, whichever is the more precise. Raises InputError
-        for NaN, a dtype that is not floating, or a shape other than that of `init`'s images.
+        It is computed in the dtype of `x` or of the params, whichever is more precise. NaN in `x` gives NaN.
         """
-        terms = self.terms(params, x)
-        return terms.log_pz + terms.log_det
+        return self.terms(params, x).log_prob
 
+    @compiled()
     def terms(self, params: FlowParams, x: Continuous) -> FlowTerms:
-        """The parts of `log_prob`, summed and by scale. Raises InputError as `log_prob` does."""
-        check_continuous(params, x)
-        return _terms(self, params, x)
+        """The parts of `log_prob` by scale."""
+        check_shape(params, x.shape)
+        latents, steps, splits = self.layer.forward_by_scale(params.arrays, _as_precise(params, x))
+        log_pz = tuple(sum_per_image(norm.logpdf(z)) for z in latents)
+        return FlowTerms(*(jnp.stack(parts, axis=-1) for parts in (log_pz, steps, splits)))
 
+    @compiled()
     def encode(self, params: FlowParams, x: Continuous) -> Latents:
-        """The latents of `x` [..., H, W, C], finest scale first. Raises InputError as `log_prob` does."""
-        check_continuous(params, x)
-        return _encode(self, params, x)
+        """The latents of `x` [..., H, W, C], finest scale first."""
+        check_shape(params, x.shape)
+        return self.layer.forward(params.arrays, _as_precise(params, x))[0]
 
+    @compiled()
     def decode(self, params: FlowParams, latents: Latents) -> Continuous:
-        """The continuous images [..., H, W, C] of `latents`; undoes `encode`.
-
-        Raises InputError for latents of other shapes than `encode` gives.
-        """
-        expected = [z.shape[-3:] for z in _latent_shapes(self, params)]
-        if [z.shape[-3:] for z in latents] != expected:
+        """The continuous images [..., H, W, C] of `latents`, as `encode` gives them; undoes `encode`."""
+        expected, found = [z.shape for z in self._latent_shapes(params)], [z.shape[-3:] for z in latents]
+        if found != expected:
             raise InputError(
                 f"The latents of this model end in the shapes {expected}, but got {[z.shape for z in latents]}; "
                 "take them from encode."
             )
-        return _decode(self, params, latents)
+        return self.layer.inverse(params.arrays, tuple(_as_precise(params, z) for z in latents))[0]
 
-    def log_likelihood(self, params: FlowParams, key: Key, images: Images, num_draws: int = 1) -> Array:
-        """Log P(image) [...] of uint8 images [..., H, W, C], in nats: log-mean-exp over dequantisation draws.
+    @compiled("num_draws")
+    def log_likelihood(
+        self, params: FlowParams, key: Key, images: Images, num_draws: int = 1
+    ) -> Float[Array, "*batch"]:
+        """Log P(image) [...] of uint8 images [..., H, W, C], in nats: log-mean-exp over dequantization draws.
 
-        By Jensen's inequality a lower bound on average, which tightens as `num_draws` grows: compare data sets
-        with the same number. Raises InputError for images that are not uint8 or whose shape is not `init`'s.
+        By Jensen's inequality this is a lower bound on average, which tightens as `num_draws` grows: compare data sets
+        with the same number.
         """
-        check_images(images)
-        check_shape(params.image_shape, images.shape)
-        check_count("num_draws", num_draws)
-        return _log_likelihood(self, params, key, images, num_draws)
+        keys = jax.random.split(key, num_draws)
+        return log_mean_exp(jax.lax.map(lambda k: self.log_prob(params, dequantize(k, images)), keys))
 
-    def loss(self, params: FlowParams, key: Key, images: Images) -> Array:
-        """Mean bits per dimension of uint8 images [N, H, W, C], with one dequantisation draw."""
-        log_likelihood = self.log_likelihood(params, key, images)
-        return jnp.mean(bits_per_dim(log_likelihood, math.prod(params.image_shape)))
+    @compiled()
+    def loss(self, params: FlowParams, key: Key, images: Batch) -> Float[Array, ""]:
+        """Mean bits per dimension of uint8 images [N, H, W, C], with one dequantization draw."""
+        return jnp.mean(bits_per_dim(self.log_likelihood(params, key, images), params.num_dims))
 
-    def sample(self, params: FlowParams, key: Key, num_images: int, temperature: float = 1.0) -> Images:
-        """uint8 images [num_images, H, W, C], decoded from normal latents of standard deviation `temperature`.
-
-        Raises InputError for fewer than one image, or a temperature that is negative or no number.
-        """
+    @compiled("num_images")
+    def sample(self, params: FlowParams, key: Key, num_images: int, temperature: float | Array = 1.0) -> Images:
+        """uint8 images [num_images, H, W, C], decoded from normal latents of standard deviation `temperature`."""
         return quantize(self.sample_continuous(params, key, num_images, temperature))
 
-    def sample_continuous(self, params: FlowParams, key: Key, num_images: int, temperature: float = 1.0) -> Continuous:
-        """What `sample` rounds down and clips: [num_images, H, W, C] in grey levels, some outside [0, 256).
+    @compiled("num_images")
+    def sample_continuous(
+        self, params: FlowParams, key: Key, num_images: int, temperature: float | Array = 1.0
+    ) -> Continuous:
+        """Samples before `sample` rounds down and clips: [num_images, H, W, C], some values outside [0, 256)."""
+        shapes = [(num_images, *z.shape) for z in self._latent_shapes(params)]
+        keys = jax.random.split(key, len(shapes))
+        draws = tuple(temperature * jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
+        return self.decode(params, draws)
 
-        Raises as `sample` does.
-        """
-        check_count("num_images", num_images)
-        if not isinstance(temperature, jax.core.Tracer) and not temperature >= 0:
-            raise InputError(f"temperature must not be negative, but is {temperature}; 1 draws from the flow as it is.")
-        return _sample(self, params, key, num_images, temperature)
-
-
-def check_continuous(params: FlowParams, x: Continuous) -> None:
-    """Raises InputError unless `x` [..., H, W, C] is finite, floating and of the shape of the flow's images."""
-    check_shape(params.image_shape, x.shape)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise InputError(
-            f"A density needs floating-point grey levels, but x is {x.dtype}; "
-            "call dequantize(key, images), or log_likelihood for 8-bit images."
-        )
-    # NumPy, since under a jit even operations on known JAX arrays are traced.
-    if not isinstance(x, jax.core.Tracer) and not np.isfinite(np.asarray(x)).all():
-        bad = np.argwhere(~np.isfinite(np.asarray(x)))[0].tolist()
-        raise InputError(f"x holds NaN or infinity, first at index {bad}; grey levels must be finite.")
+    def _latent_shapes(self, params: FlowParams) -> tuple[jax.ShapeDtypeStruct, ...]:
+        """The latents of one image, without computing them."""
+        image = jax.ShapeDtypeStruct(params.image_shape, jnp.float32)
+        return jax.eval_shape(functools.partial(self.encode, params), image)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _init(flow: Flow, key: Key, images: Images) -> FlowParams:
-    noise_key, layer_key = jax.random.split(key)
-    layer_params = flow.layer.init(layer_key, dequantize(noise_key, images))
-    return FlowParams(layer_params, tuple(images.shape[1:]))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _terms(flow: Flow, params: FlowParams, x: Continuous) -> FlowTerms:
-    latents, log_dets = flow.layer.forward_by_scale(params.layer, as_precise(params, x))
-    log_pz_by_scale = jnp.stack([sum_per_image(-0.5 * (z**2 + LOG_2PI)) for z in latents], axis=-1)
-    log_det_by_scale = jnp.stack(log_dets, axis=-1)
-    return FlowTerms(log_pz_by_scale.sum(-1), log_det_by_scale.sum(-1), log_pz_by_scale, log_det_by_scale)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _encode(flow: Flow, params: FlowParams, x: Continuous) -> Latents:
-    return flow.layer.forward(params.layer, as_precise(params, x))[0]
-
-
-def _latent_shapes(flow: Flow, params: FlowParams) -> tuple[jax.ShapeDtypeStruct, ...]:
-    """What `encode` gives for one image, without computing it."""
-    image = jax.ShapeDtypeStruct(params.image_shape, jnp.float32)
-    return jax.eval_shape(functools.partial(_encode, flow), params, image)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _decode(flow: Flow, params: FlowParams, latents: Latents) -> Continuous:
-    return flow.layer.inverse(params.layer, tuple(as_precise(params, z) for z in latents))[0]
-
-
-def as_precise(params: FlowParams, x: Array) -> Array:
-    """`x` in the params' dtype, where that is the more precise."""
-    dtypes = [leaf.dtype for leaf in jax.tree.leaves(params.layer) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    return x.astype(jnp.result_type(x.dtype, *dtypes))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 4))
-def _log_likelihood(flow: Flow, params: FlowParams, key: Key, images: Images, num_draws: int) -> Array:
-    def one_draw(draw_key: Key) -> Array:
-        return flow.log_prob(params, dequantize(draw_key, images))
-
-    return log_mean_exp(jax.lax.map(one_draw, jax.random.split(key, num_draws)))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 3))
-def _sample(flow: Flow, params: FlowParams, key: Key, num_images: int, temperature: float) -> Continuous:
-    shapes = [(num_images, *z.shape) for z in _latent_shapes(flow, params)]
-    keys = jax.random.split(key, len(shapes))
-    latents = tuple(temperature * jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
-    return _decode(flow, params, latents)
+def _as_precise(params: FlowParams, x: Array) -> Array:
+    """`x` in the dtype of the params, if that is more precise."""
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(params.arrays) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    return x.astype(promote_dtypes(x.dtype, *dtypes))

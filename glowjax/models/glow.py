@@ -35,62 +35,68 @@ COMPUTE_DTYPES: tuple[ComputeDtype, ...] = (None, "bfloat16", "float32")
 def nvp_glow(
     num_scales: int,
     num_steps: int,
-    width: int,
+    width: int | None = None,
     *,
-    conditioner: str = "conv",
-    activation: Activation = nn.relu,
+    conditioner: str | nn.Module = "conv",
+    activation: Activation | str = "relu",
     compute_dtype: ComputeDtype = None,
     log_scale_bound: float = LOG_SCALE_BOUND,
-    memory: Memory = "store",
+    memory: Memory = "remat",
 ) -> Flow:
     """A Glow with affine couplings and conditional split priors (Kingma and Dhariwal 2018, figure 2).
 
     Args:
-        num_scales: scales; image height and width must be divisible by 2^num_scales.
-        num_steps: steps of flow (ActNorm, 1x1 convolution, coupling) a scale.
-        width: hidden features of the couplings' networks.
-        conditioner: "conv" for the reference's 3x3-1x1-3x3 network, "highway" for the paper's kind.
-        activation: of the couplings' networks, as `jax.nn.tanh`.
-        compute_dtype: of the couplings' networks; params, couplings and log-dets keep the dtype of the images.
-        log_scale_bound: on the couplings' raw log-scales, see `LOG_SCALE_BOUND`: a larger one fits better and inverts
-            less exactly.
-        memory: what the backward pass keeps, see `Repeat`.
-
-    Raises:
-        InputError: for counts or a bound that are not positive, or an unknown conditioner, compute dtype or memory
-            mode.
+        num_scales: number of scales; image height and width must be divisible by 2^num_scales.
+        num_steps: steps of flow (ActNorm, 1x1 convolution, coupling) per scale.
+        width: hidden features of the couplings' networks "conv" and "highway".
+        conditioner: "conv" for the reference's 3x3-1x1-3x3 network, "highway" for the paper's kind, or any linen module
+            that maps (x_a [..., H, W, C], num_outputs) to [..., H, W, num_outputs].
+        activation: activation of "conv" and "highway", as "tanh" or `jax.nn.tanh`.
+        compute_dtype: dtype inside "conv" and "highway"; params, couplings and log-dets keep the dtype of the images.
+        log_scale_bound: bound on the couplings' raw log-scales, see `LOG_SCALE_BOUND`: a larger one fits better and
+            inverts less exactly.
+        memory: what the backward pass stores, see `Repeat`; the default is the fastest on a CPU.
     """
     if not log_scale_bound > 0:
         raise InputError(f"log_scale_bound is {log_scale_bound}, but must be positive, as {LOG_SCALE_BOUND} or so.")
-    coupling = AffineCoupling(_conditioner(conditioner, width, activation, compute_dtype), log_scale_bound)
+    coupling = AffineCoupling(_network(conditioner, width, activation, compute_dtype), log_scale_bound)
     return _glow(num_scales, num_steps, coupling, SplitPrior(LinearConditioner()), memory)
 
 
 def cv_glow(
     num_scales: int,
     num_steps: int,
-    width: int,
+    width: int | None = None,
     *,
-    conditioner: str = "conv",
-    activation: Activation = nn.relu,
+    conditioner: str | nn.Module = "conv",
+    activation: Activation | str = "relu",
     compute_dtype: ComputeDtype = None,
-    memory: Memory = "store",
+    memory: Memory = "remat",
 ) -> Flow:
     """A Glow of constant volume: additive couplings and a fixed prior, so log |det dz/dx| is one number for all x.
 
-    Arguments and errors as for `nvp_glow`, but for the bound: there are no scales. ActNorm and 1x1
-    convolutions stay: their volume is constant, not unit.
+    The arguments are those of `nvp_glow`, except for the bound: there are no scales. ActNorm and 1x1 convolutions stay:
+    their volume is constant, not unit.
     """
-    coupling = AdditiveCoupling(_conditioner(conditioner, width, activation, compute_dtype))
+    coupling = AdditiveCoupling(_network(conditioner, width, activation, compute_dtype))
     return _glow(num_scales, num_steps, coupling, Split(), memory)
 
 
-def _conditioner(name: str, width: int, activation: Activation, compute_dtype: ComputeDtype) -> nn.Module:
-    if name not in CONDITIONERS:
-        raise unknown("conditioner", name, CONDITIONERS)
+def _network(
+    conditioner: str | nn.Module, width: int | None, activation: Activation | str, compute_dtype: ComputeDtype
+) -> nn.Module:
+    if isinstance(conditioner, nn.Module):
+        if width is not None or activation != "relu" or compute_dtype is not None:
+            raise InputError(
+                f"width, activation and compute_dtype belong to the conditioners {' and '.join(CONDITIONERS)}; give "
+                f"such options to {type(conditioner).__name__} itself."
+            )
+        return conditioner
+    if conditioner not in CONDITIONERS:
+        raise unknown("conditioner", conditioner, CONDITIONERS)
     if compute_dtype not in COMPUTE_DTYPES:
         raise unknown("compute dtype", str(compute_dtype), [name for name in COMPUTE_DTYPES if name])
-    return CONDITIONERS[name](width=width, activation=activation, compute_dtype=compute_dtype)
+    return CONDITIONERS[conditioner](width=width, activation=activation, compute_dtype=compute_dtype)
 
 
 def _glow(num_scales: int, num_steps: int, coupling: Layer, split: Split | SplitPrior, memory: Memory) -> Flow:

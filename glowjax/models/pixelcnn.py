@@ -7,19 +7,18 @@ reads the network's features and the channels before it. The network itself is i
 """
 
 import dataclasses
-import functools
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from glowjax.checks import InputError, check_count, check_images
 from glowjax.likelihood import bits_per_dim
-from glowjax.models.base import NetworkParams, check_shape, check_temperature
-from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
+from glowjax.models.base import ModelParams, check_shape, compiled
+from glowjax.models.pixels import SOFTMAX, PixelDistribution, scaled
 from glowjax.networks import gated
-from glowjax.typing import Array, Images, Key, Params
+from glowjax.typing import Array, Batch, Key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,81 +53,67 @@ class PixelCNN:
                 )
         check_count("head_width", self.width if self.head_width is None else self.head_width)
 
-    def init(self, key: Key, images: Images) -> NetworkParams:
-        """Learned arrays for images like `images`, uint8 [N, H, W, C]; their values are not used.
+    @property
+    def num_levels(self) -> int:
+        """The number of grey levels of a value."""
+        return self.pixels.num_levels
 
-        Every value starts uniform over the levels, or with the mixture that all-zero outputs mean. Raises InputError
-        for images that are not uint8 [N, H, W, C], or hold a level that the model does not have.
+    @compiled()
+    def init(self, key: Key, images: Batch) -> ModelParams:
+        """Learned arrays for uint8 images [N, H, W, C] like these; their values are not used.
+
+        Every value starts uniform over the levels, or with the mixture that all-zero outputs mean.
         """
         check_images(images, batch=True)
-        check_levels(images, self.pixels.num_levels)
-        network = _init(self, key, images.shape[-1])
-        return NetworkParams(network, tuple(images.shape[1:]))
+        num_channels = images.shape[-1]
+        layers_key, heads_key = jax.random.split(key)
+        sizes = [(self.entry_size, num_channels)] + [(self.kernel_size, self.width)] * (self.num_layers - 1)
+        layer_keys, head_keys = jax.random.split(layers_key, self.num_layers), jax.random.split(heads_key, num_channels)
+        head = (self.width, self.head_width or self.width, self.pixels.num_outputs)
+        arrays = {
+            "layers": [gated.init_layer(k, *size, self.width) for k, size in zip(layer_keys, sizes, strict=True)],
+            "heads": [gated.init_head(k, channel, *head) for channel, k in enumerate(head_keys)],
+        }
+        return ModelParams(arrays, tuple(images.shape[1:]))
 
-    def outputs(self, params: NetworkParams, x: Array) -> tuple[Array, ...]:
-        """What parametrises each channel's distribution, [N, H, W, num_outputs], for `x` [N, H, W, C] in [-1, 1].
+    def outputs(self, params: ModelParams, x: Float[Array, "N H W C"]) -> tuple[Float[Array, "N H W K"], ...]:
+        """The parameters of each channel's distribution, [N, H, W, num_outputs], for `x` [N, H, W, C] in [-1, 1].
 
-        The outputs at a pixel and channel depend only on what comes before them. Raises InputError for a shape other
-        than that of `init`'s images.
+        The outputs at a pixel and channel depend only on the values before them.
         """
-        check_shape(params.image_shape, x.shape)
-        return gated.outputs(params.network, jnp.moveaxis(x, -1, 0))
+        check_shape(params, x.shape)
+        return gated.outputs(params.arrays, jnp.moveaxis(x, -1, 0))
 
-    def log_likelihood(self, params: NetworkParams, key: Key, images: Images, num_draws: int = 1) -> Array:
-        """Log P(image) [N] in nats of uint8 images [N, H, W, C], exactly: neither noise nor `num_draws` play a part.
-
-        Raises InputError for images that are not uint8, of another shape than `init`'s, or with a level that the model
-        does not have.
-        """
-        del key
+    @compiled("num_draws")
+    def log_likelihood(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
+        """Log P(image) [N] in nats of uint8 images [N, H, W, C]; exact, so `key` and `num_draws` have no effect."""
+        del key, num_draws
         check_images(images, batch=True)
-        check_shape(params.image_shape, images.shape)
-        check_levels(images, self.pixels.num_levels)
-        check_count("num_draws", num_draws)
-        return _log_likelihood(self, params, jnp.asarray(images))
+        check_shape(params, images.shape)
+        levels = jnp.moveaxis(images, -1, 0)
+        outputs = gated.outputs(params.arrays, scaled(levels, self.num_levels))
+        values = [self.pixels.log_prob(output, level) for output, level in zip(outputs, levels, strict=True)]
+        return jnp.sum(jnp.stack(values), axis=(0, -2, -1))
 
-    def loss(self, params: NetworkParams, key: Key, images: Images) -> Array:
+    @compiled()
+    def loss(self, params: ModelParams, key: Key, images: Batch) -> Float[Array, ""]:
         """Mean bits per dimension of uint8 images [N, H, W, C]."""
-        log_likelihood = self.log_likelihood(params, key, images)
-        return jnp.mean(bits_per_dim(log_likelihood, math.prod(params.image_shape)))
+        return jnp.mean(bits_per_dim(self.log_likelihood(params, key, images), params.num_dims))
 
-    def sample(self, params: NetworkParams, key: Key, num_images: int, temperature: float = 1.0) -> Images:
+    @compiled("num_images")
+    def sample(self, params: ModelParams, key: Key, num_images: int, temperature: float | Array = 1.0) -> Batch:
         """uint8 images [num_images, H, W, C], value by value: an image takes about the work of one likelihood.
 
         Every activation is computed once and kept while a later one needs it: of each layer some rows for the vertical
-        stack, some pixels for the horizontal one. The draw of value n uses `key` folded with n.
-
-        Raises InputError for fewer than one image, or a temperature that is not positive.
+        stack, some pixels for the horizontal one. The draw of value n uses `key` folded with n. At temperature 0 the
+        most probable value is taken.
         """
-        check_count("num_images", num_images)
-        check_temperature(temperature)
         return _sample(self, params, key, num_images, temperature)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2))
-def _init(model: PixelCNN, key: Key, num_channels: int) -> Params:
-    layers_key, heads_key = jax.random.split(key)
-    sizes = [(model.entry_size, num_channels)] + [(model.kernel_size, model.width)] * (model.num_layers - 1)
-    layer_keys, head_keys = jax.random.split(layers_key, model.num_layers), jax.random.split(heads_key, num_channels)
-    head = (model.width, model.head_width or model.width, model.pixels.num_outputs)
-    return {
-        "layers": [gated.init_layer(k, *size, model.width) for k, size in zip(layer_keys, sizes, strict=True)],
-        "heads": [gated.init_head(k, channel, *head) for channel, k in enumerate(head_keys)],
-    }
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _log_likelihood(model: PixelCNN, params: NetworkParams, images: Images) -> Array:
-    levels = jnp.moveaxis(images, -1, 0)
-    outputs = gated.outputs(params.network, scaled(levels, model.pixels.num_levels))
-    values = [model.pixels.log_prob(output, level) for output, level in zip(outputs, levels, strict=True)]
-    return jnp.sum(jnp.stack(values), axis=(0, -2, -1))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 3))
-def _sample(model: PixelCNN, params: NetworkParams, key: Key, num_images: int, temperature: float) -> Images:
+def _sample(model: PixelCNN, params: ModelParams, key: Key, num_images: int, temperature: float | Array) -> Batch:
     height, width, num_channels = params.image_shape
-    layers, heads = params.network["layers"], params.network["heads"]
+    layers, heads = params.arrays["layers"], params.arrays["heads"]
     rows_kept = [layer["vertical"].shape[0] - 1 for layer in layers]
     inputs = [layer["vertical"].shape[2] for layer in layers]
 

@@ -9,11 +9,10 @@ from typing import Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from glowjax.checks import InputError, check_count
 from glowjax.likelihood import NUM_LEVELS
-from glowjax.typing import Array, Images, Key
+from glowjax.typing import Array, Key
 
 MIN_LOG_SCALE = -7.0
 """Of a logistic, whose unit is half the range of levels: a tenth of a level of 256, narrower than any bin needs."""
@@ -36,7 +35,7 @@ class PixelDistribution(Protocol):
         """Log P(level) in nats, [...], of whole-numbered `levels` [...] under `outputs` [..., num_outputs]."""
         ...
 
-    def sample(self, key: Key, outputs: Array, temperature: float = 1.0) -> Array:
+    def sample(self, key: Key, outputs: Array, temperature: float | Array = 1.0) -> Array:
         """Levels [...], int32, drawn under `outputs` [..., num_outputs]."""
         ...
 
@@ -65,7 +64,7 @@ class Categorical:
         chosen = jnp.take_along_axis(outputs, levels[..., None].astype(jnp.int32), axis=-1)[..., 0]
         return chosen - jax.nn.logsumexp(outputs, axis=-1)
 
-    def sample(self, key: Key, outputs: Array, temperature: float = 1.0) -> Array:
+    def sample(self, key: Key, outputs: Array, temperature: float | Array = 1.0) -> Array:
         """Levels [...], drawn with probabilities softmax(outputs / temperature)."""
         return jax.random.categorical(key, outputs / temperature).astype(jnp.int32)
 
@@ -114,7 +113,7 @@ class LogisticMixture:
         )
         return jax.nn.logsumexp(log_weights + log_mass, axis=0)
 
-    def sample(self, key: Key, outputs: Array, temperature: float = 1.0) -> Array:
+    def sample(self, key: Key, outputs: Array, temperature: float | Array = 1.0) -> Array:
         """Levels [...]: a component is drawn, then its logistic with its scale times `temperature`."""
         component_key, value_key = jax.random.split(key)
         log_weights, means, log_scales = self._parts(outputs)
@@ -128,18 +127,6 @@ class LogisticMixture:
 def scaled(levels: Array, num_levels: int) -> Array:
     """Levels 0 .. num_levels - 1 as float32 from -1 to 1."""
     return levels.astype(jnp.float32) * (2 / max(1, num_levels - 1)) - 1
-
-
-def check_levels(images: Images, num_levels: int) -> None:
-    """Raises InputError where known `images` hold a level that the model does not have."""
-    if num_levels == NUM_LEVELS or isinstance(images, jax.core.Tracer):
-        return
-    highest = int(np.max(images))
-    if highest >= num_levels:
-        raise InputError(
-            f"The images hold level {highest}, but this model knows the levels 0 to {num_levels - 1}; quantise them "
-            f"to {num_levels} levels, or build the model with num_levels={NUM_LEVELS}."
-        )
 
 
 def _check_levels(num_levels: int) -> None:

@@ -9,23 +9,22 @@ and the middle rises with K (Burda, Grosse and Salakhutdinov 2016, theorem 1).
 """
 
 import dataclasses
-import functools
 import math
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.scipy.stats import norm
+from jaxtyping import Float
 
 from glowjax.checks import InputError, check_count, check_images
 from glowjax.likelihood import bits_per_dim, log_mean_exp
-from glowjax.models.base import NetworkParams, check_shape, check_temperature
-from glowjax.models.pixels import SOFTMAX, PixelDistribution, check_levels, scaled
+from glowjax.models.base import ModelParams, check_shape, compiled
+from glowjax.models.pixels import SOFTMAX, PixelDistribution, scaled
 from glowjax.networks.autoencoder import Decoder, Encoder
 from glowjax.stats import Estimate
-from glowjax.typing import Array, Images, Key
-
-LOG_2PI = math.log(2 * math.pi)
+from glowjax.typing import Array, Batch, Key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,49 +47,67 @@ class VAE:
         """Raises InputError for a number of latents that is not positive."""
         check_count("num_latents", self.num_latents)
 
-    def init(self, key: Key, images: Images) -> NetworkParams:
-        """Learned arrays for images like `images`, uint8 [N, H, W, C]; their values are not used.
+    @property
+    def num_levels(self) -> int:
+        """The number of grey levels of a value."""
+        return self.pixels.num_levels
 
-        Raises InputError for images that are not uint8 [N, H, W, C], hold a level that the model does not have, or
-        whose height or width is not divisible by 4, with the networks of `conv_vae`.
+    @compiled()
+    def init(self, key: Key, images: Batch) -> ModelParams:
+        """Learned arrays for uint8 images [N, H, W, C] like these; their values are not used.
+
+        With the networks of `conv_vae`, height and width must be divisible by 4.
         """
         check_images(images, batch=True)
-        check_levels(images, self.pixels.num_levels)
         image_shape = tuple(images.shape[1:])
-        return NetworkParams(_init(self, key, image_shape), image_shape)
+        encoder_key, decoder_key = jax.random.split(key)
+        x, latents = jnp.zeros((1, *image_shape)), jnp.zeros((1, self.num_latents))
+        arrays = {
+            "encoder": self.encoder.init(encoder_key, x, self.num_latents),
+            "decoder": self.decoder.init(decoder_key, latents, image_shape, self.pixels.num_outputs),
+        }
+        return ModelParams(arrays, image_shape)
 
-    def log_weights(self, params: NetworkParams, key: Key, images: Images, num_draws: int) -> Array:
+    @compiled("num_draws")
+    def log_weights(self, params: ModelParams, key: Key, images: Batch, num_draws: int) -> Float[Array, "K N"]:
         """Log w [num_draws, N] in nats of uint8 images [N, H, W, C], each draw with latents of its own.
 
-        One draw at a time is in memory. Raises InputError for images that are not uint8, of another shape than
-        `init`'s, or with a level that the model does not have, and for fewer than one draw.
+        One draw at a time is in memory.
         """
         check_images(images, batch=True)
-        check_shape(params.image_shape, images.shape)
-        check_levels(images, self.pixels.num_levels)
-        check_count("num_draws", num_draws)
-        return _log_weights(self, params, key, jnp.asarray(images), num_draws)
+        check_shape(params, images.shape)
+        levels = jnp.asarray(images)
+        mean, log_scale = self._posterior(params, levels)
 
-    def elbo(self, params: NetworkParams, key: Key, images: Images, num_draws: int = 1) -> Array:
-        """The evidence lower bound [N] in nats, averaged over `num_draws`. Raises as `log_weights` does."""
+        def one_draw(draw_key: Key) -> Float[Array, " N"]:
+            latents = mean + jnp.exp(log_scale) * jax.random.normal(draw_key, mean.shape)
+            outputs = self._decode(params, latents)
+            log_likelihood = self.pixels.log_prob(outputs, levels).sum(axis=(-3, -2, -1))
+            log_prior, log_posterior = norm.logpdf(latents), norm.logpdf(latents, mean, jnp.exp(log_scale))
+            return log_likelihood + log_prior.sum(axis=-1) - log_posterior.sum(axis=-1)
+
+        keys = jax.random.split(key, num_draws)
+        return one_draw(keys[0])[None] if num_draws == 1 else jax.lax.map(one_draw, keys)
+
+    @compiled("num_draws")
+    def elbo(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
+        """The evidence lower bound [N] in nats, averaged over `num_draws`."""
         return jnp.mean(self.log_weights(params, key, images, num_draws), axis=0)
 
-    def log_likelihood(self, params: NetworkParams, key: Key, images: Images, num_draws: int = 1) -> Array:
+    @compiled("num_draws")
+    def log_likelihood(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
         """The importance-weighted log P(image) [N] in nats; with one draw, a draw of the ELBO.
 
         A lower bound on average, which rises with `num_draws`: compare image sets with the same number, a thousand to
-        come near log P(image). Raises as `log_weights` does.
+        come near log P(image).
         """
         return log_mean_exp(self.log_weights(params, key, images, num_draws))
 
-    def log_likelihood_estimate(
-        self, params: NetworkParams, key: Key, images: Images, num_draws: int = 1_000
-    ) -> Estimate:
+    def log_likelihood_estimate(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1_000) -> Estimate:
         """`log_likelihood` with its standard error over draws: [N] each, in nats.
 
-        The error is that of the logarithm of a mean, to first order. Where few weights dominate, both it and the
-        estimate are too low: see whether the estimate still rises with `num_draws`. Raises as `log_weights` does, or
-        for fewer than two draws.
+        The error is that of the logarithm of a mean, to first order. If few weights dominate, both the error and the
+        estimate are too low: check whether the estimate still rises with `num_draws`.
         """
         if num_draws < 2:
             raise InputError(f"num_draws is {num_draws}; a standard error needs at least 2: try 1,000.")
@@ -99,18 +116,26 @@ class VAE:
         relative = jnp.exp(log_weights - mean)
         return Estimate(mean, jnp.std(relative, axis=0, ddof=1) / math.sqrt(num_draws), num_draws)
 
-    def loss(self, params: NetworkParams, key: Key, images: Images) -> Array:
+    @compiled()
+    def loss(self, params: ModelParams, key: Key, images: Batch) -> Float[Array, ""]:
         """Minus the ELBO of uint8 images [N, H, W, C] with one draw, in bits per dimension."""
-        return jnp.mean(bits_per_dim(self.elbo(params, key, images), math.prod(params.image_shape)))
+        return jnp.mean(bits_per_dim(self.elbo(params, key, images), params.num_dims))
 
-    def sample(self, params: NetworkParams, key: Key, num_images: int, temperature: float = 1.0) -> Images:
-        """uint8 images [num_images, H, W, C]: latents of standard deviation `temperature`, then levels given them.
+    @compiled("num_images")
+    def sample(self, params: ModelParams, key: Key, num_images: int, temperature: float | Array = 1.0) -> Batch:
+        """uint8 images [num_images, H, W, C]: latents of standard deviation `temperature`, then levels given them."""
+        latents_key, pixels_key = jax.random.split(key)
+        latents = temperature * jax.random.normal(latents_key, (num_images, self.num_latents))
+        return self.pixels.sample(pixels_key, self._decode(params, latents)).astype(jnp.uint8)
 
-        Raises InputError for fewer than one image, or a temperature that is not positive.
-        """
-        check_count("num_images", num_images)
-        check_temperature(temperature)
-        return _sample(self, params, key, num_images, temperature)
+    def _posterior(self, params: ModelParams, levels: Array) -> tuple[Float[Array, "N K"], Float[Array, "N K"]]:
+        """Mean and log-scale of the latents given the levels [N, H, W, C]."""
+        x = scaled(levels, self.num_levels)
+        return cast(Any, self.encoder.apply(params.arrays["encoder"], x, self.num_latents))
+
+    def _decode(self, params: ModelParams, latents: Float[Array, "N K"]) -> Float[Array, "N H W C O"]:
+        decoder, num_outputs = params.arrays["decoder"], self.pixels.num_outputs
+        return cast(Any, self.decoder.apply(decoder, latents, params.image_shape, num_outputs))
 
 
 def conv_vae(num_latents: int, width: int, *, pixels: PixelDistribution = SOFTMAX) -> VAE:
@@ -120,54 +145,6 @@ def conv_vae(num_latents: int, width: int, *, pixels: PixelDistribution = SOFTMA
         num_latents: dimensions of the latent vector.
         width: features of the networks at full size, twice as many at a quarter of height and width.
         pixels: the distribution of a value.
-
-    Raises:
-        InputError: for a size that is not positive.
     """
     check_count("width", width)
     return VAE(num_latents, Encoder(width), Decoder(width), pixels)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 2))
-def _init(model: VAE, key: Key, image_shape: tuple[int, int, int]) -> dict[str, Any]:
-    encoder_key, decoder_key = jax.random.split(key)
-    x, latents = jnp.zeros((1, *image_shape)), jnp.zeros((1, model.num_latents))
-    return {
-        "encoder": model.encoder.init(encoder_key, x, model.num_latents),
-        "decoder": model.decoder.init(decoder_key, latents, image_shape, model.pixels.num_outputs),
-    }
-
-
-def _log_normal(x: Array, mean: Array | float, log_scale: Array | float) -> Array:
-    """[N] log density of rows of `x` [N, K]."""
-    return jnp.sum(-0.5 * (((x - mean) * jnp.exp(-log_scale)) ** 2 + LOG_2PI) - log_scale, axis=-1)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 4))
-def _log_weights(model: VAE, params: NetworkParams, key: Key, images: Array, num_draws: int) -> Array:
-    x = scaled(images, model.pixels.num_levels)
-    posterior: Any = model.encoder.apply(params.network["encoder"], x, model.num_latents)
-    mean, log_scale = posterior
-
-    def one_draw(draw_key: Key) -> Array:
-        latents = mean + jnp.exp(log_scale) * jax.random.normal(draw_key, mean.shape)
-        outputs = _decode(model, params, latents)
-        log_likelihood = model.pixels.log_prob(outputs, images).sum(axis=(-3, -2, -1))
-        return log_likelihood + _log_normal(latents, 0.0, 0.0) - _log_normal(latents, mean, log_scale)
-
-    keys = jax.random.split(key, num_draws)
-    return one_draw(keys[0])[None] if num_draws == 1 else jax.lax.map(one_draw, keys)
-
-
-def _decode(model: VAE, params: NetworkParams, latents: Array) -> Array:
-    """[N, H, W, C, num_outputs]."""
-    decoder = params.network["decoder"]
-    outputs: Any = model.decoder.apply(decoder, latents, params.image_shape, model.pixels.num_outputs)
-    return outputs
-
-
-@functools.partial(jax.jit, static_argnums=(0, 3))
-def _sample(model: VAE, params: NetworkParams, key: Key, num_images: int, temperature: float) -> Images:
-    latents_key, pixels_key = jax.random.split(key)
-    latents = temperature * jax.random.normal(latents_key, (num_images, model.num_latents))
-    return model.pixels.sample(pixels_key, _decode(model, params, latents)).astype(jnp.uint8)

@@ -16,14 +16,42 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from glowjax.checks import check_count
+from glowjax.checks import InputError, check_count, unknown
 from glowjax.networks.convolution import convolve, feature_axis, pixel_axes
 from glowjax.networks.normalization import normalizer
+from glowjax.references import reference, resolve
 from glowjax.typing import Array
 
 Activation = Callable[[Array], Array]
 
 ACTIVATIONS: dict[str, Activation] = {"relu": jax.nn.relu, "tanh": jax.nn.tanh, "swish": jax.nn.swish}
+"""The activations that have a name of their own; any other goes by "package.module:function"."""
+
+
+def activation_name(activation: Activation | str) -> Activation | str:
+    """The name of an activation, so that modules which have it can be pickled and described.
+
+    A function that cannot be imported by name, such as a lambda, stays as it is. Raises InputError for an unknown name.
+    """
+    if isinstance(activation, str):
+        if activation not in ACTIVATIONS and not callable(resolve(activation) if ":" in activation else None):
+            raise unknown("activation", activation, ACTIVATIONS)
+        return activation
+    for name, function in ACTIVATIONS.items():
+        if function is activation:
+            return name
+    try:
+        return reference(activation)
+    except InputError:
+        return activation
+
+
+def activation_function(activation: Activation | str) -> Activation:
+    """The function of an activation that `activation_name` named."""
+    if not isinstance(activation, str):
+        return activation
+    return ACTIVATIONS[activation] if activation in ACTIVATIONS else resolve(activation)
+
 
 ComputeDtype: TypeAlias = str | None
 """What a conditioner computes in: "bfloat16", "float32" or, by default, its input's dtype, which its params keep."""
@@ -95,22 +123,23 @@ class ConvConditioner(nn.Module):
     """
 
     width: int
-    activation: Activation = jax.nn.relu
+    activation: Activation | str = "relu"
     compute_dtype: ComputeDtype = None
 
     def __post_init__(self) -> None:
         """Raises InputError for a width that is not positive."""
         check_count("width", self.width)
+        object.__setattr__(self, "activation", activation_name(self.activation))
         super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Array, num_outputs: int) -> Array:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
-        dtype = x.dtype
+        dtype, activation = x.dtype, activation_function(self.activation)
 
         def network(x: Array) -> Array:
-            hidden = self.activation(NormalizedConv(self.width, 3, dtype)(x))
-            hidden = self.activation(NormalizedConv(self.width, 1, dtype)(hidden))
+            hidden = activation(NormalizedConv(self.width, 3, dtype)(x))
+            hidden = activation(NormalizedConv(self.width, 1, dtype)(hidden))
             return ZeroConv(num_outputs, dtype)(hidden)
 
         return feature_major(network, x, self.compute_dtype)
@@ -132,24 +161,25 @@ class HighwayConditioner(nn.Module):
 
     width: int
     num_layers: int = 3
-    activation: Activation = jax.nn.relu
+    activation: Activation | str = "relu"
     compute_dtype: ComputeDtype = None
 
     def __post_init__(self) -> None:
         """Raises InputError for a width or number of layers that is not positive."""
         check_count("width", self.width)
         check_count("num_layers", self.num_layers)
+        object.__setattr__(self, "activation", activation_name(self.activation))
         super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Array, num_outputs: int) -> Array:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
-        dtype = x.dtype
+        dtype, activation = x.dtype, activation_function(self.activation)
 
         def network(x: Array) -> Array:
             hidden = NormalizedConv(self.width, 3, dtype)(x)
             for _ in range(self.num_layers):
-                transformed = self.activation(NormalizedConv(self.width, 1, dtype)(hidden))
+                transformed = activation(NormalizedConv(self.width, 1, dtype)(hidden))
                 gate = jax.nn.sigmoid(NormalizedConv(self.width, 1, dtype)(hidden) - 1)
                 hidden = hidden + gate * (transformed - hidden)
             return ZeroConv(num_outputs, dtype)(hidden)

@@ -12,11 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from glowjax.checks import InputError, unknown
-from glowjax.models import Flow, FlowParams, cv_glow, nvp_glow
-from glowjax.networks.conditioners import ACTIVATIONS
+from glowjax.models import Flow, FlowParams, build
 from glowjax.typing import Params
-
-GLOWS = {"nvp": nvp_glow, "cv": cv_glow}
 
 
 class Pretrained(NamedTuple):
@@ -61,15 +58,9 @@ def load_pretrained(name: str) -> Pretrained:
         return Pretrained(model, unpacked(model, tuple(description["image_shape"]), arrays), description)
 
 
-def build(description: Mapping[str, Any]) -> Flow:
-    """The Glow of a description: kind, num_scales, num_steps, width, conditioner and activation."""
-    options = dict(description)
-    return GLOWS[options.pop("kind")](**{**options, "activation": ACTIVATIONS[options["activation"]]})
-
-
 def packed(params: FlowParams) -> dict[str, np.ndarray]:
     """The arrays of `params` by their paths in the pytree, such as "['scales'][0][2][0]['shift']"."""
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in _leaves(params.layer)[0]}
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in _leaves(params.arrays)[0]}
 
 
 def unpacked(model: Flow, image_shape: tuple[int, int, int], arrays: Mapping[str, np.ndarray]) -> FlowParams:

@@ -1,20 +1,14 @@
 """Where a number first stops being finite, in words: for the sentence with which a failing run stops."""
 
-import functools
-from collections.abc import Iterator
-
 import jax
 import jax.numpy as jnp
 
-from glowjax.layers import Chain, Layer, MultiScale, Repeat
+from glowjax.layers import visit
 from glowjax.likelihood import dequantize
 from glowjax.models.base import ImageModel
 from glowjax.models.flow import Flow
 from glowjax.train.step import loss_and_gradient
-from glowjax.typing import Array, Images, Key, Params
-
-Visit = tuple[str, Array, Array]
-"""A layer's name, and its output and log-determinant."""
+from glowjax.typing import Images, Key, Params
 
 
 def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Images) -> str | None:
@@ -26,7 +20,7 @@ def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Images)
     if leaf:
         return f"in the parameter {leaf}"
     if isinstance(model, Flow):
-        for name, y, log_det in visit(model.layer, params.layer, dequantize(jax.random.split(key, 1)[0], images)):
+        for name, y, log_det in visit(model.layer, params.arrays, dequantize(jax.random.split(key, 1)[0], images)):
             if not (jnp.isfinite(y).all() and jnp.isfinite(log_det).all()):
                 return f"in the output of {name}"
     loss, gradient = loss_and_gradient(model, params, key, images)
@@ -41,37 +35,3 @@ def _first_nonfinite_leaf(tree: Params) -> str | None:
         if not jnp.isfinite(leaf).all():
             return jax.tree_util.keystr(path)
     return None
-
-
-@functools.singledispatch
-def visit(layer: Layer, params: Params, x: Array) -> Iterator[Visit]:
-    """Every elementary layer's name, output and log-determinant at `x`, in the order of the forward pass."""
-    yield type(layer).__name__, *layer.forward(params, x)
-
-
-@visit.register
-def _(layer: Chain, params: Params, x: Array) -> Iterator[Visit]:
-    for part, part_params in zip(layer.layers, params, strict=True):
-        for name, y, log_det in visit(part, part_params, x):
-            yield name, y, log_det
-        x = y
-
-
-@visit.register
-def _(layer: Repeat, params: Params, x: Array) -> Iterator[Visit]:
-    for index in range(layer.num_steps):
-        step_params = jax.tree.map(lambda leaf, i=index: leaf[i], params)
-        for name, y, log_det in visit(layer.layer, step_params, x):
-            yield f"step {index + 1}, {name}", y, log_det
-        x = y
-
-
-@visit.register
-def _(layer: MultiScale, params: Params, x: Array) -> Iterator[Visit]:
-    for index, (scale, scale_params) in enumerate(zip(layer.scales, params["scales"], strict=True)):
-        for name, y, log_det in visit(scale, scale_params, x):
-            yield f"scale {index + 1}, {name}", y, log_det
-        x = y
-        if index < len(params["splits"]):
-            (x, latent), log_det = layer.split.forward(params["splits"][index], x)
-            yield f"scale {index + 1}, {type(layer.split).__name__}", latent, log_det

@@ -15,8 +15,7 @@ import optax
 from glowjax._version import __version__
 from glowjax.checks import InputError, check_count, check_images, native_array
 from glowjax.data import ImageSet, parse_spec
-from glowjax.models.base import ImageModel
-from glowjax.models.flow import Flow
+from glowjax.models import Flow, ImageModel, describe
 from glowjax.train.log import REPORTED, Record
 from glowjax.train.loop import Loop
 from glowjax.train.optimizer import LEARNING_RATES, make_optimizer, skip_nonfinite
@@ -103,7 +102,7 @@ def fit(
         "num_images": len(images),
         "images": _fingerprint(images),
         "image_shape": list(images.shape[1:]),
-        "model": None if builder is None else {"builder": builder},
+        "model": _describe(model, builder),
         "training": {**counts, **options, "seed": loop.seed},
         "num_devices": len(loop.devices),
         **(description or {}),
@@ -124,6 +123,16 @@ def seed_of(key: Key) -> int:
     if not (hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
         raise InputError(f"key must be one key of JAX, such as jax.random.key(0), but is {key!r}.")
     return int.from_bytes(np.asarray(jax.random.key_data(key)).astype(">u4").tobytes())
+
+
+def _describe(model: ImageModel, builder: str | None) -> dict[str, Any] | None:
+    """The description by which `load` builds the model; None if there is none, so that `load` needs the model."""
+    try:
+        return describe(model, builder)
+    except InputError:
+        if builder is not None:
+            raise
+        return None
 
 
 def _data_name(images: np.ndarray | ImageSet) -> str | None:

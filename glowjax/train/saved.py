@@ -16,7 +16,7 @@ from safetensors.numpy import save as to_bytes
 
 from glowjax import pretrained
 from glowjax.checks import InputError, writable_directory
-from glowjax.models.base import ImageModel
+from glowjax.models import ImageModel, build
 from glowjax.train.checkpoint import Checkpoints
 from glowjax.train.log import from_json, read, to_json
 from glowjax.train.named_arrays import from_named_arrays, named_leaves
@@ -127,7 +127,7 @@ def _build(description: dict[str, Any], source: str) -> ImageModel:
         raise InputError(
             f"{source} does not say how to build its model; give the model as well: glowjax.load(..., model=model)."
         )
-    return pretrained.build(description["model"])
+    return build(description["model"])
 
 
 def _pretrained(name: str, model: ImageModel | None) -> Trained[Any]:

@@ -99,7 +99,7 @@ def test_the_jacobian_form_takes_the_jacobian_of_smooth_couplings_at_the_center(
 def test_the_published_form_is_the_papers_formula(convolution):
     flow, params = two_convolutions(convolution)
     in_dist, out_dist = two_sets(COLOUR)
-    first, norm, second = params.layer["scales"][0]
+    first, norm, second = params.arrays["scales"][0]
     # W is [to, from]; the paper's u_kcj goes from channel c to channel j.
     u1, u2 = (np.asarray(convolution.weight(p)) for p in (first, second))
     differences = out_dist.var(axis=0) - in_dist.var(axis=0)
@@ -113,7 +113,7 @@ def test_the_published_form_is_the_papers_formula(convolution):
 def test_the_linear_form_is_written_out_by_channels():
     flow, params = two_convolutions()
     in_dist, out_dist = two_sets(COLOUR)
-    first, norm, second = params.layer["scales"][0]
+    first, norm, second = params.arrays["scales"][0]
     w1, w2 = (np.asarray(Conv1x1().weight(p)) for p in (first, second))
     w = w2 @ np.diag(np.exp(norm["log_scale"])) @ w1
     difference = covariance_difference(in_dist, out_dist).reshape(8, 3, 8, 3)
@@ -132,7 +132,7 @@ def test_channels_that_leave_at_a_split_have_met_the_layers_before_it_only():
     """The published weights of the pixels of a 4 x 4 image through two scales, traced by hand."""
     flow = Flow(MultiScale((Chain((PixelScaling(), Squeeze(), Conv1x1())), Chain((Squeeze(), Conv1x1()))), Split()))
     params, (in_dist, out_dist) = init(flow, noise=0.2), two_sets()
-    convolutions = (params.layer["scales"][0][2], params.layer["scales"][1][1])
+    convolutions = (params.arrays["scales"][0][2], params.arrays["scales"][1][1])
     first, second = (np.asarray(Conv1x1().weight(p)).sum(axis=0) for p in convolutions)
     difference = (out_dist.var(axis=0) - in_dist.var(axis=0))[..., 0] / 256**2
     expected = 0.0

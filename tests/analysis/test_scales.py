@@ -51,7 +51,7 @@ def test_the_steps_are_the_volume_of_the_scales_layers():
     flow, params = FLOWS["nvp"], params_of("nvp")
 
     def first_scale(x):
-        return flow.layer.scales[0].forward(params.layer["scales"][0], x)[0].ravel()
+        return flow.layer.scales[0].forward(params.arrays["scales"][0], x)[0].ravel()
 
     jacobians = jax.jit(jax.vmap(jax.jacfwd(first_scale)))(X).reshape(3, 16, 16)
     np.testing.assert_allclose(terms_of("nvp").steps[:, 0], jnp.linalg.slogdet(jacobians)[1], rtol=1e-10)
@@ -59,8 +59,8 @@ def test_the_steps_are_the_volume_of_the_scales_layers():
 
 def test_the_prior_of_a_scale_is_the_normal_density_of_what_leaves_given_what_stays():
     flow, params = FLOWS["nvp"], params_of("nvp")
-    h, _ = flow.layer.scales[0].forward(params.layer["scales"][0], X)
-    split, split_params = flow.layer.split, params.layer["splits"][0]
+    h, _ = flow.layer.scales[0].forward(params.arrays["scales"][0], X)
+    split, split_params = flow.layer.split, params.arrays["splits"][0]
     (kept, latent), _ = split.forward(split_params, h)
     mean, above = (split.inverse(split_params, (kept, jnp.full_like(latent, z)))[0][..., 2:] for z in (0.0, 1.0))
     expected = stats.norm.logpdf(h[..., 2:], mean, above - mean).sum(axis=(1, 2, 3))

@@ -9,9 +9,9 @@ import pytest
 from benchmarks import networks
 from benchmarks.naive_sampling import naive_sample
 from benchmarks.networks import BenchmarkConfig, Case
-from experiments.architectures import PixelCNNConfig, VAEConfig
 from experiments.presets import PRESETS
 from glowjax.checks import InputError
+from glowjax.models import PixelCNNConfig, VAEConfig
 
 pytestmark = pytest.mark.release
 GREY, COLOR = Case("tiny", size=8, channels=1), Case("tiny", size=8, channels=3)

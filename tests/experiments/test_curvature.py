@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from experiments import contrast, curvature, moments, spectrum, train
-from experiments.architectures import GlowConfig
 from experiments.contrast import ContrastConfig
 from experiments.curvature import CurvatureConfig
 from experiments.explained import _class_centers
@@ -20,6 +19,7 @@ from experiments.scoring import image_sets
 from experiments.spectrum import SpectrumConfig
 from glowjax.checks import InputError
 from glowjax.likelihood import dequantize
+from glowjax.models import GlowConfig
 
 TINY = TrainConfig(
     in_dist="ramps",

@@ -11,13 +11,12 @@ import tyro
 
 import glowjax as gj
 from experiments import presets
-from experiments.architectures import GlowConfig, PixelCNNConfig, VAEConfig
 from experiments.command_line import command, expanded, parse_train_config, train_command
 from experiments.ensemble import EnsembleConfig
 from experiments.likelihoods import LikelihoodsConfig
 from experiments.presets import PRESETS, TrainingConfig
 from glowjax.checks import InputError
-from glowjax.models import LogisticMixture
+from glowjax.models import GlowConfig, LogisticMixture, PixelCNNConfig, VAEConfig
 from glowjax.train import make_state, train_step
 
 IMAGE = {"fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}

@@ -26,7 +26,6 @@ from experiments import (
     train,
     training_time,
 )
-from experiments.architectures import GlowConfig, PixelCNNConfig, VAEConfig
 from experiments.demo import DemoConfig
 from experiments.filter import FilterConfig
 from experiments.likelihoods import LikelihoodsConfig
@@ -35,6 +34,7 @@ from experiments.presets import PRESETS
 from experiments.report.trained import load, name_each
 from experiments.scoring import collected, image_sets
 from glowjax.checks import InputError
+from glowjax.models import GlowConfig, PixelCNNConfig, VAEConfig
 from glowjax.train import loop
 
 ROOT = Path(__file__).parents[2]

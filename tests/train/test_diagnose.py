@@ -37,7 +37,7 @@ def test_nothing_is_found_in_a_finite_step(params, images):
 def test_a_nan_parameter_is_named_by_its_path(params, images):
     poisoned = changed(params, "['log_diagonal']", jnp.nan, scale=2)
     place = first_nonfinite(MODEL, poisoned, KEY, images)
-    assert place.startswith("in the parameter .layer['scales'][1]")
+    assert place.startswith("in the parameter .arrays['scales'][1]")
     assert place.endswith("['log_diagonal']")
 
 
@@ -56,7 +56,7 @@ def test_an_overflow_is_traced_to_its_scale_step_and_layer(params, images, names
 
 def test_visiting_ends_with_what_the_flow_makes_of_the_images(params, images):
     x = dequantize(KEY, images)
-    visited = list(visit(MODEL.layer, params.layer, x))
+    visited = list(visit(MODEL.layer, params.arrays, x))
     latents = MODEL.encode(params, x)
     names = [name for name, *_ in visited]
     assert names[0] == "scale 1, PixelScaling"

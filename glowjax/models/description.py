@@ -1,0 +1,208 @@
+"""Models as JSON and back: `describe` and `build`, for runs, saved files and pretrained models alike.
+
+A description has one of three forms:
+
+    {"kind": "nvp", "num_scales": 2, ...}      a configuration of `glowjax.models.configs`
+    {"builder": "package.module:function"}     a function of the user's that returns the model
+    {"class": "package.module:Name", ...}      any other model, as its class and the fields of its dataclass
+
+Building imports the modules that a description names: build only descriptions that you trust.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import numpy as np
+
+from glowjax.checks import InputError, unknown
+from glowjax.layers import AffineCoupling
+from glowjax.models.base import ImageModel
+from glowjax.models.configs import (
+    CONFIGS,
+    PIXELS,
+    BuilderConfig,
+    GlowConfig,
+    ModelConfig,
+    PixelCNNConfig,
+    VAEConfig,
+    explain_likelihood,
+)
+from glowjax.models.flow import Flow
+from glowjax.models.glow import CONDITIONERS
+from glowjax.models.pixelcnn import PixelCNN
+from glowjax.models.vae import VAE
+from glowjax.networks.conditioners import ACTIVATIONS
+from glowjax.references import reference, resolve
+
+SCALARS = (str, bool, int, type(None))
+
+
+def describe(model: ImageModel, builder: str | None = None) -> dict[str, Any]:
+    """A description of `model` that JSON can hold and `build` turns into an equal model.
+
+    Args:
+        model: a frozen dataclass with the methods of `ImageModel`.
+        builder: "package.module:function", by which `build` will get the model instead.
+
+    Raises:
+        InputError: if the model holds something that another process could not import, or the builder returns
+            another model.
+    """
+    if builder is not None:
+        if BuilderConfig(builder).build() != model:
+            raise InputError(f"The model is not equal to what {builder}() returns; pass that model.")
+        return {"builder": builder}
+    config = config_of(model)
+    return _encode(dataclasses.asdict(config)) if config else _encode(model)
+
+
+def build(description: Mapping[str, Any]) -> Any:
+    """The model of a description. Raises InputError if it describes no model."""
+    if "builder" in description:
+        return BuilderConfig(description["builder"]).build()
+    if "class" in description:
+        model = _decode(description)
+        if not isinstance(model, ImageModel):
+            raise InputError(f"The description is of a {type(model).__name__}, which is no model of images.")
+        return model
+    return config_from(description).build()
+
+
+def config_from(description: Mapping[str, Any]) -> ModelConfig:
+    """The configuration that a description of the forms "kind" and "builder" holds; what it leaves out is default."""
+    if "builder" in description:
+        return BuilderConfig(description["builder"])
+    kind = description.get("kind")
+    if kind not in CONFIGS:
+        raise unknown("kind of model", str(kind), CONFIGS)
+    options = {name: _decode(value) for name, value in description.items()}
+    fields = {field.name for field in dataclasses.fields(CONFIGS[kind])}
+    if not options.keys() <= fields:
+        raise unknown(f"option of the kind '{kind}'", min(options.keys() - fields), fields)
+    return CONFIGS[kind](**options)
+
+
+def config_of(model: Any) -> ModelConfig | None:
+    """The configuration that builds a model equal to `model`; None if there is none."""
+    read = next((reader for family, reader in READERS.items() if isinstance(model, family)), None)
+    if read is None:
+        return None
+    try:
+        config = read(model)
+        return config if config.build() == model else None
+    except (AttributeError, IndexError, KeyError, TypeError, InputError):
+        return None  # the model has other parts than those that a configuration builds
+
+
+def title(model: Any) -> str:
+    """The name of a model: "NVP-Glow", or of its class if no configuration builds it."""
+    config = config_of(model)
+    return config.title if config else type(model).__name__
+
+
+def summarize(model: Any) -> str:
+    """The architecture of a model in a few words; the class name if no configuration builds it."""
+    config = config_of(model)
+    return config.summarize() if config else type(model).__name__
+
+
+def likelihood(model: Any, num_draws: int) -> str:
+    """A sentence that says what the model's log P(image) is, with `num_draws` draws."""
+    return explain_likelihood(type(model), num_draws)
+
+
+def _read_glow(flow: Any) -> GlowConfig:
+    steps = flow.layer.scales[0].layers[-1]
+    coupling = steps.layer.layers[-1]
+    network = coupling.conditioner
+    is_affine = isinstance(coupling, AffineCoupling)
+    return GlowConfig(
+        kind="nvp" if is_affine else "cv",
+        num_scales=len(flow.layer.scales),
+        num_steps=steps.num_steps,
+        width=network.width,
+        conditioner=_key(CONDITIONERS, type(network)),
+        activation=_key(dict(zip(ACTIVATIONS, ACTIVATIONS, strict=True)), network.activation),
+        compute_dtype=network.compute_dtype or "float32",
+        memory=steps.memory,
+        **({"log_scale_bound": coupling.log_scale_bound} if is_affine else {}),
+    )
+
+
+def _read_pixelcnn(model: Any) -> PixelCNNConfig:
+    head_width = model.head_width or model.width
+    return PixelCNNConfig("pixelcnn", model.num_layers, model.width, head_width, _key(PIXELS, model.pixels))
+
+
+def _read_vae(model: Any) -> VAEConfig:
+    return VAEConfig("vae", model.num_latents, model.encoder.width, _key(PIXELS, model.pixels))
+
+
+READERS: dict[type, Callable[[Any], ModelConfig]] = {Flow: _read_glow, PixelCNN: _read_pixelcnn, VAE: _read_vae}
+"""Functions that read a configuration off a model; `config_of` checks what they found."""
+
+
+def _key(values: Mapping[str, Any], value: Any) -> Any:
+    """The key of `value`. Raises KeyError if it is not among the values."""
+    for key, known in values.items():
+        if known == value:
+            return key
+    raise KeyError(value)
+
+
+def _encode(value: Any) -> Any:
+    """`value` as JSON. Raises InputError for what `_decode` could not construct again."""
+    if isinstance(value, SCALARS):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": str(value)}
+    if isinstance(value, tuple | list):
+        return [_encode(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _encode(item) for name, item in value.items()}
+    if isinstance(value, np.dtype):
+        return {"dtype": value.name}
+    try:
+        if callable(value) and not dataclasses.is_dataclass(value):
+            return {"function": reference(value)}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {"class": reference(type(value)), "fields": _fields(value)}
+    except InputError as error:
+        raise InputError(
+            f"The model cannot be described: {error} Or give builder='package.module:function', which returns the "
+            "model, and model= where it is loaded."
+        ) from error
+    raise InputError(
+        f"The model cannot be described: it holds a {type(value).__name__}, but a description holds numbers, strings, "
+        "dataclasses, linen modules and functions. Give builder='package.module:function', which returns the model, "
+        "and model= where it is loaded."
+    )
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    inherited = {"parent", "name"} if isinstance(value, nn.Module) else set()
+    return {
+        field.name: _encode(getattr(value, field.name))
+        for field in dataclasses.fields(value)
+        if field.init and field.name not in inherited
+    }
+
+
+def _decode(value: Any) -> Any:
+    """What `_encode` encoded. Only dataclasses and linen modules are constructed."""
+    if isinstance(value, list):
+        return tuple(_decode(item) for item in value)
+    if not isinstance(value, Mapping):
+        return value
+    if "class" in value:
+        constructor = resolve(value["class"])
+        if not (isinstance(constructor, type) and dataclasses.is_dataclass(constructor)):
+            raise InputError(f"'{value['class']}' is no dataclass or linen module, so it is not constructed.")
+        return constructor(**{name: _decode(item) for name, item in value["fields"].items()})
+    for form, decode in (("function", resolve), ("float", float), ("dtype", np.dtype)):
+        if form in value:
+            return decode(value[form])
+    raise InputError(f"A description of a model has no entry like {dict(value)}.")
