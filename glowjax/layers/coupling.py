@@ -16,7 +16,7 @@ LOG_SCALE_BOUND = 2.0
 """Default bound on the raw log-scale h of sigmoid(h + 2): scales lie in (0.5, 0.982).
 
 Without a bound, large conditioner outputs, as far from the data, amplify float32 rounding errors at every coupling.
-With the bound at 4, noise did not come back from a trained model of 24 couplings in float32: whole grey levels were lost."""
+With the bound at 4, noise did not come back from a trained model of 24 couplings in float32: it lost grey levels."""
 
 LARGE_BOUND = 80.0
 """Beyond this bound exp(-h) may overflow float32."""

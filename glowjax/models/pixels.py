@@ -18,6 +18,10 @@ MIN_LOG_SCALE = -7.0
 """Of a logistic, whose unit is half the range of levels: a tenth of a level of 256, narrower than any bin needs."""
 
 
+COLDEST = 1e-6
+"""Choices at lower temperatures, 0 included, are made at this one: the most probable is chosen."""
+
+
 class PixelDistribution(Protocol):
     """The probabilities of the levels 0 .. num_levels - 1 of one value; frozen and hashable."""
 
@@ -66,7 +70,7 @@ class Categorical:
 
     def sample(self, key: Key, outputs: Array, temperature: float | Array = 1.0) -> Array:
         """Levels [...], drawn with probabilities softmax(outputs / temperature)."""
-        return jax.random.categorical(key, outputs / temperature).astype(jnp.int32)
+        return jax.random.categorical(key, outputs / jnp.maximum(temperature, COLDEST)).astype(jnp.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +121,7 @@ class LogisticMixture:
         """Levels [...]: a component is drawn, then its logistic with its scale times `temperature`."""
         component_key, value_key = jax.random.split(key)
         log_weights, means, log_scales = self._parts(outputs)
-        component = jax.random.categorical(component_key, log_weights / temperature, axis=0)
+        component = jax.random.categorical(component_key, log_weights / jnp.maximum(temperature, COLDEST), axis=0)
         mean, log_scale = (jnp.take_along_axis(part, component[None], axis=0)[0] for part in (means, log_scales))
         value = mean + temperature * jnp.exp(log_scale) * jax.random.logistic(value_key, mean.shape)
         level = jnp.rint((value + 1) * (self.num_levels - 1) / 2)

@@ -263,12 +263,10 @@ def test_bad_images_are_told_in_a_sentence():
     for method in (model.log_prob, model.terms, model.encode):
         with pytest.raises(InputError, match="floating-point grey levels, but x is uint8; call dequantize"):
             method(params, jnp.asarray(structured()))
-        with pytest.raises(InputError, match=r"NaN or infinity, first at index \[2, 1, 0, 0\]"):
-            method(params, x.at[2, 1, 0, 0].set(jnp.nan))
     with pytest.raises(InputError, match="num_draws must be a positive whole number, but is 0"):
         model.log_likelihood(params, key, structured(), num_draws=0)
     for temperature in (-1.0, float("nan")):
-        with pytest.raises(InputError, match=f"temperature must not be negative, but is {temperature}"):
+        with pytest.raises(InputError, match=f"temperature must be a number from 0 on, but is {temperature}"):
             model.sample(params, key, 2, temperature)
     with pytest.raises(InputError, match="take them from encode"):
         model.decode(params, model.encode(params, x)[:1])

@@ -8,7 +8,6 @@ from scipy import special, stats
 
 from glowjax.checks import InputError
 from glowjax.models import Categorical, LogisticMixture
-from glowjax.models.pixels import check_levels
 
 DISTRIBUTIONS = {
     "categorical": Categorical(5),
@@ -108,13 +107,19 @@ def test_a_cooled_mixture_keeps_to_its_heavier_component():
     assert abs(np.mean(drawn < 128) - expected) < 5 * np.sqrt(expected * (1 - expected) / 20_000)
 
 
+def test_at_temperature_zero_the_most_probable_choice_is_sampled():
+    logits = outputs(Categorical(5), num=200)
+    np.testing.assert_array_equal(Categorical(5).sample(jax.random.key(1), logits, 0.0), logits.argmax(-1))
+    values = jnp.tile(jnp.asarray([0.1, 0.0, 0.5, -0.4, -2.0, -3.0]), (200, 1))  # of two logistics, the first's mean
+    np.testing.assert_array_equal(LogisticMixture(2).sample(jax.random.key(1), values, 0.0), round(1.5 * 127.5))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Categorical(0), "num_levels must be a positive whole number, but is 0"),
         (lambda: Categorical(257), "num_levels is 257, but 8-bit images have at most 256"),
         (lambda: LogisticMixture(0), "num_components must be a positive whole number"),
-        (lambda: check_levels(np.full((1, 2, 2, 1), 9, np.uint8), 4), "hold level 9, .* levels 0 to 3; quantise them"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):
