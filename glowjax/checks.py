@@ -98,7 +98,7 @@ def as_images(images: Any) -> jax.Array | np.ndarray:
 def as_grey_levels(x: Any) -> jax.Array | np.ndarray:
     """`x` as `as_array` gives it. Raises InputError unless it is floating-point [..., H, W, C].
 
-    Warns if all values lie in [0, 1]: the unit is grey levels. Only arrays in the CPU's memory are looked at.
+    Warns if all values lie in [0, 1] and differ: the unit is grey levels. Only arrays in CPU memory are looked at.
     """
     x = as_array("x", x)
     if not jnp.issubdtype(x.dtype, jnp.floating):
@@ -108,7 +108,8 @@ def as_grey_levels(x: Any) -> jax.Array | np.ndarray:
         )
     if x.ndim < 3:
         raise InputError(f"x must be an array [..., H, W, C], but its shape is {list(x.shape)}.")
-    if x.size and _is_in_cpu_memory(x) and np.min(x) >= 0 and np.max(x) <= 1:
+    # NumPy, because operations of JAX on known arrays are traced inside a jit.
+    if x.size and _is_in_cpu_memory(x) and 0 <= np.min(np.asarray(x)) < np.max(np.asarray(x)) <= 1:
         warnings.warn(
             "All values of x lie in [0, 1], but the unit of a model is grey levels in [0, 256); multiply images that "
             "were scaled to [0, 1] by 255.",
@@ -121,7 +122,8 @@ def _is_in_cpu_memory(x: jax.Array | np.ndarray) -> bool:
     """Whether the values of `x` can be read without a copy from an accelerator."""
     if isinstance(x, np.ndarray):
         return True
-    return not isinstance(x, jax.core.Tracer) and all(device.platform == "cpu" for device in x.devices())
+    is_known = not isinstance(x, jax.core.Tracer) and x.is_fully_addressable
+    return is_known and all(device.platform == "cpu" for device in x.devices())
 
 
 def _range(images: np.ndarray | jax.Array) -> str:

@@ -89,7 +89,7 @@ def _images(model: Any, images: Any) -> Any:
     if (
         num_levels < NUM_LEVELS
         and not isinstance(images, jax.core.Tracer)
-        and (top := int(np.max(images))) >= num_levels
+        and (top := int(np.max(np.asarray(images)))) >= num_levels
     ):
         raise InputError(
             f"The images hold level {top}, but this model knows the levels 0 to {num_levels - 1}; quantize them "

@@ -75,5 +75,5 @@ def test_a_flow_of_constant_volume_has_no_split_term_and_the_same_steps_for_ever
 
 
 def test_images_of_another_shape_are_refused():
-    with pytest.raises(InputError, match=r"initialised for images of shape \[4, 4, 1\]"):
+    with pytest.raises(InputError, match=r"initialized for images of shape \[4, 4, 1\]"):
         scale_terms(FLOWS["nvp"], params_of("nvp"), jnp.zeros((8, 8, 1)))

@@ -191,16 +191,16 @@ def images_of(shape):
     ("call", "message"),
     [
         (lambda m, p: m.init(KEY, images_of((6, 8, 1))), "halve height and width twice, but the images are 6 x 8"),
-        (lambda m, p: m.init(KEY, images_of((8, 8, 1))[0]), r"a batch of images \[N, H, W, C\]"),
+        (lambda m, p: m.init(KEY, images_of((8, 8, 1))[0]), r"expected uint8 .* of shape \[N, H, W, C\]"),
         (lambda m, p: m.log_likelihood(p, KEY, images_of((4, 8, 1))), r"shape \[8, 8, 1\], but got \[2, 4, 8, 1\]"),
-        (lambda m, p: m.log_likelihood(p, KEY, images_of((8, 8, 1)) * 0.5), "must be uint8"),
+        (lambda m, p: m.log_likelihood(p, KEY, images_of((8, 8, 1)) * 0.5), "expected uint8"),
         (
             lambda m, p: m.log_likelihood(p, KEY, images_of((8, 8, 1)), 0),
             "num_draws must be a positive whole number",
         ),
         (lambda m, p: m.log_likelihood_estimate(p, KEY, images_of((8, 8, 1)), 1), "standard error needs at least 2"),
         (lambda m, p: m.sample(p, KEY, 0), "num_images must be a positive whole number"),
-        (lambda m, p: m.sample(p, KEY, 1, -1.0), "temperature must be positive"),
+        (lambda m, p: m.sample(p, KEY, 1, -1.0), "temperature must be a number from 0 on"),
         (lambda m, p: conv_vae(0, 4), "num_latents must be a positive whole number"),
         (lambda m, p: conv_vae(2, 0), "width must be a positive whole number"),
         (
