@@ -8,11 +8,10 @@ from glowjax._version import __version__
 from glowjax.checks import InputError
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowParams, FlowTerms, ImageModel, PixelCNN, conv_vae, cv_glow, nvp_glow
-from glowjax.pretrained import load_pretrained
 
 if TYPE_CHECKING:
     from glowjax import analysis, ood, plots, train
-    from glowjax.train import load, save
+    from glowjax.train import load, load_pretrained, save
 
 __all__ = [
     "VAE",
@@ -47,6 +46,6 @@ def __getattr__(name: str) -> Any:
     """Imports what is slow to import, or needs further packages, when it is first used."""
     if name in ("analysis", "ood", "plots", "train"):
         return importlib.import_module(f"{__name__}.{name}")
-    if name in ("load", "save"):
+    if name in ("load", "load_pretrained", "save"):
         return getattr(importlib.import_module(f"{__name__}.train"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

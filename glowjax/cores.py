@@ -1,7 +1,7 @@
-"""All cores of a CPU at work: each a JAX device, or each with a batch of its own.
+"""Use every core of a CPU: as JAX devices (training), or by running batches in parallel threads (evaluation).
 
-XLA:CPU runs many of a program's operations on one core. Two halves of a batch, each a program of its own, keep two
-cores busy, and take 0.5 to 0.8 times as long as the whole.
+XLA:CPU runs many of a program's operations on one core. Two halves of a batch, each as a program of its own, keep two
+cores busy and take 0.5 to 0.8 times as long as the whole.
 """
 
 import contextlib
@@ -21,17 +21,17 @@ SETTINGS: dict[str, Callable[[Any], contextlib.AbstractContextManager]] = {
     "jax_default_device": jax.default_device,
     "jax_debug_nans": jax.debug_nans,
 }
-"""What a thread does not take over from the one that starts it."""
+"""JAX settings that threads do not inherit."""
 
 BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
 
 
 def cores_as_devices() -> None:
-    """Makes every CPU core a JAX device (8 at most), for training to divide its batches among; call before using JAX.
+    """Makes every CPU core a JAX device (8 at most), so that training divides batches among them.
 
-    Does nothing where the number of CPU devices is chosen already, as by the environment's JAX_NUM_CPU_DEVICES, and
-    nothing to accelerators.
+    Call it before the first use of JAX. It does nothing if the number of CPU devices is already chosen, for example by
+    the environment variable JAX_NUM_CPU_DEVICES; accelerators are not affected.
     """
     chosen = _option("jax_num_cpu_devices") != -1
     if not chosen and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
@@ -39,11 +39,11 @@ def cores_as_devices() -> None:
 
 
 def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -> list[ResultT]:
-    """`work` on each of the batches, in order, as many at a time as `num_side_by_side` says.
+    """`work` on each of the batches, in order, with `num_side_by_side()` of them at a time in threads.
 
-    The threads take over context variables, and of JAX's settings x64, matmul precision, default device and whether
-    NaN is looked for, where a context has set these. `work` must return when its result is there (as NumPy, say), and
-    close over no tracers: this is not for use under a transformation.
+    The threads inherit context variables and thread-local JAX settings (x64, matmul precision, default device,
+    debug_nans). `work` must wait for its result (return NumPy, say), and must not close over tracers: do not use this
+    under a transformation.
     """
     settings = [(setting, _option(name)) for name, setting in SETTINGS.items()]
     variables = contextvars.copy_context()
@@ -59,9 +59,9 @@ def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -
 
 
 def num_side_by_side() -> int:
-    """How many batches are evaluated at a time: on an accelerator one; on a CPU one for each core, 8 at most.
+    """The number of batches to evaluate at a time: one on an accelerator, one per core on a CPU (8 at most).
 
-    Where JAX_NUM_CPU_DEVICES says how many cores to use, it says so for batches too.
+    If JAX_NUM_CPU_DEVICES sets the number of CPU devices, it sets this number too.
     """
     if jax.default_backend() != "cpu":
         return 1
@@ -70,7 +70,7 @@ def num_side_by_side() -> int:
 
 
 def _option(name: str) -> Any:
-    """Of `jax.config`, whose attributes not every version of JAX declares."""
+    """A value of `jax.config`, whose attributes not every version of JAX declares."""
     return getattr(jax.config, name)
 
 

@@ -1,4 +1,4 @@
-"""All cores at work: devices, and batches side by side."""
+"""Every core of a CPU is used: as a device, or by a batch of its own."""
 
 import os
 import subprocess
@@ -30,33 +30,24 @@ def test_every_core_is_a_device_with_a_batch_of_its_own_unless_their_number_is_c
 
 def test_batches_run_side_by_side_and_their_results_keep_the_order():
     assert num_side_by_side() == 2  # devices of the tests
-    together = threading.Barrier(2, timeout=30)  # passed only by two at a time
+    both_run = threading.Barrier(2, timeout=30)  # passed by two threads at a time only
 
     def work(batch):
-        together.wait()
+        both_run.wait()
         return 10 * batch
 
     assert side_by_side(work, range(6)) == [0, 10, 20, 30, 40, 50]
 
 
-def test_an_error_in_a_batch_comes_out():
+def test_an_error_in_a_batch_is_raised():
     with pytest.raises(ZeroDivisionError):
         side_by_side(lambda batch: 1 / batch, [1, 0, 2])
 
 
-def test_the_threads_work_in_double_precision_where_the_caller_does():
-    def precision(_):
-        return jnp.ones(()).dtype, jax.config.jax_default_matmul_precision
+def test_the_threads_have_the_settings_of_the_caller():
+    def settings(_):
+        return jnp.ones(()).dtype, jax.config.jax_default_matmul_precision, jax.config.jax_debug_nans, method()
 
-    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
-        assert side_by_side(precision, range(2)) == [(jnp.float64, "highest")] * 2
-    assert side_by_side(precision, [0]) == [(jnp.float32, None)]
-
-
-def test_the_threads_look_for_nan_and_convolve_as_the_caller_does():
-    def seen(_):
-        return jax.config.jax_debug_nans, method()
-
-    with jax.debug_nans(True), forced("xla"):
-        assert side_by_side(seen, range(2)) == [(True, "xla")] * 2
-    assert side_by_side(seen, [0]) == [(False, "product")]
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"), jax.debug_nans(True), forced("xla"):
+        assert side_by_side(settings, range(2)) == [(jnp.float64, "highest", True, "xla")] * 2
+    assert side_by_side(settings, [0]) == [(jnp.float32, None, False, "product")]

@@ -17,7 +17,7 @@ BELOW = {  # room -> the rooms that it may import; experiments may import everyt
     "models": {"models", "layers", "networks", "stats", "likelihood", "typing", "checks"},
     "data": {"data", "stats", "checks"},
     "ood": {"ood", "stats", "checks"},
-    "pretrained": {"models", "networks", "typing", "checks"},
+    "pretrained": {"checks"},
     "plots": {"plots", "stats", "checks"},
     "train": {"train", "pretrained", "models", "layers", "likelihood", "data", "cores", "typing", "checks", "_version"},
 }

@@ -1,74 +1,56 @@
-"""The weights that come along: what they claim, and what is refused; and their making."""
-
-import dataclasses
+"""The models that come with glowjax: their likelihoods are those that they state, and damaged weights are refused."""
 
 import jax
 import numpy as np
 import pytest
-from tiny import TINY, write_ramps
 
 import glowjax as gj
-from experiments import export, train
-from experiments.report.trained import load_flow
 from glowjax import pretrained
 from glowjax.checks import InputError
 
-
-@pytest.fixture(scope="module", params=pretrained.names())
-def loaded(request):
-    return gj.load_pretrained(request.param)
-
-
-def test_the_weights_are_a_few_megabytes_at_most():
-    folder = pretrained.files(pretrained.__name__)
-    assert sum(len(file.read_bytes()) for file in folder.iterdir() if file.name.endswith(".npz")) < 3e6
+GOLDEN = {
+    "fashion-mnist": [-1200.613689, -1966.745139, -1009.428947, -1165.657530],
+    "fashion-mnist-small": [-1462.821242, -2440.472704, -1275.972933, -1437.123308],
+    "fashion-mnist-small-cv": [-2851.557712, -4024.013654, -2834.408753, -2879.000123],
+}
+"""log p of the first four test images, in nats, in double precision."""
 
 
-def test_a_loaded_model_has_the_likelihood_that_it_states(loaded):
-    model, params, about = loaded
-    images = gj.data.load("fashion_mnist", "test").take(300).images
-    bits = gj.bits_per_dim(model.log_likelihood(params, jax.random.key(0), images), images[0].size)
+@pytest.mark.parametrize("name", pretrained.names())
+def test_a_pretrained_model_has_the_likelihoods_that_it_states_and_digits_are_more_likely(name):
+    model, params, about = gj.load_pretrained(name)
+    clothes = gj.data.load("fashion_mnist", "test")
+    x = np.asarray(gj.dequantize(jax.random.key(1), clothes.images[:32])[:4])
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(model.log_prob(params, x.astype(np.float64)), GOLDEN[name], rtol=0, atol=1e-4)
+    images = clothes.take(300).images
+    log_likelihood = model.log_likelihood(params, jax.random.key(0), images)
+    bits = gj.bits_per_dim(log_likelihood, images[0].size)
     assert float(bits.mean()) == pytest.approx(about["bits_per_dim"], abs=4 * float(bits.std()) / len(images) ** 0.5)
+    digits = gj.data.load("mnist", "train").take(300).images
+    assert model.log_likelihood(params, jax.random.key(0), digits).mean() > log_likelihood.mean()
 
 
-def test_digits_are_likelier_than_the_clothes_that_were_learned(loaded):
-    model, params, _ = loaded
-    sets = [gj.data.load("fashion_mnist", "test"), gj.data.load("mnist", "train")]
-    clothes, digits = (model.log_likelihood(params, jax.random.key(0), s.take(100).images).mean() for s in sets)
-    assert float(digits) > float(clothes)
+def test_a_pretrained_model_is_described_like_a_run():
+    trained = gj.load("pretrained:fashion-mnist-small")
+    assert (trained.in_dist, trained.step, trained.seed, trained.num_dims) == ("fashion_mnist", 2500, 0, 784)
+    assert trained.summarize() == (
+        "NVP-Glow, 2 scales x 8 steps, conv conditioners of width 64 (relu), trained on 57,019 images for 2,500 steps "
+        "of 64"
+    )
+    assert repr(trained) == "Trained(NVP-Glow, step 2,500, 3.569 bits/dim)"
+    assert trained.description["command"].startswith("python -m experiments.train --preset small-28 ")
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'fashion-mnist-small'"):
-        gj.load_pretrained("fashion-mnist-smal")
+        gj.load("pretrained:fashion-mnist-smal")
 
 
 def test_weights_of_another_hash_are_refused(monkeypatch, tmp_path):
     name = pretrained.names()[0]
-    folder = pretrained.files(pretrained.__name__)
-    for suffix in ("npz", "json"):
-        (tmp_path / f"{name}.{suffix}").write_bytes((folder / f"{name}.{suffix}").read_bytes())
-    with (tmp_path / f"{name}.npz").open("ab") as file:
-        file.write(b"0")
+    weights = (pretrained.files(pretrained.__name__) / f"{name}.safetensors").read_bytes()
+    (tmp_path / f"{name}.safetensors").write_bytes(weights + b"0")
     monkeypatch.setattr(pretrained, "files", lambda _: tmp_path)
     with pytest.raises(InputError, match="SHA-256"):
         gj.load_pretrained(name)
-
-
-def test_arrays_of_another_model_are_refused(loaded):
-    model, params, _ = loaded
-    arrays = pretrained.packed(params)
-    path = next(iter(arrays))
-    with pytest.raises(InputError, match="missing"):
-        pretrained.unpacked(model, params.image_shape, {key: arrays[key] for key in arrays if key != path})
-
-
-def test_what_is_exported_is_loaded(tmp_path):
-    write_ramps(tmp_path)
-    config = dataclasses.replace(TINY, data_dir=tmp_path, output_dir=tmp_path / "run")
-    train.main(config)
-    numbers = export.main(export.ExportConfig(config.output_dir, tmp_path / "tiny.safetensors"))
-    trained = load_flow(config.output_dir)
-    exported = gj.load(numbers["path"], trained.model)
-    jax.tree.map(np.testing.assert_array_equal, exported.params, trained.params)
-    assert exported.description == trained.description

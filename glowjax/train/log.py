@@ -21,22 +21,22 @@ REPORTED = ("step", "seconds", "train", "gradient_norm", "skipped_updates")
 class MetricLog:
     """A run's metrics, written to `metrics.jsonl` and to TensorBoard's event files in one directory."""
 
-    def __init__(self, directory: Path, resume_step: int | None = None):
+    def __init__(self, directory: Path, resume_step: int = 0):
         """Opens the log; new lines follow those that are already there.
 
         Args:
             directory: created if need be.
             resume_step: the step from which the run continues. Later lines are dropped, since the continued run
-                writes them again; -1 drops every line, None keeps all.
+                writes them again.
         """
         self.path = writable_directory(directory) / "metrics.jsonl"
         self.path.touch()
-        records = [r for r in read(self.path) if resume_step is None or r["step"] <= resume_step]
+        records = [r for r in read(self.path) if r["step"] <= resume_step]
         rest = self.path.with_suffix(".tmp")
         rest.write_text("".join(_line(record) for record in records), encoding="utf-8")
         rest.replace(self.path)  # atomic: a kill here leaves the old file or the new one
         self._file = self.path.open("a", encoding="utf-8")
-        self._events = _event_writer(self.path.parent, None if resume_step is None else resume_step + 1)
+        self._events = _event_writer(self.path.parent, purge_step=resume_step + 1)
 
     def write(self, step: int, **scalars: SupportsFloat) -> Record:
         """Appends one line, hands it to the operating system, and returns the record.
@@ -73,7 +73,7 @@ class MetricLog:
         self.close()
 
 
-def _event_writer(directory: Path, purge_step: int | None) -> Any:
+def _event_writer(directory: Path, purge_step: int) -> Any:
     """TensorBoard's writer, or None if tensorboardX is not installed."""
     with contextlib.suppress(ImportError):
         from tensorboardX import SummaryWriter

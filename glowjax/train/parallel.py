@@ -17,23 +17,28 @@ AXIS = "devices"
 
 
 def step_devices(batch_size: int) -> list[jax.Device]:
-    """The local devices that take part in a step: every accelerator; of CPU cores, as many as share a batch evenly.
+    """The local devices that share a batch: all accelerators, or as many CPU devices as divide the batch evenly.
 
-    Raises InputError where JAX runs as several processes.
+    Raises InputError if accelerators cannot share the batch evenly, or if JAX runs as several processes.
     """
     if jax.process_count() > 1:
         raise InputError(
-            f"This is process {jax.process_index()} of {jax.process_count()}, but training is over the devices of one "
-            "machine; start it on one alone."
+            f"This is process {jax.process_index()} of {jax.process_count()}, but training uses the devices of one "
+            "machine; start a single process."
         )
     devices = jax.local_devices()
     if devices[0].platform == "cpu":
         return devices[: max(count for count in range(1, len(devices) + 1) if batch_size % count == 0)]
+    if batch_size % len(devices):
+        raise InputError(
+            f"{len(devices)} devices cannot share a batch of {batch_size} images evenly; "
+            f"give a batch_size that is a multiple of {len(devices)}."
+        )
     return devices
 
 
 def shards(key: Key, step: int, images: Images, num_devices: int) -> list[tuple[Key, Images]]:
-    """What each device's part of a step, counted from 0, was computed from: its key, and its images."""
+    """The key and the images of each device in a step, counted from 0."""
     key = jax.random.fold_in(key, step)
     if num_devices == 1:
         return [(key, images)]
@@ -46,7 +51,7 @@ def compiled_step(
 ) -> CompiledStep:
     """`train_step` for `(state, key, images)`, jitted on one device or pmapped over `devices` (all local ones).
 
-    The state that goes in is donated: its memory is the next state's.
+    The state is donated: the next state takes over its memory.
     """
     devices = devices or jax.local_devices()
     if len(devices) > 1:
@@ -62,8 +67,8 @@ def pmapped_step(
 ) -> CompiledStep:
     """`train_step` with the batch divided among `devices`, the state replicated and the gradients averaged.
 
-    Every device draws its own noise: the run's key is folded with the step, then with the device's index. Raises
-    InputError, when called, for a batch that the devices cannot share evenly.
+    Every device draws its own noise: the run's key is folded with the step, then with the device's index. The number
+    of images must be a multiple of the number of devices, see `step_devices`.
     """
 
     def device_step(state: TrainState, key: Key, images: Images) -> tuple[TrainState, StepMetrics]:
@@ -72,15 +77,10 @@ def pmapped_step(
         return apply_gradient(optimizer, state, *mean)
 
     step = jax.pmap(device_step, AXIS, in_axes=(None, None, 0), out_axes=None, devices=devices, donate_argnums=0)
-    replicated = NamedSharding(Mesh(np.array(devices), (AXIS,)), PartitionSpec())  # where a step leaves its state
+    replicated = NamedSharding(Mesh(np.array(devices), (AXIS,)), PartitionSpec())  # as a step returns its state
 
     def sharded_step(state: TrainState, key: Key, images: Images) -> tuple[TrainState, StepMetrics]:
-        if len(images) % len(devices):
-            raise InputError(
-                f"A batch of {len(images)} images cannot be shared evenly by {len(devices)} devices; "
-                f"choose a batch size that is a multiple of {len(devices)}."
-            )
-        state = jax.device_put(state, replicated)  # only the first is elsewhere, and would have a program of its own
+        state = jax.device_put(state, replicated)  # only the first one is not, and would compile a program of its own
         return step(state, key, np.reshape(images, (len(devices), -1, *images.shape[1:])))
 
     return sharded_step

@@ -87,13 +87,12 @@ class RunFolder:
             _check_same_run(self.directory, read_description(self.directory), as_json(description))
         else:
             write_text(self.directory / "config.json", json.dumps(as_json(description), indent=1) + "\n")
+        self._log = MetricLog(self.directory, resume_step=self._latest or 0)
+        self.seconds = max((record["seconds"] for record in read(self._log.path)), default=0.0)
 
     def resume(self, fresh: TrainState) -> TrainState:
         """The state of the newest checkpoint, or `fresh` if there is none."""
-        state = fresh if self._latest is None else self._checkpoints.restore(self._latest, fresh)
-        self._log = MetricLog(self.directory, resume_step=int(state.step))
-        self.seconds = max((record["seconds"] for record in read(self._log.path)), default=0.0)
-        return state
+        return fresh if self._latest is None else self._checkpoints.restore(self._latest, fresh)
 
     def write(self, record: Record) -> None:
         """Adds a record of metrics."""

@@ -6,7 +6,7 @@ A file holds the params by name and a JSON description in its header, so that it
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,14 @@ HEADER = "glowjax"
 PRETRAINED = "pretrained:"
 
 
+class Pretrained(NamedTuple):
+    """A pretrained model, to be unpacked as `model, params, description`."""
+
+    model: Any
+    params: Params
+    description: dict[str, Any]
+
+
 def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
     """The trained model of a run, of a saved `.safetensors` file, or of a name such as "pretrained:fashion-mnist".
 
@@ -41,7 +49,7 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
     """
     if str(source).startswith(PRETRAINED):
         name = str(source).removeprefix(PRETRAINED)
-        return _pretrained(name, model)
+        return _from_bytes(pretrained.read(name), f"The pretrained model '{name}'", model)
     path = Path(source).expanduser().absolute()
     if path.is_dir():
         return load_run(path, model)
@@ -52,6 +60,12 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
         f"There is no trained model at {path}; give the folder of a run, a .safetensors file of glowjax.save, "
         f"or one of {known}."
     )
+
+
+def load_pretrained(name: str) -> Pretrained:
+    """The pretrained model of a name, as `model, params, description`; `load` returns it as a `Trained`."""
+    trained = load(f"{PRETRAINED}{name}")
+    return Pretrained(trained.model, trained.params, trained.description)
 
 
 def load_run(directory: Path, model: ImageModel | None = None) -> Trained[Any]:
@@ -90,9 +104,14 @@ def _to_bytes(trained: Trained[Any]) -> bytes:
         "step": trained.step,
         "history": [to_json(record) for record in trained.history],
     }
-    # A copy: safetensors writes the memory of an array as it lies, whatever its strides.
-    arrays = {name: np.array(leaf, order="C") for name, leaf in named_leaves(trained.params).items()}
+    arrays = {name: _storable(leaf) for name, leaf in named_leaves(trained.params).items()}
     return to_bytes(arrays, {HEADER: json.dumps(as_json(description))})
+
+
+def _storable(leaf: Any) -> np.ndarray:
+    """The array as a file holds it: real numbers in float32, in C order, since safetensors ignores strides."""
+    array = np.asarray(leaf)
+    return np.array(array, np.float32 if jnp.issubdtype(array.dtype, jnp.floating) else array.dtype, order="C")
 
 
 def _from_bytes(data: bytes, source: str, model: ImageModel | None) -> Trained[Any]:
@@ -123,16 +142,9 @@ def _params(model: ImageModel, description: dict[str, Any], arrays: dict[str, np
 
 
 def _build(description: dict[str, Any], source: str) -> ImageModel:
+    """The model of a description."""
     if description["model"] is None:
         raise InputError(
-            f"{source} does not say how to build its model; give the model as well: glowjax.load(..., model=model)."
+            f"{source} does not say how to build its model; give it as well: glowjax.load(..., model=model)."
         )
     return build(description["model"])
-
-
-def _pretrained(name: str, model: ImageModel | None) -> Trained[Any]:
-    glow, params, description = pretrained.load_pretrained(name)
-    step = description["num_training_steps"]
-    return Trained(
-        model or glow, params, description, step, [{"step": step, "validation": description["bits_per_dim"]}]
-    )

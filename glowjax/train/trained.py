@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any, Generic, TypeVar
 
+from glowjax import models
 from glowjax.checks import InputError
 from glowjax.data import ImageSet
 from glowjax.models.base import ImageModel
@@ -51,6 +52,24 @@ class Trained(Generic[ModelT]):
     def learned(self, images: ImageSet) -> bool:
         """Whether `images` are those that the model was trained on."""
         return images.name == f"{self.name}:train"
+
+    @property
+    def title(self) -> str:
+        """The name of the model: "NVP-Glow", or that of its class if it is a user's own."""
+        return models.title(self.model)
+
+    def summarize(self) -> str:
+        """The model and its training in a sentence, without a full stop."""
+        training = self.description["training"]
+        time = "" if self.seconds is None else f" in {self.seconds / 60:.0f} minutes"
+        return (
+            f"{self.title}, {models.summarize(self.model)}, trained on {self.description['num_images']:,} images for "
+            f"{self.step:,} steps of {training['batch_size']}{time}"
+        )
+
+    def __repr__(self) -> str:
+        bits = "" if self.bits_per_dim is None else f", {self.bits_per_dim:.3f} bits/dim"
+        return f"Trained({self.title}, step {self.step:,}{bits})"
 
     @property
     def num_dims(self) -> int:

@@ -14,7 +14,7 @@ from docs.documents import PAGES, ROOT, anchors, blocks, commands, links, name
 
 import glowjax as gj
 from experiments import command_line
-from glowjax.pretrained import Pretrained
+from glowjax.train import Pretrained
 
 SMALLER = {"num_steps=8, width=64": "num_steps=1, width=4", "range(3_000)": "range(30)"}
 """The same lines with less to compute; `shrunk` cuts the images too."""

@@ -26,11 +26,11 @@ def run(*arguments):
 def test_list_tells_every_split_with_its_place_and_how_to_get_the_others(tmp_path, capsys):
     np.savez(tmp_path / "leaves_train.npz", image=np.zeros((3, 4, 4, 1), np.uint8))
     places = run("list", "--data-dir", tmp_path)
-    output = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr().out.splitlines()
     assert places["leaves"] == {"train": "in .npz files"}
-    assert "leaves:train             in .npz files" in output
-    assert "mnist:train              bundled with glowjax" in output
-    assert "celeba32                 not here: python -m experiments.data prepare celeba32" in output
+    assert "leaves:train             in .npz files" in told
+    assert "mnist:train              bundled with glowjax" in told
+    assert "celeba32                 not here: python -m experiments.data prepare celeba32" in told
 
 
 def test_a_prepared_set_is_listed_and_checked(tmp_path, capsys):
@@ -40,17 +40,17 @@ def test_a_prepared_set_is_listed_and_checked(tmp_path, capsys):
     images = load("letters", "all", tmp_path).images / 255
     assert list(found) == ["all"]
     np.testing.assert_allclose([found["all"].mean.value, found["all"].std.value], [[images.mean()], [images.std()]])
-    output = capsys.readouterr().out
-    assert "no official number to compare with" in output
-    assert "(none recorded of the official images)" in output
+    told = capsys.readouterr().out
+    assert "no official number to compare with" in told
+    assert "(none recorded of the official images)" in told
 
 
-def test_a_subset_is_printed_with_standard_errors_beside_the_published_moments(capsys):
+def test_a_subset_is_told_with_standard_errors_beside_the_published_moments(capsys):
     run("check", "mnist")
-    output = capsys.readouterr().out
-    assert "SUBSET: 5,000 of the official 60,000 images" in output
-    assert "mean 0.1313, standard error 0.0006 (published: 0.1307)" in output
-    assert ", not that of the official images" in output
+    told = capsys.readouterr().out
+    assert "SUBSET: 5,000 of the official 60,000 images" in told
+    assert "mean 0.1313, standard error 0.0006 (published: 0.1307)" in told
+    assert ", not that of the official images" in told
 
 
 def test_every_set_that_is_here_is_checked_by_default():
@@ -66,9 +66,9 @@ def test_a_set_that_is_not_what_it_claims_ends_in_status_1(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         run("check", "fashion_mnist", "--data-dir", tmp_path)
     assert caught.value.code == 1
-    output = capsys.readouterr().out
-    assert "NOT AS PUBLISHED: mean 0.7137, published 0.2860" in output
-    assert output.endswith("Not as published: fashion_mnist:train.\n")
+    told = capsys.readouterr().out
+    assert "NOT AS PUBLISHED: mean 0.7137, published 0.2860" in told
+    assert told.endswith("Not as published: fashion_mnist:train.\n")
 
 
 def test_a_set_that_is_not_here_is_refused():
@@ -79,8 +79,8 @@ def test_a_set_that_is_not_here_is_refused():
 def test_errors_of_the_library_advise_commands_on_a_command_line(tmp_path):
     with pytest.raises(InputError, match=r"in data_dir or .* run glowjax\.data\.prepare\('svhn'\)") as caught:
         load("svhn", data_dir=tmp_path)
-    advice = on_the_command_line(str(caught.value))
-    assert "in --data-dir or GLOWJAX_DATA_DIR, or run `python -m experiments datasets prepare svhn`" in advice
+    told = on_the_command_line(str(caught.value))
+    assert "in --data-dir or GLOWJAX_DATA_DIR, or run `python -m experiments datasets prepare svhn`" in told
 
 
 def test_the_sets_of_the_paper_are_known_by_name():
