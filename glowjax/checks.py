@@ -31,7 +31,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=SIMILAR)
     hint = f"; did you mean '{near[0]}'?" if near else "."
-    return InputError(f"Unknown {kind} '{name}'{hint} Known: {', '.join(names)}.")
+    known_names = f"Known: {', '.join(names)}."
+    space = " " if len(known_names) < 80 else "\n"  # a long list has a line of its own
+    return InputError(f"Unknown {kind} '{name}'{hint}{space}{known_names}")
 
 
 def is_count(value: Any) -> bool:

@@ -66,6 +66,7 @@ def test_an_unknown_name_suggests_the_nearest_and_the_ways_to_add_one(tmp_path, 
     np.savez_compressed(tmp_path / "leaves_train.npz", image=ONE)
     error = message(load, name, data_dir=tmp_path)
     assert error.startswith(f"Unknown data set '{name}'; did you mean '{nearest}'?")
+    assert error.splitlines()[1].startswith("Known: celeba32, cifar10, ")
     assert f"{name}_test.npz" in error
     assert "prepare" not in error
 
