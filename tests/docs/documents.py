@@ -9,7 +9,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-COMMAND = re.compile(r"(?:\.venv/bin/)?python -m ((?:experiments|benchmarks)\.\w+)([^`\n]*)")
+COMMAND = re.compile(r"(?:\.venv/bin/)?python -m (experiments(?: [a-z][\w-]+|\.\w+)|benchmarks\.\w+)([^`\n]*)")
 
 
 def name(page: Path) -> str:
@@ -35,5 +35,5 @@ def anchors(page: Path) -> set[str]:
 
 
 def commands(page: Path) -> list[tuple[str, str]]:
-    """(module, the rest of the line) of every command of `page`, in blocks and in text."""
-    return [(module, rest.strip()) for module, rest in COMMAND.findall(page.read_text())]
+    """(program, the rest of the line) of every command of `page`, in blocks and in text."""
+    return [(program, rest.strip()) for program, rest in COMMAND.findall(page.read_text())]

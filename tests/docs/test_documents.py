@@ -14,6 +14,8 @@ from docs.documents import PAGES, ROOT, anchors, blocks, commands, links, name
 
 import glowjax as gj
 from experiments import command_line
+from experiments.__main__ import modules
+from experiments.report import experiment
 from glowjax.train import Pretrained
 
 SMALLER = {"num_steps=8, width=64": "num_steps=1, width=4", "range(3_000)": "range(30)"}
@@ -66,9 +68,17 @@ def test_python_lines_run(page, shrunk, tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name)
 def test_commands_are_understood(page, monkeypatch):
     for module, options in commands(page):
-        program = importlib.import_module(module)
+        program = importlib.import_module(path_of(module))
         if options:
             assert parsed(program, shlex.split(options), monkeypatch) is not None, f"{module} {options}"
+
+
+def path_of(module):
+    """The module of "benchmarks.flow", or of the experiment in "experiments scales"."""
+    if " " not in module:
+        return module
+    file = modules()[module.split()[1].replace("-", "_")]
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
 
 
 def parsed(program, arguments, monkeypatch):
@@ -76,6 +86,8 @@ def parsed(program, arguments, monkeypatch):
     if program.__name__.startswith("benchmarks."):
         (parameter,) = inspect.signature(program.main).parameters.values()
         return tyro.cli(parameter.annotation, args=arguments)
+    if len(program.__name__.split(".")) == 3:
+        return experiment.parsed(program, arguments)
     configs = []
     monkeypatch.setattr(command_line, "run", lambda main, parse: configs.append(parse(sys.argv[1:])))
     monkeypatch.setattr(sys, "argv", [program.__file__, *arguments])

@@ -18,13 +18,11 @@ from experiments import (
     contrast,
     curvature,
     demo,
-    likelihood_page,
     likelihoods,
     model_classes,
     own_samples,
     spectrum,
     train,
-    training_time,
 )
 from experiments.demo import DemoConfig
 from experiments.filter import FilterConfig
@@ -331,35 +329,3 @@ def test_bad_options_end_in_one_sentence_and_status_2(arguments, sentence, monke
 def test_a_run_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=f"No checkpoint in {tmp_path}"):
         likelihoods.main(LikelihoodsConfig(tmp_path))
-
-
-def test_runs_are_drawn_by_the_time_that_they_took(trained, tmp_path):
-    config = training_time.TrainingTimeConfig((trained, trained), ("once", "again"), tmp_path / "time")
-    results = training_time.main(config)
-    last = load(trained).history[-1]
-    assert results["once"]["bits_per_dim"] == {
-        training_time.IN_DIST: last["validation"],
-        "uniform noise": last["noise"],
-    }
-    assert results["once"]["minutes"] == pytest.approx(last["seconds"] / 60)
-    assert (tmp_path / "time" / "bits-by-time.png").stat().st_size > 10_000
-    assert "| once | NVP-Glow" in (tmp_path / "time" / "report.md").read_text()
-    run = load(trained)
-    early = dataclasses.replace(run, history=[{**run.history[-1], "step": 1}])
-    with pytest.raises(InputError, match=r"stands at step 1 of .* finish it first"):
-        training_time.labelled([early], ())
-    with pytest.raises(InputError, match="give each run one of its own"):
-        training_time.main(dataclasses.replace(config, labels=("once",)))
-    with pytest.raises(InputError, match="name one run or more"):
-        training_time.main(dataclasses.replace(config, run_dirs=()))
-
-
-def test_a_set_that_was_watched_late_or_was_once_not_finite_is_drawn_where_it_is_known(trained, tmp_path):
-    values = ({}, {"mnist": np.nan}, {"mnist": 7.0}, {"mnist": 9.0})
-    history = [{"step": k, "seconds": k, "validation": 4.0} | value for k, value in enumerate(values)]
-    changed = dataclasses.replace(load(trained), history=history)
-    likelihood_page._along_training(changed, tmp_path)
-    seconds, curves = training_time.bits(changed)
-    np.testing.assert_array_equal(curves["MNIST"], [np.nan, np.nan, 7, 9])
-    assert list(training_time.compressed(curves)) == [training_time.IN_DIST, "MNIST"]
-    assert seconds == [0, 1, 2, 3]

@@ -1,0 +1,123 @@
+"""Histograms of Glow, CV-Glow, PixelCNN and VAE on the same images (figure 3).
+
+    python -m experiments model-classes --run-dirs runs/nvp runs/cv runs/pixelcnn runs/vae --out-dists mnist
+
+All models must be trained on the same images. Expect on FashionMNIST that all four find MNIST more likely than their
+own test images, with AUROCs below 0.1; likewise on CIFAR-10 with SVHN.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from experiments.report import histograms
+from experiments.report.experiment import References, SeveralModels
+from experiments.report.page import Number, Result, Section, Table, slug
+from experiments.report.published import title
+from experiments.report.scoring import Evaluation, draws_for, evaluate_alike
+from experiments.report.trained import Trained, load, name_each
+from glowjax.checks import InputError
+
+QUESTION = (
+    "Are OOD images likely only under flows, or under other models with a likelihood too? This page evaluates the same "
+    "images under every model, each trained on the same set."
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelClassesConfig(SeveralModels, References):
+    """Options of the comparison of models."""
+
+    num_images: int = 1_000
+
+
+def main(config: ModelClassesConfig) -> Result:
+    """Evaluates the same images under every model."""
+    if not config.out_dists:
+        raise InputError("--out-dists names no data set; name at least one, such as: --out-dists mnist")
+    models = load_alike(config.run_dirs)
+    specs = (*config.out_dists, *config.references)
+    evaluations = {name: evaluate_alike(trained, specs, config) for name, trained in models.items()}
+    first = next(iter(models.values()))
+    described = [
+        f"{trained.summarize()}. {trained.architecture.likelihood(draws_for(trained, config))}"
+        for trained in models.values()
+    ]
+    return Result(
+        f"Several models trained on {title(first.name)}",
+        QUESTION,
+        summarize(evaluations),
+        [
+            Section("The models", "\n\n".join(described)),
+            Section("The likelihoods", "Every model evaluates the same images.", [_table(evaluations)]),
+            *_histograms(evaluations, first.num_dims),
+        ],
+        {name: evaluation.numbers() for name, evaluation in evaluations.items()},
+    )
+
+
+def load_alike(run_dirs: tuple[Path, ...]) -> dict[str, Trained]:
+    """The models of the runs by name; refuses runs that were trained on different images."""
+    models = name_each([load(run_dir) for run_dir in run_dirs])
+    trained_on = {(trained.name, trained.description.get("images")) for trained in models.values()}
+    if len(trained_on) != 1:
+        given = [f"{trained.description['num_images']:,} images of {trained.name}" for trained in models.values()]
+        raise InputError(
+            f"The runs were trained on {', '.join(given) or 'nothing'}; expected one or more runs, all on the same "
+            "images: compare the others separately."
+        )
+    return models
+
+
+def summarize(evaluations: Mapping[str, Evaluation]) -> str:
+    """The result in a sentence per OOD set."""
+    first = next(iter(evaluations.values()))
+    sentences = []
+    for name in first.real:
+        misled = [
+            model
+            for model, evaluation in evaluations.items()
+            if evaluation.others[name].mean().interval[1] < evaluation.test.mean().interval[0]
+        ]
+        models = f"{len(misled)} of {len(evaluations)} models" + (f" ({', '.join(misled)})" if misled else "")
+        sentences.append(
+            f"Under {models} {title(name)} images are on average more likely than "
+            f"{title(first.test.images.name)} images, with disjoint 95 % intervals."
+        )
+    return " ".join(sentences)
+
+
+def _table(evaluations: Mapping[str, Evaluation]) -> Table:
+    rows = [
+        [
+            f"{model}, {title(name)}",
+            scored.count(),
+            Number(scored.mean(), ".3f[]"),
+            "" if scored is evaluation.test else Number(evaluation.detection(name).auroc, ".3f[]"),
+        ]
+        for model, evaluation in evaluations.items()
+        for name, scored in evaluation.sets.items()
+    ]
+    return Table(
+        "Bits per dimension (fewer bits are more likely) and AUROC with bits/dim as the score (below 0.5: inverted), "
+        "with 95 % intervals over images",
+        ["model and set", "images", "bits/dim", "AUROC"],
+        rows,
+    )
+
+
+def _histograms(evaluations: Mapping[str, Evaluation], num_dims: int) -> list[Section]:
+    """A figure for each OOD set, or one of the test set alone."""
+    first = next(iter(evaluations.values()))
+    sections = []
+    for name in first.real or {first.test.images.name: first.test}:
+        shown = {
+            model: dataclasses.replace(
+                evaluation,
+                others={k: scored for k, scored in evaluation.others.items() if k == name or scored.images.generated},
+            )
+            for model, evaluation in evaluations.items()
+        }
+        figure = histograms.several_models(shown, num_dims, f"against-{slug(name)}")
+        sections.append(Section(f"Against {title(name)}", figures=[figure]))
+    return sections
