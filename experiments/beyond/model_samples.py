@@ -29,7 +29,6 @@ from glowjax.cores import side_by_side
 from glowjax.data import ImageSet
 from glowjax.likelihood import NUM_LEVELS, quantize
 from glowjax.models import Flow, FlowTerms
-from glowjax.models.flow import LOG_2PI
 from glowjax.stats import Estimate
 from glowjax.train import samples
 from glowjax.typing import Array, Images, Key, Params
@@ -90,7 +89,7 @@ class Samples:
     @property
     def expected_log_pz(self) -> float:
         """The mean of log p(z) in nats for latents drawn from N(0, temperature^2 I)."""
-        return -0.5 * math.prod(self.images.shape) * (LOG_2PI + self.temperature**2)
+        return -0.5 * math.prod(self.images.shape) * (math.log(2 * math.pi) + self.temperature**2)
 
 
 def main(config: ModelSamplesConfig) -> Result:

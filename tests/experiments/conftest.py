@@ -7,7 +7,7 @@ import pytest
 from tiny import TINY, write_ramps
 
 from experiments import train
-from experiments.architectures import GlowConfig, PixelCNNConfig, VAEConfig
+from glowjax.models import GlowConfig, PixelCNNConfig, VAEConfig
 
 MODELS = {
     "nvp": TINY.model,
