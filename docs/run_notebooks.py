@@ -29,5 +29,7 @@ if __name__ == "__main__":
     parser.add_argument("notebooks", nargs="*", type=Path, default=NOTEBOOKS, help="default: all")
     parser.add_argument("--into", type=Path, help="a folder to write into; default: each notebook itself")
     arguments = parser.parse_args()
+    if arguments.into:
+        arguments.into.mkdir(parents=True, exist_ok=True)
     for notebook_path in arguments.notebooks:
         nbformat.write(executed(notebook_path), (arguments.into or notebook_path.parent) / notebook_path.name)

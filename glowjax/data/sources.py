@@ -30,8 +30,8 @@ class Source(Protocol):
 def sources(data_dir: Path | str | None) -> list[Source]:
     """The sources in the order of the search, with the user's data folder among them."""
     folder = data_folder(data_dir)
-    of_the_user: list[Source] = [Archives(folder), ImageFolders(folder)] if folder else []
-    return [*of_the_user, Prepared(folder), Bundle()]
+    own: list[Source] = [Archives(folder), ImageFolders(folder)] if folder else []
+    return [*own, Prepared(folder), Bundle()]
 
 
 def data_folder(data_dir: Path | str | None) -> Path | None:

@@ -67,9 +67,7 @@ class Prepared:
         for root in filter(None, (self.folder, default_dir())):
             folder = root / TFDS_NAMES.get(name, name)
             if any(folder.glob("*.*.*/features.json")):
-                from tensorflow_datasets.core.utils.version import list_all_versions
-
-                return folder / str(list_all_versions(folder)[-1])
+                return folder / str(_library().core.utils.version.list_all_versions(folder)[-1])
         return None
 
 
@@ -103,7 +101,7 @@ def prepare(name: str, data_dir: Path | None = None) -> None:
 
 
 def _download(name: str, root: Path) -> None:
-    import tensorflow_datasets
+    tensorflow_datasets = _library()
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
     builder = tensorflow_datasets.builder(TFDS_NAMES.get(name, name), data_dir=str(root), file_format="array_record")
@@ -151,12 +149,21 @@ def _examples(builder: Any, split: str) -> Iterator[dict[str, Any]]:
 
 def _builder(directory: Path) -> Any:
     """TFDS's reader of prepared data."""
-    import tensorflow_datasets
-
     try:
-        return tensorflow_datasets.builder_from_directory(directory)
+        return _library().builder_from_directory(directory)
     except (OSError, ValueError, KeyError) as error:
         raise _damaged(directory, error) from error
+
+
+def _library() -> Any:
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise InputError(
+            "TensorFlow Datasets, which prepared data is read with, is not installed; run "
+            '`pip install ".[data]"` in a checkout of glowjax.'
+        ) from error
+    return tensorflow_datasets
 
 
 def _damaged(directory: Path | str, error: Exception) -> InputError:

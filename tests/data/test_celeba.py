@@ -14,7 +14,7 @@ from glowjax.data.builders.celeba import PARTITION, PHOTOGRAPHS, SPLITS, crop_an
 
 NUMBERS = [0, 2, 0, 1, 0, 2]  # the partition of six photographs
 PHOTOS = np.random.default_rng(0).integers(0, 256, (6, 218, 178, 3), dtype=np.uint8)
-PHOTOS[:, :, :, 1] = 40 * np.arange(6, dtype=np.uint8)[:, None, None]  # so that each can be told by its green
+PHOTOS[:, :, :, 1] = 40 * np.arange(6, dtype=np.uint8)[:, None, None]  # so that each can be message by its green
 
 
 @pytest.fixture

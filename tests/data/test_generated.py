@@ -112,7 +112,7 @@ def test_a_small_turn_and_its_undoing_give_the_image_back_roughly():
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         *((f"contrast-{f}", f"contrast factor '{f}' in 'contrast-{f}' is not") for f in ("half", 1.5, -0.1, "nan", "")),
         *((f"rotated-{angle}", f"The angle '{angle}' .* is not a number of degrees") for angle in ("left", "nan", "")),
@@ -120,8 +120,8 @@ def test_a_small_turn_and_its_undoing_give_the_image_back_roughly():
         ("nois", "Unknown generated set 'nois'; did you mean 'noise'"),
     ],
 )
-def test_a_name_that_cannot_be_generated_is_refused(small, name, told):
-    with pytest.raises(InputError, match=told):
+def test_a_name_that_cannot_be_generated_is_refused(small, name, message):
+    with pytest.raises(InputError, match=message):
         generate(name, small)
 
 

@@ -55,17 +55,17 @@ def test_a_folder_can_be_named_by_its_path_or_as_the_one_in_which_one_stands(tmp
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("mine", r"no images for the split 'test', its splits are \['train'\]"),
         ("empty", "has no images for the split 'test'"),
         ("absent", r"There is nothing to load at .*absent; expected a folder"),
     ],
 )
-def test_a_path_without_the_images_asked_for_is_refused(tmp_path, path, told):
+def test_a_path_without_the_images_asked_for_is_refused(tmp_path, path, message):
     write(tmp_path / "mine/train/a.png", BLACK)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         load(str(tmp_path / path), "test")
 
 

@@ -55,7 +55,7 @@ def test_lists_and_arrays_of_other_libraries_become_numpy_arrays(convert):
 
 
 @pytest.mark.parametrize(
-    ("images", "told"),
+    ("images", "message"),
     [
         (np.zeros((2, 3, 3, 1), np.float32), r"are float32 of shape \[2, 3, 3, 1\] between 0 and 0; expected uint8"),
         (np.full((2, 3, 3, 1), np.nan), r"are float64 .* with NaN or infinity among them; expected uint8"),
@@ -65,8 +65,8 @@ def test_lists_and_arrays_of_other_libraries_become_numpy_arrays(convert):
         ([IMAGES[0], IMAGES[0, :2]], "cannot be made into one array"),
     ],
 )
-def test_images_of_another_kind_are_refused(images, told):
-    with pytest.raises(InputError, match=f"The images of the image set 'mine' {told}"):
+def test_images_of_another_kind_are_refused(images, message):
+    with pytest.raises(InputError, match=f"The images of the image set 'mine' {message}"):
         ImageSet("mine", images)
 
 

@@ -35,7 +35,7 @@ def test_the_input_goes_on_where_it_stopped(tmp_path, write, name):
     write(tmp_path)
 
     def batches(steps):
-        images = training_and_validation(load(name, "train", tmp_path))[0].images  # loaded anew, as by a new process
+        images = training_and_validation(load(name, "train", tmp_path))[0].images  # loaded again, as by a new process
         return [images[batch_indices(7, step, len(images), 16)] for step in steps]
 
     np.testing.assert_array_equal(batches(range(5, 30)), batches(range(30))[5:])

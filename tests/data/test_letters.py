@@ -1,5 +1,7 @@
 """Sets that `prepare` makes: where it writes, and the letters themselves, of a few of matplotlib's fonts for speed."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,10 @@ def test_what_cannot_be_prepared_is_refused(tmp_path):
         prepare("letters")
     with pytest.raises(InputError, match="Cannot write below"):
         prepare("letters", tmp_path / "file")
+
+
+def test_without_matplotlib_the_letters_are_refused(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, letters.__name__)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(InputError, match="Making 'letters' needs matplotlib, which is not installed"):
+        prepare("letters", tmp_path)

@@ -39,8 +39,8 @@ def test_an_archive_is_read_in_the_order_of_letters_and_fonts(archive):
 
 
 def test_other_images_than_the_published_ones_are_refused(archive):
-    told = "holds 4 images and 2 unreadable files that differ from the published ones; expected the 18,724 images"
-    with pytest.raises(InputError, match=told):
+    message = "holds 4 images and 2 unreadable files that differ from the published ones; expected the 18,724 images"
+    with pytest.raises(InputError, match=message):
         prepare("notmnist_small", archive.parent)
     assert not (archive.parent / "notmnist_small.npz").exists()
 

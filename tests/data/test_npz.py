@@ -56,8 +56,8 @@ def test_a_set_called_as_the_whole_of_another_is_not_read_in_its_place(write):
     assert load("cells_all", "all", folder).num_images == 7
 
 
-def assert_refused(folder, told):
-    with pytest.raises(InputError, match=told) as caught:
+def assert_refused(folder, message):
+    with pytest.raises(InputError, match=message) as caught:
         load("mine", data_dir=folder)
     assert str(folder / "mine_test.npz") in str(caught.value)
 
@@ -72,7 +72,7 @@ def of_an_unknown_method(whole):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda whole: b"", "cannot be read as a NumPy archive"),
         (lambda whole: b"not a zip", "cannot be read as a NumPy archive"),
@@ -82,11 +82,11 @@ def of_an_unknown_method(whole):
         (of_an_unknown_method, "compression method is not supported"),
     ],
 )
-def test_a_damaged_archive_is_refused(write, damage, told):
+def test_a_damaged_archive_is_refused(write, damage, message):
     folder = write("mine_test.npz", image=IMAGES)
     whole = (folder / "mine_test.npz").read_bytes()
     (folder / "mine_test.npz").write_bytes(damage(whole))
-    assert_refused(folder, told)
+    assert_refused(folder, message)
 
 
 def test_a_single_array_under_the_name_of_an_archive_is_refused(tmp_path):
@@ -96,7 +96,7 @@ def test_a_single_array_under_the_name_of_an_archive_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "told"),
+    ("arrays", "message"),
     [
         ({"image": np.array([{}], dtype=object)}, "Python objects"),
         ({"images": IMAGES, "label": np.arange(60)}, r"has the keys \['images', 'label'\] and no 'image'"),
@@ -110,8 +110,8 @@ def test_a_single_array_under_the_name_of_an_archive_is_refused(tmp_path):
         ({"image": IMAGES, "source_image": np.arange(3)}, "The groups of .* expected one integer"),
     ],
 )
-def test_an_archive_of_other_arrays_is_refused(write, arrays, told):
-    assert_refused(write("mine_test.npz", **arrays), told)
+def test_an_archive_of_other_arrays_is_refused(write, arrays, message):
+    assert_refused(write("mine_test.npz", **arrays), message)
 
 
 def test_official_sets_load_whole(official):

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -104,6 +105,13 @@ def test_preparing_without_tensorflow_is_refused(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"not installed; run `pip install \"\.\[tfds\]\"` in a checkout"):
         prepare("svhn")
+
+
+def test_prepared_data_is_refused_without_tensorflow_datasets(prepared, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(InputError, match=r"is not installed; run `pip install \"\.\[data\]\"` in a checkout"):
+        load("tiny_digits", data_dir=prepared)
+    assert "bundled" in load("mnist", "train", prepared).source  # of which nothing is prepared
 
 
 def test_our_names_are_registered_with_tfds():

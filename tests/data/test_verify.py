@@ -77,7 +77,7 @@ def test_images_of_one_group_count_once():
 
 
 @pytest.mark.parametrize(
-    ("images", "told"),
+    ("images", "message"),
     [
         (IMAGES // 2, "mean .*, published"),
         (IMAGES[:500] // 2, "mean .*, published"),
@@ -87,9 +87,9 @@ def test_images_of_one_group_count_once():
         (IMAGES[..., :1], r"images of shape \(4, 4, 1\), published \(4, 4, 3\)"),
     ],
 )
-def test_what_contradicts_the_published_facts_is_a_fault(images, told):
+def test_what_contradicts_the_published_facts_is_a_fault(images, message):
     faults = check(ImageSet("altered", images), "train", PUBLISHED).faults
-    assert any(re.search(told, fault) for fault in faults), faults
+    assert any(re.search(message, fault) for fault in faults), faults
 
 
 def test_splits_and_sets_without_published_moments_have_no_faults():

@@ -14,7 +14,7 @@ LARGEST = 250_000  # bytes of a notebook with its outputs
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """The folder that fresh notebooks go to, and {notebook: the process that runs it}: all at once."""
-    folder = tmp_path_factory.mktemp("notebooks")
+    folder = tmp_path_factory.mktemp("notebooks") / "fresh"
     command = [sys.executable, ROOT / "docs" / "run_notebooks.py", "--into", folder]
     processes = {path: subprocess.Popen([*command, path], cwd=ROOT, stderr=subprocess.PIPE) for path in NOTEBOOKS}
     yield folder, processes

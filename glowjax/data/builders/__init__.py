@@ -31,4 +31,10 @@ def prepare(name: str, data_dir: Path | str | None = None) -> None:
     if folder is None:
         raise InputError(f"'{name}' needs a folder to be written to; name one in data_dir or GLOWJAX_DATA_DIR.")
     if name == "celeba32" or not Archives(folder).find(name):  # celeba32 is three archives, and may lack one of them
-        importlib.import_module(f"{__name__}.{BUILDERS[name]}").build(writable_directory(folder))
+        try:
+            builder = importlib.import_module(f"{__name__}.{BUILDERS[name]}")
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"Making '{name}' needs {error.name}, which is not installed; run `pip install {error.name}`."
+            ) from error
+        builder.build(writable_directory(folder))

@@ -1,0 +1,128 @@
+"""The tables of "What explains the gap": location and spreads, second order, remainders and closed forms."""
+
+from typing import Any
+
+from docs.tables.kept import MINUS, Estimate, Rows, kept, signed
+
+RUNS = {
+    "nvp-fashion": "NVP, ReLU: FashionMNIST → MNIST",
+    "nvp-fashion-swish": "NVP, swish: FashionMNIST → MNIST",
+    "cv-fashion": "CV, ReLU: FashionMNIST → MNIST",
+    "cv-fashion-swish": "CV, swish: FashionMNIST → MNIST",
+    "nvp-notmnist": "NVP, ReLU: notMNIST → MNIST",
+    "cv-notmnist": "CV, ReLU: notMNIST → MNIST",
+    "nvp-cifar10": "NVP, ReLU: CIFAR-10 → SVHN",
+    "cv-cifar10": "CV, ReLU: CIFAR-10 → SVHN",
+    "nvp-fashion-hours": "NVP, ReLU, longer: FashionMNIST → MNIST",
+    "nvp-cifar10-hours": "NVP, ReLU, longer: CIFAR-10 → SVHN",
+    "cv-fashion-hours": "CV, ReLU, longer: FashionMNIST → MNIST",
+    "cv-cifar10-hours": "CV, ReLU, longer: CIFAR-10 → SVHN",
+}
+"""The runs of "What explains the gap", in the order of its tables."""
+
+CENTERS = {"midpoint": "midpoint", "in_dist": "test mean", "classes": "class means"}
+
+
+def _curvature(run: str) -> Any:
+    (found,) = kept(run, "curvature").values()
+    return found
+
+
+def _bits_at_the_checkpoint(run: str) -> str:
+    """Validation images / OOD images, when the checkpoint was written: at the best validation."""
+    validation, watched, *_ = kept(run, "training")["bits_per_dim"].values()
+    best = validation.index(min(validation))
+    return f"{validation[best]:.2f} / {watched[best]:.2f}"
+
+
+def _location_and_spreads(run: str) -> list[str]:
+    found = _curvature(run)["location_spread"]
+    spread_out, spread_in = found["spread_out"]["value"], found["spread_in"]["value"]
+    parts = [signed(found["gap"]), signed(found["location"]), signed(spread_out), signed(spread_in, sign=-1)]
+    return [_bits_at_the_checkpoint(run), *parts]
+
+
+def exact_form() -> Rows:
+    """The gap as location and spreads."""
+    yield [
+        "model: pair",
+        "bits/dim",
+        "gap",
+        "= location",
+        "+ spread of the OOD set",
+        f"{MINUS} spread of the test set",
+        "noise of means in location",
+    ]
+    for run, name in RUNS.items():
+        yield [name, *_location_and_spreads(run), signed(_curvature(run)["location_spread"]["bias"])]
+
+
+def along_training() -> Rows:
+    """The same for one model after some steps and after all."""
+    yield [
+        "NVP, ReLU, FashionMNIST → MNIST",
+        "bits/dim",
+        "gap",
+        "= location",
+        "+ spread MNIST",
+        f"{MINUS} spread FashionMNIST",
+        "its smooth part",
+        "its kink part",
+        "second order, mean",
+    ]
+    for run, name in {
+        "nvp-fashion-250": "250 steps",
+        "nvp-fashion-1000": "1,000 steps",
+        "nvp-fashion": "2,500 steps",
+        "nvp-fashion-hours": "36,000 steps of 32, 2 x 16",
+    }.items():
+        found = _curvature(run)
+        spread = found["location_spread"]["spread_in"]
+        predicted = found["expansions"]["in_dist"]["predicted"]
+        yield [name, *_location_and_spreads(run), *map(signed, (spread["smooth"], spread["kink"], predicted))]
+
+
+def second_order() -> Rows:
+    """The measured gap and its predictions around three centers."""
+    yield ["model: pair", "measured gap", *CENTERS.values(), "the paper's version"]
+    for run, name in RUNS.items():
+        found = _curvature(run)
+        predicted = [found["expansions"][center]["predicted"] for center in CENTERS]
+        yield [name, *map(signed, (found["location_spread"]["gap"], *predicted, found["published"]["total"]))]
+
+
+def remainders() -> Rows:
+    """What the predictions miss."""
+    yield ["model: pair, center", "gap on these images", "remainder", "smooth", "kinks"]
+    for run, name in RUNS.items():
+        for center, label in CENTERS.items():
+            found = _curvature(run)["expansions"][center]
+            parts = [found["remainder"][part] for part in ("total", "smooth", "kink")]
+            yield [f"{name}, {label}", *map(signed, (found["gap"], *parts))]
+
+
+def spreads() -> Rows:
+    """The spread of each set, computed in several ways."""
+    columns = {"value": "from values", "gradient": "from gradients", "smooth": "smooth part", "kink": "kink part"}
+    columns |= {"at_mean": "Hessian at the mean alone", "quadrature": "quadrature"}
+    yield ["model: pair, spread of", *columns.values()]
+    for run, name in RUNS.items():
+        for part, of in zip(("spread_in", "spread_out"), name.split(": ")[1].split(" → "), strict=True):
+            found = _curvature(run)["location_spread"][part]
+            yield [f"{name}, {of}", *(signed(found[column]) for column in columns)]
+
+
+def closed_forms() -> Rows:
+    """The forms of the covariance term for constant volume."""
+    columns = {"published": "published closed form", "diagonal": "exact weights, variances only"}
+    columns |= {"linear": "exact, without couplings", "jacobian": "the flow's Jacobian"}
+    yield ["CV, ReLU: pair", *columns.values(), "autodiff, diagonal variances", "measured gap"]
+    for run in ("cv-fashion-hours", "cv-notmnist", "cv-cifar10-hours"):
+        found = _curvature(run)
+        forms = [signed(found["closed_forms"][form], _digits(found["closed_forms"][form])) for form in columns]
+        others = [signed(found["published"]["covariance"]), signed(found["location_spread"]["gap"])]
+        yield [RUNS[run].split(": ")[1], *forms, *others]
+
+
+def _digits(found: Estimate) -> int:
+    return 3 if abs(found["mean"]) < 100 else 0
