@@ -212,8 +212,8 @@ def _decomposition(trained: Trained, evaluation: Evaluation) -> list[Section]:
 
 
 def _during_training(trained: Trained) -> list[Section]:
-    """Bits/dim of the validation set and of the watched sets (figure 5b); nothing without a history."""
-    if not trained.history:
+    """Bits/dim of the validation set and of the watched sets (figure 5b); nothing without a history of training."""
+    if len(trained.history) < 2:
         return []
     steps = [record["step"] for record in trained.history]
     seconds = [record["seconds"] for record in trained.history]

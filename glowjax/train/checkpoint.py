@@ -9,8 +9,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,7 +21,7 @@ from glowjax.train.named_arrays import from_named_arrays, named_leaves
 _ORBAX_SOURCE = os.path.join("orbax", "checkpoint")
 
 
-class Checkpoints:
+class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
     """The checkpoints of one run in a directory: the newest ones, and the best by bits per dimension.
 
     A save is synchronous: once it returns, the checkpoint is on disk and the state's buffers may be donated. If the
@@ -108,12 +107,7 @@ class Checkpoints:
         """Releases orbax's threads; the checkpoints are already on disk."""
         self._manager.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

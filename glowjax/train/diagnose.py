@@ -1,4 +1,4 @@
-"""Where a number first stops being finite, in words: for the sentence with which a failing run stops."""
+"""Where a training step first stops being finite, for the error message of a run that fails."""
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +8,13 @@ from glowjax.likelihood import dequantize
 from glowjax.models.base import ImageModel
 from glowjax.models.flow import Flow
 from glowjax.train.step import loss_and_gradient
-from glowjax.typing import Images, Key, Params
+from glowjax.typing import Batch, Key, Params
 
 
-def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Images) -> str | None:
-    """The place at which the first NaN or infinity of a step arises: of the params, the forward pass, the gradient.
+def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Batch) -> str | None:
+    """Where the first NaN or infinity of a step arises: in the params, the forward pass, or the gradient.
 
-    None where all of the step is finite.
+    None if the whole step is finite.
     """
     leaf = _first_nonfinite_leaf(params)
     if leaf:
@@ -27,7 +27,7 @@ def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Images)
     if not jnp.isfinite(loss):
         return "in the loss, although the output of every layer is finite"
     leaf = _first_nonfinite_leaf(gradient)
-    return f"in the gradient by {leaf}" if leaf else None
+    return f"in the gradient with respect to {leaf}" if leaf else None
 
 
 def _first_nonfinite_leaf(tree: Params) -> str | None:

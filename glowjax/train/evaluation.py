@@ -7,15 +7,16 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from glowjax.checks import InputError, check_count
 from glowjax.cores import side_by_side
 from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ImageModel
-from glowjax.typing import Images, Key, Params
+from glowjax.typing import Batch, Key, Params
 
 
-def in_batches(fun: Callable[[Key, Images], Any], key: Key, images: np.ndarray, batch_size: int = 100) -> Any:
+def in_batches(fun: Callable[[Key, Batch], Any], key: Key, images: np.ndarray, batch_size: int = 100) -> Any:
     """`fun(key, batch)` over all of `images` [N, H, W, C]: its pytree of results, each leaf [N, ...] in NumPy.
 
     Batch i gets `key` folded with i. The last batch is filled up with black images, whose results are dropped, so
@@ -34,15 +35,20 @@ def in_batches(fun: Callable[[Key, Images], Any], key: Key, images: np.ndarray, 
 
 
 def log_likelihoods(
-    model: ImageModel, params: Params, key: Key, images: np.ndarray, num_draws: int = 1, batch_size: int = 100
-) -> np.ndarray:
+    model: ImageModel,
+    params: Params,
+    key: Key,
+    images: UInt8[np.ndarray, "N H W C"],
+    num_draws: int = 1,
+    batch_size: int = 100,
+) -> Float[np.ndarray, " N"]:
     """The model's log P(image) [N], in nats, of uint8 images [N, H, W, C], with `num_draws` draws of noise each."""
     return in_batches(functools.partial(_log_likelihood, model, num_draws, params), key, images, batch_size)
 
 
 def samples(
     model: ImageModel, params: Params, key: Key, num_images: int, temperature: float = 1.0, batch_size: int = 100
-) -> np.ndarray:
+) -> UInt8[np.ndarray, "N H W C"]:
     """uint8 samples [num_images, H, W, C], drawn in batches; batch i gets `key` folded with i."""
     check_count("num_images", num_images)
 
@@ -52,7 +58,9 @@ def samples(
     return _concatenated(side_by_side(draw, range(-(-num_images // batch_size))))[:num_images]
 
 
-def evaluate(model: ImageModel, params: Params, key: Key, sets: Mapping[str, np.ndarray]) -> dict[str, float]:
+def evaluate(
+    model: ImageModel, params: Params, key: Key, sets: Mapping[str, UInt8[np.ndarray, "_ H W C"]]
+) -> dict[str, float]:
     """Mean bits per dimension of each image set, with one draw of noise per image, the same at every call."""
     return {
         name: float(np.mean(bits_per_dim(log_likelihoods(model, params, key, images), math.prod(images.shape[1:]))))
@@ -65,5 +73,7 @@ def _concatenated(results: list[Any]) -> Any:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _log_likelihood(model: ImageModel, num_draws: int, params: Params, key: Key, images: Images) -> jax.Array:
+def _log_likelihood(
+    model: ImageModel, num_draws: int, params: Params, key: Key, images: Batch
+) -> Float[jax.Array, " N"]:
     return model.log_likelihood(params, key, images, num_draws)

@@ -23,7 +23,7 @@ from glowjax.train.parallel import step_devices
 from glowjax.train.record import InMemory, RunFolder, as_json, evaluations
 from glowjax.train.saved import load_run
 from glowjax.train.trained import Trained
-from glowjax.typing import Key
+from glowjax.typing import Array
 
 ModelT = TypeVar("ModelT", bound=ImageModel)
 
@@ -35,7 +35,7 @@ def fit(
     model: ModelT,
     images: np.ndarray | ImageSet,
     *,
-    key: Key,
+    key: Array,
     num_steps: int,
     directory: str | Path | None = None,
     validation: np.ndarray | ImageSet | None = None,
@@ -118,7 +118,7 @@ def fit(
     return load_run(folder.directory, model)
 
 
-def seed_of(key: Key) -> int:
+def seed_of(key: Array) -> int:
     """The seed of a key: s for `jax.random.key(s)`."""
     if not (hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
         raise InputError(f"key must be one key of JAX, such as jax.random.key(0), but is {key!r}.")

@@ -6,8 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, SupportsFloat, TypeAlias
+from typing import Any, TypeAlias
 
 from glowjax.checks import InputError, writable_directory
 
@@ -18,7 +17,7 @@ REPORTED = ("step", "seconds", "train", "gradient_norm", "skipped_updates")
 """What every record of a run holds. A record of an evaluation holds the evaluated sets as well."""
 
 
-class MetricLog:
+class MetricLog(contextlib.AbstractContextManager["MetricLog"]):
     """A run's metrics, written to `metrics.jsonl` and to TensorBoard's event files in one directory."""
 
     def __init__(self, directory: Path, resume_step: int = 0):
@@ -38,25 +37,13 @@ class MetricLog:
         self._file = self.path.open("a", encoding="utf-8")
         self._events = _event_writer(self.path.parent, purge_step=resume_step + 1)
 
-    def write(self, step: int, **scalars: SupportsFloat) -> Record:
-        """Appends one line, hands it to the operating system, and returns the record.
-
-        Args:
-            step: the training step.
-            **scalars: one number each, such as `train` or `seconds`; null in the file if not finite.
-        """
-        record: Record = {"step": int(step)}
-        for name, value in scalars.items():
-            try:
-                record[name] = float(value)
-            except (TypeError, ValueError) as error:
-                raise InputError(f"Metric '{name}' is {value!r}, but must be one number; reduce it first.") from error
+    def write(self, record: Record) -> None:
+        """Appends one line, with null for numbers that are not finite, and hands it to the operating system."""
         self._file.write(_line(record))
         self._file.flush()
         if self._events:
-            for name in scalars:
-                self._events.add_scalar(name, record[name], int(step))
-        return record
+            for name in record.keys() - {"step"}:
+                self._events.add_scalar(name, record[name], record["step"])
 
     def close(self) -> None:
         """Writes what TensorBoard's queue still holds, and closes the files."""
@@ -64,12 +51,7 @@ class MetricLog:
         if self._events:
             self._events.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import jax
 import numpy as np
 import optax
+from jaxtyping import UInt8
 from tqdm import tqdm
 
 from glowjax.checks import InputError
@@ -50,8 +51,8 @@ class Loop:
 
     model: ImageModel
     optimizer: optax.GradientTransformation
-    images: np.ndarray
-    sets: Mapping[str, np.ndarray]
+    images: UInt8[np.ndarray, "N H W C"]
+    sets: Mapping[str, UInt8[np.ndarray, "_ H W C"]]
     key: Key
     seed: int
     devices: list[jax.Device]
@@ -110,7 +111,7 @@ class Loop:
         params = jax.device_put(state.ema_params, jax.local_devices()[0])  # otherwise all devices would evaluate
         return evaluate(self.model, params, key, self.sets)
 
-    def _stop_if_nonfinite(self, state: TrainState, step_key: Key, images: np.ndarray) -> None:
+    def _stop_if_nonfinite(self, state: TrainState, step_key: Key, images: UInt8[np.ndarray, "N H W C"]) -> None:
         """Raises InputError after too many non-finite gradients in a row; it says where the first value arose."""
         count = int(state.opt_state.notfinite_count)
         if count < MAX_NONFINITE:

@@ -1,18 +1,24 @@
 """The compiled step: jit on one device, pmap over several."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import jax
 import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import UInt8
 
 from glowjax.checks import InputError
 from glowjax.models.base import ImageModel
 from glowjax.train.step import StepMetrics, TrainState, apply_gradient, loss_and_gradient, train_step
-from glowjax.typing import Images, Key
+from glowjax.typing import Batch, Key
 
-CompiledStep = Callable[[TrainState, Key, Images], tuple[TrainState, StepMetrics]]
+CompiledStep: TypeAlias = Callable[[TrainState, Key, Batch], tuple[TrainState, StepMetrics]]
+
+Shard: TypeAlias = UInt8[jax.Array | np.ndarray, "M H W C"]
+"""The images of a batch that one device sees."""
+
 AXIS = "devices"
 
 
@@ -37,7 +43,7 @@ def step_devices(batch_size: int) -> list[jax.Device]:
     return devices
 
 
-def shards(key: Key, step: int, images: Images, num_devices: int) -> list[tuple[Key, Images]]:
+def shards(key: Key, step: int, images: Batch, num_devices: int) -> list[tuple[Key, Shard]]:
     """The key and the images of each device in a step, counted from 0."""
     key = jax.random.fold_in(key, step)
     if num_devices == 1:
@@ -71,7 +77,7 @@ def pmapped_step(
     of images must be a multiple of the number of devices, see `step_devices`.
     """
 
-    def device_step(state: TrainState, key: Key, images: Images) -> tuple[TrainState, StepMetrics]:
+    def device_step(state: TrainState, key: Key, images: Batch) -> tuple[TrainState, StepMetrics]:
         device_key = jax.random.fold_in(jax.random.fold_in(key, state.step), jax.lax.axis_index(AXIS))
         mean = jax.lax.pmean(loss_and_gradient(model, state.params, device_key, images), AXIS)
         return apply_gradient(optimizer, state, *mean)
@@ -79,7 +85,7 @@ def pmapped_step(
     step = jax.pmap(device_step, AXIS, in_axes=(None, None, 0), out_axes=None, devices=devices, donate_argnums=0)
     replicated = NamedSharding(Mesh(np.array(devices), (AXIS,)), PartitionSpec())  # as a step returns its state
 
-    def sharded_step(state: TrainState, key: Key, images: Images) -> tuple[TrainState, StepMetrics]:
+    def sharded_step(state: TrainState, key: Key, images: Batch) -> tuple[TrainState, StepMetrics]:
         state = jax.device_put(state, replicated)  # only the first one is not, and would compile a program of its own
         return step(state, key, np.reshape(images, (len(devices), -1, *images.shape[1:])))
 

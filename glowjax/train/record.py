@@ -1,11 +1,11 @@
 """Where a training run keeps its metrics and params: in memory, or in the run's folder, from which it resumes."""
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, TypeAlias
 
 import jax
 
@@ -24,25 +24,6 @@ _REMEDIES = {
     **dict.fromkeys(("num_images", "images", "image_shape"), _SAME_IMAGES),
 }
 """How to resume a run, by the entry of its description that differs."""
-
-
-class RunRecord(Protocol):
-    """What the training loop asks of the place where a run is recorded."""
-
-    seconds: float
-    """Seconds of training before this session."""
-
-    def resume(self, fresh: TrainState) -> TrainState:
-        """The last state that was saved, or `fresh` if there is none."""
-        ...
-
-    def write(self, record: Record) -> None:
-        """Adds a record of metrics."""
-        ...
-
-    def save(self, state: TrainState, bits_per_dim: float) -> None:
-        """Keeps the state, or its params, with the bits per dimension of the validation images (NaN if unknown)."""
-        ...
 
 
 class InMemory:
@@ -71,7 +52,7 @@ class InMemory:
             self.params = jax.device_get(state.ema_params)  # a copy, since the next step donates the state
 
 
-class RunFolder:
+class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
     """A run's folder: `config.json` describes the run; `metrics.jsonl` and `checkpoints` hold its progress."""
 
     def __init__(self, directory: Path | str, description: Mapping[str, Any]) -> None:
@@ -96,20 +77,19 @@ class RunFolder:
 
     def write(self, record: Record) -> None:
         """Adds a record of metrics."""
-        self._log.write(**record)
+        self._log.write(record)
 
     def save(self, state: TrainState, bits_per_dim: float) -> None:
         """Saves a checkpoint."""
         self._checkpoints.save(int(state.step), state, bits_per_dim)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._log.close()
         self._checkpoints.close()
+
+
+RunRecord: TypeAlias = InMemory | RunFolder
+"""Where the training loop reads the first state, and puts metrics and later states."""
 
 
 def evaluations(records: list[Record]) -> list[Record]:

@@ -1,36 +1,37 @@
 """One step of training, as pure functions from a state to the next."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Float
 
 from glowjax.models.base import ImageModel
-from glowjax.typing import Array, Images, Key, Params
+from glowjax.typing import Array, Batch, Key, Params
 
 EMA_DECAY = 0.999
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """Everything that the next step depends on, besides the images and the key.
+    """Everything that the next step depends on, besides the images and the key: a pytree of arrays.
 
     Attributes:
         step: [] int32, the number of steps taken.
         params: the model's learned arrays.
-        opt_state: the optimizer's arrays, with the number of non-finite gradients in a row.
+        opt_state: the `optax.ApplyIfFiniteState`, with the number of non-finite gradients in a row.
         ema_params: an exponential moving average of `params`, with which the model is evaluated.
         loss_sum: [] the sum of the losses since the last report, in bits per dimension.
         loss_count: [] int32, the number of those losses.
     """
 
-    step: Array
+    step: Any
     params: Params
-    opt_state: optax.ApplyIfFiniteState
+    opt_state: Any
     ema_params: Params
-    loss_sum: Array
-    loss_count: Array
+    loss_sum: Any
+    loss_count: Any
 
     def with_no_losses(self) -> "TrainState":
         """The state after a report, at which a new mean of the losses begins."""
@@ -40,8 +41,8 @@ class TrainState(flax.struct.PyTreeNode):
 class StepMetrics(NamedTuple):
     """The loss of a step in bits per dimension, and the norm of its gradient before clipping."""
 
-    bits_per_dim: Array
-    gradient_norm: Array
+    bits_per_dim: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
 
 
 def make_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
@@ -52,7 +53,7 @@ def make_state(params: Params, optimizer: optax.GradientTransformation) -> Train
 
 
 def train_step(
-    model: ImageModel, optimizer: optax.GradientTransformation, state: TrainState, key: Key, images: Images
+    model: ImageModel, optimizer: optax.GradientTransformation, state: TrainState, key: Key, images: Batch
 ) -> tuple[TrainState, StepMetrics]:
     """The state after one step on uint8 `images` [N, H, W, C], and the metrics of the step.
 
@@ -63,13 +64,13 @@ def train_step(
     return apply_gradient(optimizer, state, loss, gradient)
 
 
-def loss_and_gradient(model: ImageModel, params: Params, key: Key, images: Images) -> tuple[Array, Params]:
+def loss_and_gradient(model: ImageModel, params: Params, key: Key, images: Batch) -> tuple[Float[Array, ""], Params]:
     """The model's loss [] in bits per dimension, and its gradient with respect to `params`."""
     return jax.value_and_grad(model.loss)(params, key, images)
 
 
 def apply_gradient(
-    optimizer: optax.GradientTransformation, state: TrainState, loss: Array, gradient: Params
+    optimizer: optax.GradientTransformation, state: TrainState, loss: Float[Array, ""], gradient: Params
 ) -> tuple[TrainState, StepMetrics]:
     """The state after a step along `gradient`, and the metrics of the step."""
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)

@@ -172,7 +172,7 @@ LIKE = np.zeros((2, 8, 8, 1), np.uint8)
         ({"batch_size": 9}, "batch_size is 9, but there are only 8 images"),
         ({"num_steps": 0}, "num_steps must be a positive whole number"),
         ({"evaluate_every": 0}, "evaluate_every must be a positive whole number"),
-        ({"key": 0}, r"key must be one key of JAX, such as jax.random.key\(0\), but is 0"),
+        ({"key": jax.random.PRNGKey(0)}, r"key must be one key of JAX, such as jax.random.key\(0\), but is Array"),
         ({"validation": LIKE[:, 1:]}, r"'validation' have the shape \[7, 8, 1\], but those to train on \[8, 8, 1\]"),
         ({"validation": LIKE.astype(np.float32)}, "'validation' are float32"),
         ({"validation": LIKE[:0]}, r"shape \[0, 8, 8, 1\]"),
