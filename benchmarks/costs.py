@@ -9,7 +9,6 @@ and with a full one.
 """
 
 import dataclasses
-import functools
 import os
 import subprocess
 import sys
@@ -29,8 +28,7 @@ from benchmarks.glow import CASES, GlowCase, our_step
 from benchmarks.timing import OURS, Row, in_turn, run_parts, temporary_mib
 from glowjax.layers.repeat import MEMORY
 from glowjax.models import build
-from glowjax.networks import convolution
-from glowjax.train import make_optimizer, make_state, train_step
+from glowjax.networks.convolution import CONVOLUTIONS
 
 Part = Literal["depth", "gradients", "convolutions", "dtypes", "bfloat16", "start"]
 
@@ -94,21 +92,11 @@ def gradients(config: BenchmarkConfig) -> list[Row]:
 
 
 def by_convolution(config: BenchmarkConfig) -> list[Row]:
-    """The training step with each way to convolve; "glowjax" is the one of this platform."""
-    chosen = convolution.method()
-    methods = (chosen, *(other for other in convolution.CONVOLUTIONS if other != chosen))
-    runs = {f"{OURS}, {method}": compiled_with(method, config.case) for method in methods}
-    return in_turn(runs, config.repeats, reference=f"{OURS}, {chosen}")
-
-
-def compiled_with(method: convolution.Method, case: GlowCase) -> Callable[[], Any]:
-    """A training step that convolves in a given way."""
-    model, images = case.model(), case.images(case.batch_size)
-    optimizer = make_optimizer("adam", learning_rate=1e-4, num_steps=1_000, warmup_steps=10)
-    given = make_state(case.params(), optimizer), jax.random.key(3), images
-    with convolution.forced(method):
-        step = jax.jit(functools.partial(train_step, model, optimizer)).lower(*given).compile()
-    return functools.partial(step, *given)
+    """The training step with each method of convolution, and with the one that is chosen for this platform."""
+    images, params = config.case.images(config.case.batch_size), config.case.params()
+    models = {method: config.case.model(convolution=method) for method in ("auto", *CONVOLUTIONS)}
+    runs = {f"{OURS}, {method}": our_step(model, params, images) for method, model in models.items()}
+    return in_turn(runs, config.repeats, reference=f"{OURS}, auto")
 
 
 def by_dtype(config: BenchmarkConfig) -> list[Row]:

@@ -5,7 +5,6 @@ cores busy and take 0.5 to 0.8 times as long as the whole.
 """
 
 import contextlib
-import contextvars
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,18 +40,17 @@ def cores_as_devices() -> None:
 def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -> list[ResultT]:
     """`work` on each of the batches, in order, with `num_side_by_side()` of them at a time in threads.
 
-    The threads inherit context variables and thread-local JAX settings (x64, matmul precision, default device,
+    The threads inherit thread-local JAX settings (x64, matmul precision, default device,
     debug_nans). `work` must wait for its result (return NumPy, say), and must not close over tracers: do not use this
     under a transformation.
     """
     settings = [(setting, _option(name)) for name, setting in SETTINGS.items()]
-    variables = contextvars.copy_context()
 
     def in_context(batch: BatchT) -> ResultT:
         with contextlib.ExitStack() as stack:
             for setting, value in settings:
                 stack.enter_context(setting(value))
-            return variables.copy().run(work, batch)
+            return work(batch)
 
     with ThreadPoolExecutor(num_side_by_side()) as pool:
         return list(pool.map(in_context, batches))

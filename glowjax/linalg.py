@@ -44,7 +44,7 @@ def unit_lower_inverse(matrix: Array) -> Array:
 def upper_inverse(matrix: Array) -> Array:
     """The inverse of an upper triangular matrix [C, C] = (I + S) D, with D its diagonal."""
     diagonal = jnp.diagonal(matrix)
-    return unit_lower_inverse((matrix / diagonal).T).T / diagonal[:, None]
+    return unit_lower_inverse((matrix / diagonal[None, :]).T).T / diagonal[:, None]
 
 
 def _blocks(matrix: Array, size: int, below: int) -> Array:

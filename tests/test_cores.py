@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import pytest
 
 from glowjax.cores import num_side_by_side, side_by_side
-from glowjax.networks.convolution import forced, method
 
 
 @pytest.mark.parametrize(("chosen", "expected"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "1"}, 1)])
@@ -46,8 +45,8 @@ def test_an_error_in_a_batch_is_raised():
 
 def test_the_threads_have_the_settings_of_the_caller():
     def settings(_):
-        return jnp.ones(()).dtype, jax.config.jax_default_matmul_precision, jax.config.jax_debug_nans, method()
+        return jnp.ones(()).dtype, jax.config.jax_default_matmul_precision, jax.config.jax_debug_nans
 
-    with jax.enable_x64(True), jax.default_matmul_precision("highest"), jax.debug_nans(True), forced("xla"):
-        assert side_by_side(settings, range(2)) == [(jnp.float64, "highest", True, "xla")] * 2
-    assert side_by_side(settings, [0]) == [(jnp.float32, None, False, "product")]
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"), jax.debug_nans(True):
+        assert side_by_side(settings, range(2)) == [(jnp.float64, "highest", True)] * 2
+    assert side_by_side(settings, [0]) == [(jnp.float32, None, False)]

@@ -36,6 +36,8 @@ class GlowConfig:
         conditioner: the network of the reference implementation (conv), or highway layers as in the paper (highway).
         activation: activation of the couplings' networks.
         compute_dtype: dtype inside the couplings' networks; params, couplings and log-dets stay float32.
+        convolution: how the networks convolve: by matrix products (product), by XLA (xla), or as is faster on this
+            platform (auto).
         log_scale_bound: bound on the raw log-scales of affine couplings; a larger one fits better and inverts less
             exactly.
         memory: what the backward pass stores: all products (store), one image per step (remat), or nothing (invert).
@@ -48,6 +50,7 @@ class GlowConfig:
     conditioner: Literal["conv", "highway"] = "conv"
     activation: Literal["relu", "tanh", "swish"] = "relu"
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    convolution: Literal["auto", "product", "xla"] = "auto"
     log_scale_bound: float = LOG_SCALE_BOUND
     memory: Literal["store", "remat", "invert"] = "remat"
 
@@ -65,6 +68,7 @@ class GlowConfig:
             conditioner=self.conditioner,
             activation=self.activation,
             compute_dtype=None if self.compute_dtype == "float32" else self.compute_dtype,
+            convolution=self.convolution,
             memory=self.memory,
             **({"log_scale_bound": self.log_scale_bound} if self.kind == "nvp" else {}),
         )

@@ -127,6 +127,7 @@ def _read_glow(flow: Any) -> GlowConfig:
         conditioner=_key(CONDITIONERS, type(network)),
         activation=_key(dict(zip(ACTIVATIONS, ACTIVATIONS, strict=True)), network.activation),
         compute_dtype=network.compute_dtype or "float32",
+        convolution=network.convolution,
         memory=steps.memory,
         **({"log_scale_bound": coupling.log_scale_bound} if is_affine else {}),
     )

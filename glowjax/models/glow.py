@@ -27,6 +27,7 @@ from glowjax.networks.conditioners import (
     HighwayConditioner,
     LinearConditioner,
 )
+from glowjax.networks.convolution import Method
 
 CONDITIONERS: dict[str, type[nn.Module]] = {"conv": ConvConditioner, "highway": HighwayConditioner}
 COMPUTE_DTYPES: tuple[ComputeDtype, ...] = (None, "bfloat16", "float32")
@@ -40,6 +41,7 @@ def nvp_glow(
     conditioner: str | nn.Module = "conv",
     activation: Activation | str = "relu",
     compute_dtype: ComputeDtype = None,
+    convolution: Method = "auto",
     log_scale_bound: float = LOG_SCALE_BOUND,
     memory: Memory = "remat",
 ) -> Flow:
@@ -53,14 +55,15 @@ def nvp_glow(
             that maps (x_a [..., H, W, C], num_outputs) to [..., H, W, num_outputs].
         activation: activation of "conv" and "highway", as "tanh" or `jax.nn.tanh`.
         compute_dtype: dtype inside "conv" and "highway"; params, couplings and log-dets keep the dtype of the images.
+        convolution: how "conv", "highway" and the split priors convolve, see `glowjax.networks.convolution.Method`.
         log_scale_bound: bound on the couplings' raw log-scales, see `LOG_SCALE_BOUND`: a larger one fits better and
             inverts less exactly.
         memory: what the backward pass stores, see `Repeat`; the default is the fastest on a CPU.
     """
     if not log_scale_bound > 0:
         raise InputError(f"log_scale_bound is {log_scale_bound}, but must be positive, as {LOG_SCALE_BOUND} or so.")
-    coupling = AffineCoupling(_network(conditioner, width, activation, compute_dtype), log_scale_bound)
-    return _glow(num_scales, num_steps, coupling, SplitPrior(LinearConditioner()), memory)
+    coupling = AffineCoupling(_network(conditioner, width, activation, compute_dtype, convolution), log_scale_bound)
+    return _glow(num_scales, num_steps, coupling, SplitPrior(LinearConditioner(convolution)), memory)
 
 
 def cv_glow(
@@ -71,6 +74,7 @@ def cv_glow(
     conditioner: str | nn.Module = "conv",
     activation: Activation | str = "relu",
     compute_dtype: ComputeDtype = None,
+    convolution: Method = "auto",
     memory: Memory = "remat",
 ) -> Flow:
     """A Glow of constant volume: additive couplings and a fixed prior, so log |det dz/dx| is one number for all x.
@@ -78,12 +82,16 @@ def cv_glow(
     The arguments are those of `nvp_glow`, except for the bound: there are no scales. ActNorm and 1x1 convolutions stay:
     their volume is constant, not unit.
     """
-    coupling = AdditiveCoupling(_network(conditioner, width, activation, compute_dtype))
+    coupling = AdditiveCoupling(_network(conditioner, width, activation, compute_dtype, convolution))
     return _glow(num_scales, num_steps, coupling, Split(), memory)
 
 
 def _network(
-    conditioner: str | nn.Module, width: int | None, activation: Activation | str, compute_dtype: ComputeDtype
+    conditioner: str | nn.Module,
+    width: int | None,
+    activation: Activation | str,
+    compute_dtype: ComputeDtype,
+    convolution: Method,
 ) -> nn.Module:
     if isinstance(conditioner, nn.Module):
         if width is not None or activation != "relu" or compute_dtype is not None:
@@ -96,7 +104,9 @@ def _network(
         raise unknown("conditioner", conditioner, CONDITIONERS)
     if compute_dtype not in COMPUTE_DTYPES:
         raise unknown("compute dtype", str(compute_dtype), [name for name in COMPUTE_DTYPES if name])
-    return CONDITIONERS[conditioner](width=width, activation=activation, compute_dtype=compute_dtype)
+    return CONDITIONERS[conditioner](
+        width=width, activation=activation, compute_dtype=compute_dtype, convolution=convolution
+    )
 
 
 def _glow(num_scales: int, num_steps: int, coupling: Layer, split: Split | SplitPrior, memory: Memory) -> Flow:

@@ -2,16 +2,16 @@
 
 After van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders", section 2. Pixels come in raster
 order. A vertical stack sees the rows above, a horizontal stack the pixels to the left and, of each layer, the vertical
-stack: together all that came before, without a blind spot. Within a pixel the channels come in order: the head of each
-reads the network's features and the channels before it. The network itself is in `gated`.
+stack: together all earlier pixels, without a blind spot. Within a pixel the channels come in order: the head of each
+reads the network's features and the channels before it. The network is in `glowjax.networks.gated`.
 """
 
 import dataclasses
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from glowjax.checks import InputError, check_count, check_images
 from glowjax.likelihood import bits_per_dim
@@ -31,7 +31,7 @@ class PixelCNN:
         pixels: the distribution of a value, `Categorical()` or a `LogisticMixture()`.
         head_width: hidden features of the heads; `width` by default.
         entry_size: rows and columns of the first layer's kernel before it is made causal; odd.
-        kernel_size: of the other layers; odd.
+        kernel_size: rows and columns of the other layers' kernels; odd.
     """
 
     num_layers: int
@@ -42,14 +42,13 @@ class PixelCNN:
     kernel_size: int = 3
 
     def __post_init__(self) -> None:
-        """Raises InputError for a size that is not positive, or a kernel whose size is even."""
         for name in ("num_layers", "width", "entry_size", "kernel_size"):
             check_count(name, getattr(self, name))
         for name in ("entry_size", "kernel_size"):
             if getattr(self, name) % 2 == 0:
                 raise InputError(
                     f"{name} must be odd, but is {getattr(self, name)}: an even kernel reaches less far to the right, "
-                    "and some pixels of the rows above would be seen by none."
+                    "so that the network would miss some pixels of the rows above."
                 )
         check_count("head_width", self.width if self.head_width is None else self.head_width)
 
@@ -108,53 +107,82 @@ class PixelCNN:
         stack, some pixels for the horizontal one. The draw of value n uses `key` folded with n. At temperature 0 the
         most probable value is taken.
         """
-        return _sample(self, params, key, num_images, temperature)
+        return _Sampler(self, params, key, num_images, temperature).sample()
 
 
-def _sample(model: PixelCNN, params: ModelParams, key: Key, num_images: int, temperature: float | Array) -> Batch:
-    height, width, num_channels = params.image_shape
-    layers, heads = params.arrays["layers"], params.arrays["heads"]
-    rows_kept = [layer["vertical"].shape[0] - 1 for layer in layers]
-    inputs = [layer["vertical"].shape[2] for layer in layers]
+class _Row(NamedTuple):
+    """The state between rows.
 
-    def one_row(carry: tuple[Array, list[Array]], row: Array) -> tuple[tuple[Array, list[Array]], Array]:
-        """Draws a row from the row above it, [C, N, 1, W], and each layer's inputs of the rows above that."""
-        above, caches = carry
-        vertical, kept, across = above, [], []
-        for layer, cache in zip(layers, caches, strict=True):
-            window = jnp.concatenate([cache, vertical], axis=2)
+    Attributes:
+        above: the row above [C, N, 1, W] in [-1, 1].
+        inputs: of each layer, the last inputs of its vertical stack [F, N, rows, W].
+    """
+
+    above: Float[Array, "C N 1 W"]
+    inputs: list[Float[Array, "_ N _ W"]]
+
+
+class _Pixel(NamedTuple):
+    """The state between the pixels of a row.
+
+    Attributes:
+        left: the pixel to the left [C, N] in [-1, 1].
+        inputs: of each layer, the last inputs of its horizontal stack [columns, F, N].
+    """
+
+    left: Float[Array, "C N"]
+    inputs: list[Float[Array, "_ _ N"]]
+
+
+class _Sampler(NamedTuple):
+    """Draws images value by value; a scan over rows holds a scan over the pixels of a row."""
+
+    model: PixelCNN
+    params: ModelParams
+    key: Key
+    num_images: int
+    temperature: float | Array
+
+    def sample(self) -> Batch:
+        height, width, channels = self.params.image_shape
+        sizes = [layer["vertical"].shape for layer in self.params.arrays["layers"]]
+        inputs = [jnp.zeros((size[2], self.num_images, size[0] - 1, width)) for size in sizes]
+        start = _Row(jnp.zeros((channels, self.num_images, 1, width)), inputs)
+        _, rows = jax.lax.scan(self.draw_row, start, jnp.arange(height))
+        return jnp.transpose(rows[:, :, :, 0], (2, 0, 3, 1)).astype(jnp.uint8)
+
+    def draw_row(self, row: _Row, index: Array) -> tuple[_Row, Int[Array, "C N 1 W"]]:
+        _, width, channels = self.params.image_shape
+        vertical, inputs, across = row.above, [], []
+        for layer, before in zip(self.params.arrays["layers"], row.inputs, strict=True):
+            window = jnp.concatenate([before, vertical], axis=2)
             before_gate = gated.vertical_convolution(layer, window)[:, :, -1:]
-            kept.append(window[:, :, 1:])
+            inputs.append(window[:, :, 1:])
             vertical = gated.gate(before_gate)
-            across.append(gated.plus(gated.dense(layer["across"], before_gate), layer["horizontal_bias"]))
-        of_columns = [jnp.moveaxis(a[:, :, 0], -1, 0) for a in across]
-        left = jnp.zeros((num_channels, num_images))
-        row_caches = [jnp.zeros((size, features, num_images)) for size, features in zip(rows_kept, inputs, strict=True)]
-        indices = row * width + jnp.arange(width)
-        _, pixels = jax.lax.scan(one_pixel, (left, row_caches), (indices, of_columns))
-        drawn = jnp.transpose(pixels, (1, 2, 0))[:, :, None]
-        return (scaled(drawn, model.pixels.num_levels), kept), drawn
+            across.append(gated.add_bias(gated.dense(layer["across"], before_gate), layer["horizontal_bias"]))
+        by_column = [jnp.moveaxis(a[:, :, 0], -1, 0) for a in across]
+        sizes = [layer["horizontal"].shape for layer in self.params.arrays["layers"]]
+        nothing = [jnp.zeros((size[1] - 1, size[2], self.num_images)) for size in sizes]
+        start = _Pixel(jnp.zeros((channels, self.num_images)), nothing)
+        _, pixels = jax.lax.scan(self.draw_pixel, start, (index * width + jnp.arange(width), by_column))
+        levels = jnp.transpose(pixels, (1, 2, 0))[:, :, None]
+        return _Row(scaled(levels, self.model.num_levels), inputs), levels
 
-    def one_pixel(carry: tuple[Array, list[Array]], given: tuple[Array, list[Array]]) -> tuple[Any, Array]:
-        """Draws a pixel [C, N] from the one to its left and each layer's inputs to the left of that."""
-        horizontal, caches = carry
+    def draw_pixel(
+        self, pixel: _Pixel, given: tuple[Array, list[Float[Array, "_ N"]]]
+    ) -> tuple[_Pixel, Int[Array, "C N"]]:
         index, across = given
-        kept = []
-        for layer, cache, from_above in zip(layers, caches, across, strict=True):
-            window = jnp.concatenate([cache, horizontal[None]])
+        horizontal, inputs = pixel.left, []
+        for layer, before, from_above in zip(self.params.arrays["layers"], pixel.inputs, across, strict=True):
+            window = jnp.concatenate([before, horizontal[None]])
             kernel = layer["horizontal"][0].reshape(-1, layer["horizontal"].shape[-1])
-            before_gate = gated.dense(kernel, window.reshape(-1, num_images)) + from_above
-            kept.append(window[1:])
+            before_gate = gated.dense(kernel, window.reshape(-1, self.num_images)) + from_above
+            inputs.append(window[1:])
             horizontal = gated.horizontal_output(layer, horizontal, before_gate)
-        features, levels = jax.nn.relu(horizontal), jnp.zeros((0, num_images), jnp.int32)
-        for channel, head in enumerate(heads):
-            output = gated.head_outputs(head, features, scaled(levels, model.pixels.num_levels))
-            draw_key = jax.random.fold_in(key, index * num_channels + channel)
-            level = model.pixels.sample(draw_key, output, temperature)
+        features, levels = jax.nn.relu(horizontal), jnp.zeros((0, self.num_images), jnp.int32)
+        for channel, head in enumerate(self.params.arrays["heads"]):
+            output = gated.head_outputs(head, features, scaled(levels, self.model.num_levels))
+            draw_key = jax.random.fold_in(self.key, index * self.params.image_shape[-1] + channel)
+            level = self.model.pixels.sample(draw_key, output, self.temperature)
             levels = jnp.concatenate([levels, level[None]])
-        return (scaled(levels, model.pixels.num_levels), kept), levels
-
-    caches = [jnp.zeros((features, num_images, size, width)) for size, features in zip(rows_kept, inputs, strict=True)]
-    above = jnp.zeros((num_channels, num_images, 1, width))
-    _, rows = jax.lax.scan(one_row, (above, caches), jnp.arange(height))
-    return jnp.transpose(rows[:, :, :, 0], (2, 0, 3, 1)).astype(jnp.uint8)
+        return _Pixel(scaled(levels, self.model.num_levels), inputs), levels

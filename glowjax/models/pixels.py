@@ -1,4 +1,4 @@
-"""Distributions of one pixel value over its grey levels, from a network's outputs: what PixelCNN and VAE end in.
+"""Distributions of one pixel value over its grey levels, given a network's outputs; PixelCNN and VAE end in them.
 
 A network's outputs are [..., num_outputs]: the parameters of a value are its last axis, over which XLA:CPU sums many
 times faster than over any other.
@@ -9,17 +9,21 @@ from typing import Protocol
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Integer
 
 from glowjax.checks import InputError, check_count
 from glowjax.likelihood import NUM_LEVELS
 from glowjax.typing import Array, Key
 
 MIN_LOG_SCALE = -7.0
-"""Of a logistic, whose unit is half the range of levels: a tenth of a level of 256, narrower than any bin needs."""
-
+"""Lower bound on the log-scale of a logistic, in units of half the range of levels: a scale of 0.1 grey levels of 256,
+narrower than any bin needs."""
 
 COLDEST = 1e-6
 """Choices at lower temperatures, 0 included, are made at this one: the most probable is chosen."""
+
+Outputs = Float[Array, "*batch O"]
+Levels = Integer[Array, "*batch"]
 
 
 class PixelDistribution(Protocol):
@@ -27,20 +31,20 @@ class PixelDistribution(Protocol):
 
     @property
     def num_levels(self) -> int:
-        """How many levels a value has."""
+        """The number of levels of a value."""
         ...
 
     @property
     def num_outputs(self) -> int:
-        """How many numbers parametrise the distribution of one value."""
+        """The number of parameters of the distribution of one value."""
         ...
 
-    def log_prob(self, outputs: Array, levels: Array) -> Array:
+    def log_prob(self, outputs: Outputs, levels: Levels) -> Float[Array, "*batch"]:
         """Log P(level) in nats, [...], of whole-numbered `levels` [...] under `outputs` [..., num_outputs]."""
         ...
 
-    def sample(self, key: Key, outputs: Array, temperature: float | Array = 1.0) -> Array:
-        """Levels [...], int32, drawn under `outputs` [..., num_outputs]."""
+    def sample(self, key: Key, outputs: Outputs, temperature: float | Array = 1.0) -> Levels:
+        """Levels [...], int32, drawn under `outputs` [..., num_outputs]; at temperature 0 the most probable choice."""
         ...
 
 
@@ -55,7 +59,6 @@ class Categorical:
     num_levels: int = NUM_LEVELS
 
     def __post_init__(self) -> None:
-        """Raises InputError for a number of levels that is not positive or more than 256."""
         _check_levels(self.num_levels)
 
     @property
@@ -63,22 +66,22 @@ class Categorical:
         """A logit for each level."""
         return self.num_levels
 
-    def log_prob(self, outputs: Array, levels: Array) -> Array:
+    def log_prob(self, outputs: Outputs, levels: Levels) -> Float[Array, "*batch"]:
         """Log P(level) in nats, [...], of `levels` [...] under logits [..., num_levels]."""
         chosen = jnp.take_along_axis(outputs, levels[..., None].astype(jnp.int32), axis=-1)[..., 0]
         return chosen - jax.nn.logsumexp(outputs, axis=-1)
 
-    def sample(self, key: Key, outputs: Array, temperature: float | Array = 1.0) -> Array:
+    def sample(self, key: Key, outputs: Outputs, temperature: float | Array = 1.0) -> Levels:
         """Levels [...], drawn with probabilities softmax(outputs / temperature)."""
         return jax.random.categorical(key, outputs / jnp.maximum(temperature, COLDEST)).astype(jnp.int32)
 
 
 @dataclasses.dataclass(frozen=True)
 class LogisticMixture:
-    """A mixture of logistics, discretised to the levels (Salimans et al. 2017, section 2.1); the tails go to the ends.
+    """A mixture of logistics, discretized to the levels (Salimans et al. 2017, section 2.1); the tails go to the ends.
 
     Attributes:
-        num_components: logistics in the mixture; 1 for a plain discretised logistic.
+        num_components: logistics in the mixture; 1 for a plain discretized logistic.
         num_levels: 256 for 8-bit images.
     """
 
@@ -86,7 +89,6 @@ class LogisticMixture:
     num_levels: int = NUM_LEVELS
 
     def __post_init__(self) -> None:
-        """Raises InputError for counts that are not positive, or more than 256 levels."""
         check_count("num_components", self.num_components)
         _check_levels(self.num_levels)
 
@@ -95,18 +97,19 @@ class LogisticMixture:
         """A weight, a mean and a log-scale for each component."""
         return 3 * self.num_components
 
-    def _parts(self, outputs: Array) -> tuple[Array, Array, Array]:
+    def _parts(self, outputs: Outputs) -> tuple[Array, Array, Array]:
         """Log weights, means and log-scales, [num_components, ...] each; levels span [-1, 1]."""
         logits, means, log_scales = jnp.split(jnp.moveaxis(outputs, -1, 0), 3)
         return jax.nn.log_softmax(logits, axis=0), means, jnp.maximum(log_scales, MIN_LOG_SCALE)
 
-    def log_prob(self, outputs: Array, levels: Array) -> Array:
+    def log_prob(self, outputs: Outputs, levels: Levels) -> Float[Array, "*batch"]:
         """Log P(level) in nats, [...], of `levels` [...] under `outputs` [..., 3 num_components]."""
         log_weights, means, log_scales = self._parts(outputs)
         inverse_scale = jnp.exp(-log_scales)
         half_bin = 1 / max(1, self.num_levels - 1)
-        centred = scaled(levels, self.num_levels) - means
-        lower, upper = inverse_scale * (centred - half_bin), inverse_scale * (centred + half_bin)
+        levels = levels[None]  # an axis for the components
+        centered = scaled(levels, self.num_levels) - means
+        lower, upper = inverse_scale * (centered - half_bin), inverse_scale * (centered + half_bin)
         # sigmoid(upper) - sigmoid(lower) = sigmoid(upper) sigmoid(-lower) (1 - exp(lower - upper)), which never
         # cancels; the first and the last bin reach to infinity.
         is_first, is_last = levels == 0, levels == self.num_levels - 1
@@ -117,7 +120,7 @@ class LogisticMixture:
         )
         return jax.nn.logsumexp(log_weights + log_mass, axis=0)
 
-    def sample(self, key: Key, outputs: Array, temperature: float | Array = 1.0) -> Array:
+    def sample(self, key: Key, outputs: Outputs, temperature: float | Array = 1.0) -> Levels:
         """Levels [...]: a component is drawn, then its logistic with its scale times `temperature`."""
         component_key, value_key = jax.random.split(key)
         log_weights, means, log_scales = self._parts(outputs)
@@ -128,7 +131,7 @@ class LogisticMixture:
         return jnp.clip(level, 0, self.num_levels - 1).astype(jnp.int32)
 
 
-def scaled(levels: Array, num_levels: int) -> Array:
+def scaled(levels: Integer[Array, "..."], num_levels: int) -> Float[Array, "..."]:
     """Levels 0 .. num_levels - 1 as float32 from -1 to 1."""
     return levels.astype(jnp.float32) * (2 / max(1, num_levels - 1)) - 1
 
@@ -140,4 +143,4 @@ def _check_levels(num_levels: int) -> None:
 
 
 SOFTMAX = Categorical()
-"""Over 256 levels."""
+"""The softmax over 256 levels."""

@@ -44,7 +44,6 @@ class VAE:
     pixels: PixelDistribution = SOFTMAX
 
     def __post_init__(self) -> None:
-        """Raises InputError for a number of latents that is not positive."""
         check_count("num_latents", self.num_latents)
 
     @property
@@ -146,5 +145,4 @@ def conv_vae(num_latents: int, width: int, *, pixels: PixelDistribution = SOFTMA
         width: features of the networks at full size, twice as many at a quarter of height and width.
         pixels: the distribution of a value.
     """
-    check_count("width", width)
     return VAE(num_latents, Encoder(width), Decoder(width), pixels)

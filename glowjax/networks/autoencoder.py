@@ -8,13 +8,16 @@ import math
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jaxtyping import Float
 
-from glowjax.checks import InputError
+from glowjax.checks import InputError, check_count
 from glowjax.networks.convolution import convolve
 from glowjax.typing import Array
 
 HALVINGS = 2
-"""How often the networks halve height and width."""
+"""The number of times that the networks halve height and width."""
+
+Features = Float[Array, "C N H W"]
 
 
 class Conv(nn.Module):
@@ -24,7 +27,7 @@ class Conv(nn.Module):
     kernel_size: int = 3
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Features) -> Float[Array, "F N H W"]:
         """[C, N, H, W] -> [features, N, H, W]."""
         shape = (self.kernel_size, self.kernel_size, x.shape[0], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape, x.dtype)
@@ -41,12 +44,13 @@ class Encoder(nn.Module):
 
     width: int
 
-    @nn.compact
-    def __call__(self, x: Array, num_latents: int) -> tuple[Array, Array]:
-        """[N, H, W, C] in [-1, 1] -> mean and log-scale, [N, num_latents] each.
+    def __post_init__(self) -> None:
+        check_count("width", self.width)
+        super().__post_init__()
 
-        Raises InputError for a height or width that is not divisible by 4.
-        """
+    @nn.compact
+    def __call__(self, x: Float[Array, "N H W C"], num_latents: int) -> tuple[Float[Array, "N K"], Float[Array, "N K"]]:
+        """Images [N, H, W, C] in [-1, 1] -> mean and log-scale, [N, num_latents] each."""
         _check_halvings(*x.shape[1:3])
         hidden = jnp.moveaxis(x, -1, 0)
         for features in (self.width, 2 * self.width):
@@ -57,7 +61,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents to what parametrises each pixel value: two doublings, each by a convolution and depth to space.
+    """Latents to the parameters of each pixel value: two doublings, each by a convolution and depth to space.
 
     Attributes:
         width: features at full size; twice as many at half of it.
@@ -65,12 +69,15 @@ class Decoder(nn.Module):
 
     width: int
 
-    @nn.compact
-    def __call__(self, latents: Array, image_shape: tuple[int, int, int], num_outputs: int) -> Array:
-        """[N, num_latents] -> [N, H, W, C, num_outputs]; the last convolution starts at zero.
+    def __post_init__(self) -> None:
+        check_count("width", self.width)
+        super().__post_init__()
 
-        Raises InputError for a height or width that is not divisible by 4.
-        """
+    @nn.compact
+    def __call__(
+        self, latents: Float[Array, "N K"], image_shape: tuple[int, int, int], num_outputs: int
+    ) -> Float[Array, "N H W C O"]:
+        """[N, num_latents] -> [N, H, W, C, num_outputs]; the last convolution starts at zero."""
         height, width, channels = image_shape
         _check_halvings(height, width)
         small = (2 * self.width, height // 2**HALVINGS, width // 2**HALVINGS)
@@ -79,7 +86,7 @@ class Decoder(nn.Module):
             hidden = nn.relu(_depth_to_space(Conv(4 * features)(hidden)))
         kernel = self.param("kernel", nn.initializers.zeros, (self.width, channels * num_outputs), hidden.dtype)
         bias = self.param("bias", nn.initializers.zeros, (channels * num_outputs,), hidden.dtype)
-        outputs = hidden.reshape(self.width, -1).T @ kernel + bias
+        outputs = hidden.reshape(self.width, -1).T @ kernel + bias[None]
         return outputs.reshape(*hidden.shape[1:], channels, num_outputs)
 
 
@@ -91,14 +98,14 @@ def _check_halvings(height: int, width: int) -> None:
         )
 
 
-def _space_to_depth(x: Array) -> Array:
+def _space_to_depth(x: Features) -> Float[Array, "_ N _ _"]:
     """[C, N, H, W] -> [4C, N, H/2, W/2]."""
     channels, num, height, width = x.shape
     blocks = x.reshape(channels, num, height // 2, 2, width // 2, 2)
     return blocks.transpose(0, 3, 5, 1, 2, 4).reshape(4 * channels, num, height // 2, width // 2)
 
 
-def _depth_to_space(x: Array) -> Array:
+def _depth_to_space(x: Features) -> Float[Array, "_ N _ _"]:
     """[4C, N, H, W] -> [C, N, 2H, 2W]; undoes `_space_to_depth`."""
     channels, num, height, width = x.shape
     blocks = x.reshape(channels // 4, 2, 2, num, height, width)

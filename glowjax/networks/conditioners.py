@@ -1,11 +1,11 @@
-"""Conditioner networks: linen modules that read `x_a` and give a coupling's shift and raw log-scale.
+"""Conditioner networks: linen modules that compute a coupling's shift and raw log-scale from `x_a`.
 
 Each is called as `conditioner(x_a, num_outputs)` with `x_a` [..., H, W, C] and returns [..., H, W, num_outputs].
 The last convolution starts at zero, so that every coupling starts as the identity (up to its constant scale). Inside,
-the activations of a batch are feature-major, [features, N, H, W], those of a lone image [H, W, features]; see
+the activations of a batch are feature-major, [features, N, H, W], those of a single image [H, W, features]; see
 `glowjax.networks.convolution` for the reason.
 
-With ReLU, log p(x) is piecewise smooth: its second derivatives exist almost everywhere but miss the kinks. Where the
+With ReLU, log p(x) is piecewise smooth: its second derivatives exist almost everywhere but miss the kinks. If the
 curvature matters, choose a smooth activation (`jax.nn.tanh`, `jax.nn.swish`).
 """
 
@@ -15,17 +15,21 @@ from typing import TypeAlias
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from glowjax.checks import InputError, check_count, unknown
-from glowjax.networks.convolution import convolve, feature_axis, pixel_axes
+from glowjax.networks.convolution import Activations, Method, check_method, convolve, layout
 from glowjax.networks.normalization import normalizer
 from glowjax.references import reference, resolve
-from glowjax.typing import Array
+from glowjax.typing import Array, Continuous
 
-Activation = Callable[[Array], Array]
+Activation: TypeAlias = Callable[[Array], Array]
 
 ACTIVATIONS: dict[str, Activation] = {"relu": jax.nn.relu, "tanh": jax.nn.tanh, "swish": jax.nn.swish}
 """The activations that have a name of their own; any other goes by "package.module:function"."""
+
+ComputeDtype: TypeAlias = str | None
+"""The dtype inside a conditioner: "bfloat16", "float32" or, by default, its input's dtype, which its params keep."""
 
 
 def activation_name(activation: Activation | str) -> Activation | str:
@@ -34,7 +38,7 @@ def activation_name(activation: Activation | str) -> Activation | str:
     A function that cannot be imported by name, such as a lambda, stays as it is. Raises InputError for an unknown name.
     """
     if isinstance(activation, str):
-        if activation not in ACTIVATIONS and not callable(resolve(activation) if ":" in activation else None):
+        if activation not in ACTIVATIONS and not (":" in activation and callable(resolve(activation))):
             raise unknown("activation", activation, ACTIVATIONS)
         return activation
     for name, function in ACTIVATIONS.items():
@@ -53,15 +57,6 @@ def activation_function(activation: Activation | str) -> Activation:
     return ACTIVATIONS[activation] if activation in ACTIVATIONS else resolve(activation)
 
 
-ComputeDtype: TypeAlias = str | None
-"""What a conditioner computes in: "bfloat16", "float32" or, by default, its input's dtype, which its params keep."""
-
-
-def _per_feature(values: Array, x: Array) -> Array:
-    """[F] as [F, 1, 1, 1] to meet a batch of activations [F, N, H, W]; as it is to meet a lone image's [H, W, F]."""
-    return values[:, None, None, None] if x.ndim == 4 else values
-
-
 class NormalizedConv(nn.Module):
     """A convolution followed by an ActNorm, whose scale is folded into the kernel: exp(log_scale) W x + shift.
 
@@ -71,38 +66,50 @@ class NormalizedConv(nn.Module):
     features: int
     kernel_size: int
     param_dtype: jnp.dtype
+    convolution: Method = "auto"
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """[C, N, H, W] -> [features, N, H, W]; at initialisation every feature has mean 0, variance 1."""
-        shape = (self.kernel_size, self.kernel_size, x.shape[feature_axis(x)], self.features)
+    def __call__(self, x: Activations) -> Activations:
+        """The convolution; at initialization every feature has mean 0 and variance 1."""
+        axes = layout(x)
+        shape = (self.kernel_size, self.kernel_size, x.shape[axes.features], self.features)
         kernel = self.param("kernel", nn.initializers.normal(0.05), shape, self.param_dtype)
-        norm = self.param("actnorm", lambda _: normalizer(convolve(x.astype(self.param_dtype), kernel), pixel_axes(x)))
-        scaled = kernel * jnp.exp(norm["log_scale"])
-        return convolve(x, scaled.astype(x.dtype)) + _per_feature(norm["shift"].astype(x.dtype), x)
+
+        def init_norm(_: Array) -> dict[str, Array]:
+            return normalizer(convolve(x.astype(self.param_dtype), kernel, method=self.convolution), axes.pixels)
+
+        norm = self.param("actnorm", init_norm)
+        scaled = (kernel * jnp.exp(norm["log_scale"])[None, None, None]).astype(x.dtype)
+        shift = norm["shift"].astype(x.dtype).reshape(axes.per_feature)
+        return convolve(x, scaled, method=self.convolution) + shift
 
 
 class ZeroConv(nn.Module):
-    """A 3x3 convolution that starts at zero, times exp(3 log_scale) a feature (the reference Glow's Conv2dZeros).
+    """A 3x3 convolution that starts at zero, times exp(3 log_scale) per feature (the reference Glow's Conv2dZeros).
 
     It computes in the dtype of its input; its params have `param_dtype`.
     """
 
     features: int
     param_dtype: jnp.dtype
+    convolution: Method = "auto"
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """[C, N, H, W] -> [features, N, H, W]."""
-        shape = (3, 3, x.shape[feature_axis(x)], self.features)
+    def __call__(self, x: Activations) -> Activations:
+        """The scaled convolution."""
+        axes = layout(x)
+        shape = (3, 3, x.shape[axes.features], self.features)
         kernel = self.param("kernel", nn.initializers.zeros, shape, self.param_dtype)
         bias = self.param("bias", nn.initializers.zeros, (self.features,), self.param_dtype)
         scale = jnp.exp(3 * self.param("log_scale", nn.initializers.zeros, (self.features,), self.param_dtype))
-        return convolve(x, (kernel * scale).astype(x.dtype)) + _per_feature((bias * scale).astype(x.dtype), x)
+        scaled = (kernel * scale[None, None, None]).astype(x.dtype)
+        return convolve(x, scaled, method=self.convolution) + (bias * scale).astype(x.dtype).reshape(axes.per_feature)
 
 
-def feature_major(network: Callable[[Array], Array], x: Array, compute_dtype: ComputeDtype = None) -> Array:
-    """`network` on `x` [..., H, W, C], a batch's activations as [C, N, H, W]; the result again [..., H, W, outputs].
+def feature_major(
+    network: Callable[[Activations], Activations], x: Continuous, compute_dtype: ComputeDtype = None
+) -> Float[Array, "*batch H W F"]:
+    """The output [..., H, W, F] of `network` for `x` [..., H, W, C], which it gets as [C, N, H, W] or [H, W, C].
 
     The network computes in `compute_dtype`, by default that of `x`; the result has the dtype of `x`.
     """
@@ -114,33 +121,35 @@ def feature_major(network: Callable[[Array], Array], x: Array, compute_dtype: Co
 
 
 class ConvConditioner(nn.Module):
-    """The reference Glow's network: 3x3, 1x1 and zero-initialised 3x3 convolutions, the first two with ActNorms.
+    """The reference Glow's network: 3x3, 1x1 and zero-initialized 3x3 convolutions, the first two with ActNorms.
 
     Attributes:
         width: features of the two hidden activations.
-        activation: ReLU in the reference.
-        compute_dtype: of the activations and products.
+        activation: a function, or its name; ReLU in the reference.
+        compute_dtype: dtype of the activations and products.
+        convolution: how to convolve, see `glowjax.networks.convolution.Method`.
     """
 
     width: int
     activation: Activation | str = "relu"
     compute_dtype: ComputeDtype = None
+    convolution: Method = "auto"
 
     def __post_init__(self) -> None:
-        """Raises InputError for a width that is not positive."""
         check_count("width", self.width)
+        check_method(self.convolution)
         object.__setattr__(self, "activation", activation_name(self.activation))
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: Array, num_outputs: int) -> Array:
+    def __call__(self, x: Continuous, num_outputs: int) -> Float[Array, "*batch H W F"]:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
-        dtype, activation = x.dtype, activation_function(self.activation)
+        dtype, activation, method = x.dtype, activation_function(self.activation), self.convolution
 
-        def network(x: Array) -> Array:
-            hidden = activation(NormalizedConv(self.width, 3, dtype)(x))
-            hidden = activation(NormalizedConv(self.width, 1, dtype)(hidden))
-            return ZeroConv(num_outputs, dtype)(hidden)
+        def network(x: Activations) -> Activations:
+            hidden = activation(NormalizedConv(self.width, 3, dtype, method)(x))
+            hidden = activation(NormalizedConv(self.width, 1, dtype, method)(hidden))
+            return ZeroConv(num_outputs, dtype, method)(hidden)
 
         return feature_major(network, x, self.compute_dtype)
 
@@ -148,49 +157,56 @@ class ConvConditioner(nn.Module):
 class HighwayConditioner(nn.Module):
     """The paper's kind of network: highway layers h <- g * t(h) + (1 - g) * h between a 3x3 entry and a 3x3 exit.
 
-    Layers and widths are those of a replication; the paper gives no kernel sizes. The highway layers here are
-    1x1 convolutions, and the gates
-    g = sigmoid(. - 1) start by carrying.
+    Layers and widths are those of a replication; the paper gives no kernel sizes. The highway layers here are 1x1
+    convolutions, and the gates g = sigmoid(. - 1) are mostly closed at initialization.
 
     Attributes:
         width: features of every hidden activation; 200 (28 x 28) and 400 (32 x 32) in a replication.
-        num_layers: highway layers, 3 there.
-        activation: of the transformation t.
-        compute_dtype: of the activations and products.
+        num_layers: highway layers; 3 in a replication.
+        activation: activation of the transformation t, a function or its name.
+        compute_dtype: dtype of the activations and products.
+        convolution: how to convolve, see `glowjax.networks.convolution.Method`.
     """
 
     width: int
     num_layers: int = 3
     activation: Activation | str = "relu"
     compute_dtype: ComputeDtype = None
+    convolution: Method = "auto"
 
     def __post_init__(self) -> None:
-        """Raises InputError for a width or number of layers that is not positive."""
         check_count("width", self.width)
         check_count("num_layers", self.num_layers)
+        check_method(self.convolution)
         object.__setattr__(self, "activation", activation_name(self.activation))
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: Array, num_outputs: int) -> Array:
+    def __call__(self, x: Continuous, num_outputs: int) -> Float[Array, "*batch H W F"]:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
-        dtype, activation = x.dtype, activation_function(self.activation)
+        dtype, activation, method = x.dtype, activation_function(self.activation), self.convolution
 
-        def network(x: Array) -> Array:
-            hidden = NormalizedConv(self.width, 3, dtype)(x)
+        def network(x: Activations) -> Activations:
+            hidden = NormalizedConv(self.width, 3, dtype, method)(x)
             for _ in range(self.num_layers):
-                transformed = activation(NormalizedConv(self.width, 1, dtype)(hidden))
-                gate = jax.nn.sigmoid(NormalizedConv(self.width, 1, dtype)(hidden) - 1)
+                transformed = activation(NormalizedConv(self.width, 1, dtype, method)(hidden))
+                gate = jax.nn.sigmoid(NormalizedConv(self.width, 1, dtype, method)(hidden) - 1)
                 hidden = hidden + gate * (transformed - hidden)
-            return ZeroConv(num_outputs, dtype)(hidden)
+            return ZeroConv(num_outputs, dtype, method)(hidden)
 
         return feature_major(network, x, self.compute_dtype)
 
 
 class LinearConditioner(nn.Module):
-    """A single zero-initialised 3x3 convolution: the reference Glow's split prior."""
+    """A single zero-initialized 3x3 convolution: the reference Glow's split prior.
+
+    Attributes:
+        convolution: how to convolve, see `glowjax.networks.convolution.Method`.
+    """
+
+    convolution: Method = "auto"
 
     @nn.compact
-    def __call__(self, x: Array, num_outputs: int) -> Array:
+    def __call__(self, x: Continuous, num_outputs: int) -> Float[Array, "*batch H W F"]:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
-        return feature_major(ZeroConv(num_outputs, x.dtype), x)
+        return feature_major(ZeroConv(num_outputs, x.dtype, self.convolution), x)

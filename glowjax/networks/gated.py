@@ -1,24 +1,28 @@
 """The causal network of a Gated PixelCNN, as functions of its arrays (van den Oord et al. 2016b, figure 2).
 
 No kernel is masked. Each stack's input is shifted by one row or pixel, once, at its entry; from there on convolutions
-end at the output's own position, and see nothing later. Activations are feature-major: [features, ...] with the axes of
-images and pixels behind. The outputs alone have their parameters last, as `glowjax.models.pixels` wants them.
+end at the output's own position and see nothing later. Activations are feature-major: [features, ...], followed by the
+axes of images and pixels. Only the outputs have their parameters last, as `glowjax.models.pixels` needs them.
 """
 
 import math
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from glowjax.networks.convolution import convolve
 from glowjax.typing import Array, Key, Params
 
 NUM_OCTAVES = 7
-"""Of the sines and cosines that show a head an earlier channel: the last has a period of 4 levels of 256."""
+"""The number of sines and of cosines that encode an earlier channel for a head; the last has a period of 4 levels of
+256."""
+
+Features = Float[Array, "F ..."]
 
 
 def init_layer(key: Key, columns: int, num_inputs: int, width: int) -> Params:
-    """A gated layer's arrays: its vertical kernel has `columns` columns, half of them, the middle included, as rows."""
+    """A gated layer's arrays: its vertical kernel has `columns` columns and half as many rows, the middle included."""
     keys, rows = jax.random.split(key, 4), columns // 2 + 1
     return {
         "vertical": _kernel(keys[0], rows, columns, num_inputs, 2 * width),
@@ -32,9 +36,9 @@ def init_layer(key: Key, columns: int, num_inputs: int, width: int) -> Params:
 
 def init_head(key: Key, channel: int, width: int, head_width: int, num_outputs: int) -> Params:
     """The arrays of the head of `channel`, counted from 0; its outputs start at zero."""
-    keys = jax.random.split(key, 2)
-    shown = {"channels": _kernel(keys[1], channel * (2 * NUM_OCTAVES + 1), head_width)} if channel else {}
-    return shown | {
+    keys, encoding = jax.random.split(key, 2), channel * (2 * NUM_OCTAVES + 1)
+    earlier = {"channels": _kernel(keys[1], encoding, head_width)} if channel else {}
+    return earlier | {
         "features": _kernel(keys[0], width, head_width),
         "bias": jnp.zeros(head_width),
         "out": jnp.zeros((head_width, num_outputs)),
@@ -46,48 +50,49 @@ def _kernel(key: Key, *shape: int) -> Array:
     return jax.random.normal(key, shape) / math.sqrt(math.prod(shape[:-1]))
 
 
-def dense(matrix: Array, x: Array) -> Array:
+def dense(matrix: Float[Array, "C F"], x: Float[Array, "C ..."]) -> Features:
     """`matrix` [C, F] applied to `x` [C, ...]: [F, ...]."""
     product = matrix.T @ x.reshape(x.shape[0], -1)
     return product.reshape(product.shape[0], *x.shape[1:])
 
 
-def plus(x: Array, bias: Array) -> Array:
+def add_bias(x: Features, bias: Float[Array, " F"]) -> Features:
     """`x` [F, ...] with `bias` [F] added to every feature."""
     return x + bias.reshape(-1, *[1] * (x.ndim - 1))
 
 
-def gate(x: Array) -> Array:
+def gate(x: Features) -> Float[Array, "..."]:
     """The gated unit: tanh of the first half of the features times sigmoid of the second (eq. 2)."""
     values, gates = jnp.split(x, 2)
     return jnp.tanh(values) * jax.nn.sigmoid(gates)
 
 
-def vertical_convolution(layer: Params, x: Array) -> Array:
+def vertical_convolution(layer: Params, x: Float[Array, "C N H W"]) -> Float[Array, "F N H W"]:
     """The vertical convolution of `x` [C, N, H, W], before its gate: a row sees itself and rows above."""
     rows, columns = layer["vertical"].shape[:2]
-    return plus(convolve(x, layer["vertical"], (rows - 1, columns // 2)), layer["vertical_bias"])
+    return add_bias(convolve(x, layer["vertical"], (rows - 1, columns // 2)), layer["vertical_bias"])
 
 
-def horizontal_output(layer: Params, x: Array, before_gate: Array) -> Array:
-    """A layer's horizontal output from its convolution; with the layer's input added where the features agree."""
+def horizontal_output(layer: Params, x: Float[Array, "C ..."], before_gate: Features) -> Float[Array, "..."]:
+    """A layer's horizontal output from its convolution; the layer's input is added if it has as many features."""
     y = dense(layer["out"], gate(before_gate))
     return y + x if x.shape[0] == y.shape[0] else y
 
 
-def head_outputs(head: Params, features: Array, earlier: Array) -> Array:
+def head_outputs(head: Params, features: Features, earlier: Float[Array, "c ..."]) -> Float[Array, "... O"]:
     """A channel's outputs [..., num_outputs] from features [F, ...] and the `earlier` channels [c, ...] in [-1, 1]."""
-    hidden = plus(dense(head["features"], features), head["bias"])
+    hidden = add_bias(dense(head["features"], features), head["bias"])
     if earlier.shape[0]:
-        angles = jnp.pi * 2.0 ** jnp.arange(NUM_OCTAVES).reshape(-1, *[1] * earlier.ndim) * earlier
-        shown = jnp.concatenate([earlier[None], jnp.sin(angles), jnp.cos(angles)])
-        hidden += dense(head["channels"], shown.reshape(-1, *earlier.shape[1:]))
-    outputs = jax.nn.relu(hidden).reshape(hidden.shape[0], -1).T @ head["out"] + head["out_bias"]
+        frequencies = jnp.pi * 2.0 ** jnp.arange(NUM_OCTAVES, dtype=earlier.dtype)
+        angles = frequencies.reshape(-1, *[1] * earlier.ndim) * earlier[None]
+        encoded = jnp.concatenate([earlier[None], jnp.sin(angles), jnp.cos(angles)])
+        hidden += dense(head["channels"], encoded.reshape(-1, *earlier.shape[1:]))
+    outputs = jax.nn.relu(hidden).reshape(hidden.shape[0], -1).T @ head["out"] + head["out_bias"][None]
     return outputs.reshape(*hidden.shape[1:], -1)
 
 
 @jax.jit
-def outputs(network: Params, x: Array) -> tuple[Array, ...]:
+def outputs(network: Params, x: Float[Array, "C N H W"]) -> tuple[Float[Array, "N H W O"], ...]:
     """Each channel's outputs [N, H, W, num_outputs] for `x` [C, N, H, W] in [-1, 1]."""
     vertical = jnp.pad(x, [(0, 0), (0, 0), (1, 0), (0, 0)])[:, :, :-1]
     horizontal = jnp.pad(x, [(0, 0), (0, 0), (0, 0), (1, 0)])[..., :-1]
@@ -96,6 +101,6 @@ def outputs(network: Params, x: Array) -> tuple[Array, ...]:
         vertical = gate(before_gate)
         kernel = layer["horizontal"]
         convolved = convolve(horizontal, kernel, (0, kernel.shape[1] - 1)) + dense(layer["across"], before_gate)
-        horizontal = horizontal_output(layer, horizontal, plus(convolved, layer["horizontal_bias"]))
+        horizontal = horizontal_output(layer, horizontal, add_bias(convolved, layer["horizontal_bias"]))
     features = jax.nn.relu(horizontal)
     return tuple(head_outputs(head, features, x[:channel]) for channel, head in enumerate(network["heads"]))

@@ -1,6 +1,7 @@
 """Data-dependent normalization, shared by ActNorm layers and the conditioners' hidden activations."""
 
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from glowjax.typing import Array, Params
 
@@ -8,7 +9,7 @@ SMALLEST_STD = 1e-4
 """A channel with a smaller standard deviation keeps its scale: the first batch does not determine one."""
 
 
-def normalizer(x: Array, axes: tuple[int, ...]) -> Params:
+def normalizer(x: Float[Array, "..."], axes: tuple[int, ...]) -> Params:
     """`log_scale` and `shift` with which `x * exp(log_scale) + shift` has mean 0 and variance 1 over `axes`."""
     std = jnp.std(x, axis=axes)
     scale = 1 / jnp.where(std > SMALLEST_STD, std, 1)

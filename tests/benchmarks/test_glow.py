@@ -10,7 +10,6 @@ import pytest
 from benchmarks import costs, glow, profile, scaling
 from benchmarks.glow import GlowCase
 from glowjax.checks import InputError
-from glowjax.networks import convolution
 
 TINY = GlowCase(8, 3, 2, 1, 4, 2)
 lu_is_allowed = pytest.mark.filterwarnings("ignore:torch.lu is deprecated")  # normflows 1.7 calls it
@@ -71,7 +70,7 @@ def test_costs_are_measured():
     for store, _, invert in (exact[:3], exact[3:]):
         assert 0 < invert["relative_error"] < 2 * store["relative_error"] < 1e-2
     assert all(row["reconstruction_error_grey_levels"] < 0.1 for row in exact)
-    assert {row["way"] for row in costs.by_convolution(config)} == {"glowjax, product", "glowjax, xla"}
+    assert {row["way"] for row in costs.by_convolution(config)} == {"glowjax, auto", "glowjax, product", "glowjax, xla"}
     assert [row["way"] for row in costs.by_dtype(config)] == ["glowjax", "glowjax, bfloat16"]
 
 
@@ -86,14 +85,6 @@ def test_bfloat16_changes_a_trained_glow_a_little():
     (row,) = costs.bits_in_bfloat16(costs.BenchmarkConfig())
     assert 0 < abs(row["mean_difference"]) < 0.05
     assert row["standard_error"] < 0.01
-
-
-def test_a_forced_convolution_is_forced_only_inside():
-    chosen = convolution.method()
-    other = next(method for method in convolution.CONVOLUTIONS if method != chosen)
-    with convolution.forced(other):
-        assert convolution.method() == other
-    assert convolution.method() == chosen
 
 
 def test_the_limit_counts_every_product_of_a_step():
