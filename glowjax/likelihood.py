@@ -13,7 +13,7 @@ from glowjax.typing import Array, Continuous, Images, Key
 
 NUM_LEVELS = 256
 
-ArrayT = TypeVar("ArrayT", jax.Array, np.ndarray)
+ArrayT = TypeVar("ArrayT", jax.Array, np.ndarray, np.floating)
 
 
 def bits_per_dim(log_likelihood: ArrayT, num_dims: int) -> ArrayT:
@@ -24,7 +24,7 @@ def bits_per_dim(log_likelihood: ArrayT, num_dims: int) -> ArrayT:
     return -log_likelihood / (num_dims * math.log(2))
 
 
-def dequantize(key: Key, images: Images) -> Continuous:
+def dequantize(key: Key, images: Array | np.ndarray) -> Continuous:
     """uint8 images [..., H, W, C] as float32 in [0, 256): each level k becomes k + u with u uniform on [0, 1)."""
     levels = jnp.asarray(as_images(images)).astype(jnp.float32)
     noisy = levels + jax.random.uniform(key, levels.shape, levels.dtype)

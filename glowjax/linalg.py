@@ -1,6 +1,6 @@
 """Linear algebra that keeps float32 exact: matrix products in full precision, and triangular inverses.
 
-By default a GPU may round the factors of a float32 product to TF32 (11 significant bits), and a TPU to bfloat16 (8).
+On its own, a GPU may round the factors of a float32 product to TF32 (11 significant bits), and a TPU to bfloat16 (8).
 Networks tolerate this; inverses and sums over thousands of terms do not: the 1x1 convolutions of a flow, and the sums
 of the analysis. On a CPU `matmul` is the ordinary product.
 
@@ -9,21 +9,26 @@ call on the cores that the flow needs.
 """
 
 import functools
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from glowjax.typing import Array
+
+Matrix: TypeAlias = Float[Array, "C C"]
+Blocks: TypeAlias = Float[Array, "num m m"]
 
 matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 vdot = functools.partial(jnp.vdot, precision=jax.lax.Precision.HIGHEST)
 tensordot = functools.partial(jnp.tensordot, precision=jax.lax.Precision.HIGHEST)
 
 LEAF = 8
-"""Diagonal blocks up to this size, and of odd size, are inverted by doubling."""
+"""Diagonal blocks of up to this size, or of odd size, are inverted by doubling."""
 
 
-def unit_lower_inverse(matrix: Array) -> Array:
+def unit_lower_inverse(matrix: Matrix) -> Matrix:
     """The inverse of a lower triangular matrix [C, C] with ones on its diagonal.
 
     Diagonal blocks are inverted, then joined two by two: of [[A, 0], [B, D]] the lower left is -D^-1 B A^-1.
@@ -41,22 +46,22 @@ def unit_lower_inverse(matrix: Array) -> Array:
     return inverse[0]
 
 
-def upper_inverse(matrix: Array) -> Array:
+def upper_inverse(matrix: Matrix) -> Matrix:
     """The inverse of an upper triangular matrix [C, C] = (I + S) D, with D its diagonal."""
     diagonal = jnp.diagonal(matrix)
     return unit_lower_inverse((matrix / diagonal[None, :]).T).T / diagonal[:, None]
 
 
-def _blocks(matrix: Array, size: int, below: int) -> Array:
-    """The blocks [number, size, size] of [C, C] on its diagonal, or so many block rows below it."""
+def _blocks(matrix: Matrix, size: int, below: int) -> Blocks:
+    """The blocks [num, size, size] of [C, C] on its diagonal, or `below` block rows under it."""
     count = len(matrix) // size
     columns = jnp.arange(count - below)
     return matrix.reshape(count, size, count, size).transpose(0, 2, 1, 3)[columns + below, columns]
 
 
-def _by_doubling(blocks: Array) -> Array:
-    """The inverses of unit lower triangular blocks [..., m, m]: with N = I - L, (I + N)(I + N^2)(I + N^4)..., exact."""
-    identity = jnp.eye(blocks.shape[-1], dtype=blocks.dtype)
+def _by_doubling(blocks: Blocks) -> Blocks:
+    """The inverses of unit lower triangular blocks [num, m, m]: with N = I - L, (I + N)(I + N^2)(I + N^4)..., exact."""
+    identity = jnp.broadcast_to(jnp.eye(blocks.shape[-1], dtype=blocks.dtype), blocks.shape)
     power = identity - blocks
     inverse, degree = identity + power, 2
     while degree < blocks.shape[-1]:

@@ -18,10 +18,12 @@ Images: TypeAlias = UInt8[jax.Array | np.ndarray, "*batch H W C"]
 Batch: TypeAlias = UInt8[jax.Array | np.ndarray, "N H W C"]
 """A batch of 8-bit images, with exactly one leading axis."""
 
-Continuous: TypeAlias = Float[jax.Array, "*batch H W C"]
-"""Real-valued images or activations; at the boundary of a model they are in grey levels, [0, 256)."""
+Continuous: TypeAlias = Float[jax.Array, "*batch _ _ _"]
+"""Real-valued images or activations [..., H, W, C]; at the boundary of a model they are in grey levels, [0, 256).
 
-Latents: TypeAlias = tuple[Float[jax.Array, "*batch _ _ _"], ...]
+A layer may change H, W and C, but not the leading axes."""
+
+Latents: TypeAlias = tuple[Continuous, ...]
 """One array [..., h, w, c] per scale, finest first; standard normal under a flow's base distribution."""
 
 LogDet: TypeAlias = Float[jax.Array, "*batch"]

@@ -1,6 +1,7 @@
 """Inverses of triangular matrices beside NumPy's in float64."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,4 +15,4 @@ def test_inverses_are_those_of_numpy(size):
     upper = np.triu(entries, 1) + np.diag(np.exp(entries.diagonal()))
     for inverse, matrix in ((unit_lower_inverse, lower), (upper_inverse, upper)):
         exact = np.linalg.inv(matrix.astype(np.float64))
-        np.testing.assert_allclose(inverse(matrix.astype(np.float32)), exact, atol=3e-6 * np.abs(exact).max())
+        np.testing.assert_allclose(inverse(jnp.asarray(matrix, jnp.float32)), exact, atol=3e-6 * np.abs(exact).max())

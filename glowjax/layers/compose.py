@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +20,7 @@ PLAIN_SPLIT = Split()
 class Chain:
     """Several layers, the first one nearest to the data; `params` is the tuple of theirs."""
 
-    layers: tuple[Layer, ...]
+    layers: Sequence[Layer]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -119,7 +119,7 @@ class MultiScale:
         split: the layer after each scale except the last, with the output `(kept, latent)`: `Split` or `SplitPrior`.
     """
 
-    scales: tuple[Layer, ...]
+    scales: Sequence[Layer]
     split: Layer = PLAIN_SPLIT
 
     def __post_init__(self) -> None:

@@ -78,8 +78,6 @@ class Flow:
     layer: MultiScale
 
     def __init__(self, layer: Layer) -> None:
-        if not isinstance(layer, Layer):
-            raise InputError(f"A flow takes a layer, with init, forward and inverse, but got {layer!r}.")
         object.__setattr__(self, "layer", layer if isinstance(layer, MultiScale) else MultiScale((layer,)))
 
     @compiled()

@@ -5,7 +5,7 @@ times faster than over any other.
 """
 
 import dataclasses
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ Outputs = Float[Array, "*batch O"]
 Levels = Integer[Array, "*batch"]
 
 
+@runtime_checkable
 class PixelDistribution(Protocol):
     """The probabilities of the levels 0 .. num_levels - 1 of one value; frozen and hashable."""
 

@@ -130,7 +130,8 @@ class VAE:
     def _posterior(self, params: ModelParams, levels: Array) -> tuple[Float[Array, "N K"], Float[Array, "N K"]]:
         """Mean and log-scale of the latents given the levels [N, H, W, C]."""
         x = scaled(levels, self.num_levels)
-        return cast(Any, self.encoder.apply(params.arrays["encoder"], x, self.num_latents))
+        mean, log_scale = cast(Any, self.encoder.apply(params.arrays["encoder"], x, self.num_latents))
+        return mean, log_scale
 
     def _decode(self, params: ModelParams, latents: Float[Array, "N K"]) -> Float[Array, "N H W C O"]:
         decoder, num_outputs = params.arrays["decoder"], self.pixels.num_outputs

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from layers_under_test import CONV, IMAGE, STEP
 
-from glowjax import Flow, nvp_glow
+from glowjax import nvp_glow
 from glowjax.analysis import hessian_trace, hvp, location_spread_gap
 from glowjax.checks import InputError
 from glowjax.layers import (
@@ -384,8 +384,6 @@ def test_bad_input_is_told_in_a_sentence():
         PixelScaling().forward({}, x.astype(jnp.uint8))
     with pytest.raises(InputError, match="at least one scale"):
         MultiScale((), Split())
-    with pytest.raises(InputError, match="takes a layer, with init, forward and inverse, but got 3"):
-        Flow(3)
     with pytest.raises(InputError, match=r"divisible by 2\^num_scales"):
         Squeeze().forward({}, batch(shape=(2, 3, 4, 1)))
     with pytest.raises(InputError, match="4 channels, but got 3"):
