@@ -1,16 +1,16 @@
-"""Glow in JAX, and what its likelihoods mean: layers, flows, exact likelihoods, training and data."""
+"""Glow in JAX, and what its likelihoods mean: layers, flows, exact likelihoods, training, data and analysis."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from glowjax import data, layers, models, networks, testing
+from glowjax import layers, models, networks
 from glowjax._version import __version__
 from glowjax.checks import InputError
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowParams, FlowTerms, ImageModel, PixelCNN, conv_vae, cv_glow, nvp_glow
 
 if TYPE_CHECKING:
-    from glowjax import analysis, ood, plots, train
+    from glowjax import analysis, data, ood, plots, testing, train
     from glowjax.train import load, load_pretrained, save
 
 __all__ = [
@@ -41,11 +41,17 @@ __all__ = [
     "train",
 ]
 
+SUBPACKAGES = ("analysis", "data", "ood", "plots", "testing", "train")
+"""Modules that are slow to import, or need further packages; they are imported when they are first used."""
+
 
 def __getattr__(name: str) -> Any:
-    """Imports what is slow to import, or needs further packages, when it is first used."""
-    if name in ("analysis", "ood", "plots", "train"):
+    if name in SUBPACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
     if name in ("load", "load_pretrained", "save"):
         return getattr(importlib.import_module(f"{__name__}.train"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

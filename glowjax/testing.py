@@ -1,4 +1,4 @@
-"""Assertions for invertible layers, ours and a user's own, on numbers instead of trust."""
+"""Assertions for invertible layers, also for your own: they compare numbers."""
 
 from typing import Any
 
@@ -9,48 +9,44 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from glowjax.layers.base import log_det_dtype
-from glowjax.typing import Array, Params
+from glowjax.typing import Array, Continuous, Params
 
 
-def assert_invertible(layer: Any, params: Params, x: Array, atol: float = 1e-4, atol_log_det: float = 1e-2) -> None:
+def assert_invertible(
+    layer: Any, params: Params, x: Continuous, atol: float = 1e-4, atol_log_det: float = 1e-2
+) -> None:
     """Raises AssertionError unless `layer.inverse` undoes `layer.forward` at `x` and their log-dets cancel.
 
     Args:
         layer: anything with the methods of `glowjax.layers.Layer`.
         params: its learned arrays.
-        x: floating-point [..., H, W, C], any leading axes, none included.
-        atol: largest difference allowed between `x` and what comes back, in the units of `x`.
-        atol_log_det: largest sum allowed of the two log-dets, in nats, beside a millionth of their size.
-
-    Raises:
-        InputError: where `x` is not floating-point.
+        x: floating-point [..., H, W, C], with any number of leading axes.
+        atol: largest difference allowed between `x` and its reconstruction, in the units of `x`.
+        atol_log_det: largest sum allowed of the two log-dets, in nats, plus a millionth of their size.
     """
     log_det_dtype(x)
     y, log_det = layer.forward(params, x)
     back, inverse_log_det = layer.inverse(params, y)
     chex.assert_equal_shape([x, back])
-    _assert_one_finite_number_an_image(log_det, x, "forward")
-    _assert_one_finite_number_an_image(inverse_log_det, x, "inverse")
+    _assert_finite_per_image(log_det, x, "forward")
+    _assert_finite_per_image(inverse_log_det, x, "inverse")
     for latent in jax.tree.leaves(y):
         _assert_finite(latent, "the output of forward")
     _assert_close(back, x, atol, 0, "inverse(forward(x)) differs from x")
     _assert_close(-inverse_log_det, log_det, atol_log_det, 1e-6, "the log-dets of forward and inverse do not cancel")
 
 
-def assert_log_det_matches_jacobian(layer: Any, params: Params, x: Array, atol: float = 1e-3) -> None:
+def assert_log_det_matches_jacobian(layer: Any, params: Params, x: Continuous, atol: float = 1e-3) -> None:
     """Raises AssertionError unless the log-det of `layer.forward` is log |det| of its autodiff Jacobian.
 
-    The Jacobian of each image is formed whole, [H W C, H W C]: take small images. That each image has a Jacobian of its
-    own is asserted too: what `forward` makes of a batch must be what it makes of the images one by one.
+    The whole Jacobian of each image is formed, [H W C, H W C]: take small images. The assertion includes that images do
+    not mix: the output of `forward` for a batch must equal its outputs for the single images.
 
     Args:
         layer: anything with the methods of `glowjax.layers.Layer`.
         params: its learned arrays.
-        x: floating-point [..., H, W, C], any leading axes, none included.
+        x: floating-point [..., H, W, C], with any number of leading axes.
         atol: largest difference allowed, in nats.
-
-    Raises:
-        InputError: where `x` is not floating-point.
     """
     log_det_dtype(x)
     images = x.reshape(-1, *x.shape[-3:])
@@ -59,27 +55,26 @@ def assert_log_det_matches_jacobian(layer: Any, params: Params, x: Array, atol: 
         return ravel_pytree(layer.forward(params, flat.reshape(x.shape[-3:]))[0])[0]
 
     y, log_det = layer.forward(params, x)
-    _assert_one_finite_number_an_image(log_det, x, "forward")
+    _assert_finite_per_image(log_det, x, "forward")
     flat_images = images.reshape(len(images), -1)
-    alone = jax.jit(jax.vmap(flat_forward))(flat_images)
-    together = jnp.concatenate([part.reshape(len(images), -1) for part in jax.tree.leaves(y)], axis=-1)
-    size = float(jnp.abs(alone).max())
-    _assert_close(together, alone, 1e-4 * size, 0, "forward mixes the images of a batch")
+    single = jax.jit(jax.vmap(flat_forward))(flat_images)
+    batch = jnp.concatenate([part.reshape(len(images), -1) for part in jax.tree.leaves(y)], axis=-1)
+    _assert_close(batch, single, 1e-4 * float(jnp.abs(single).max()), 0, "forward mixes the images of a batch")
     jacobians = jax.jit(jax.vmap(jax.jacfwd(flat_forward)))(flat_images)
     expected = jnp.linalg.slogdet(jacobians)[1].reshape(x.shape[:-3])
     _assert_finite(expected, "log |det| of the Jacobian (minus infinity: it is singular)")
     _assert_close(log_det, expected, atol, 0, "log_det is not that of the Jacobian")
 
 
-def _assert_one_finite_number_an_image(log_det: Array, x: Array, of: str) -> None:
+def _assert_finite_per_image(log_det: Array, x: Array, direction: str) -> None:
     chex.assert_shape(log_det, x.shape[:-3])
-    _assert_finite(log_det, f"the log-det of {of}")
+    _assert_finite(log_det, f"the log-det of {direction}")
 
 
-def _assert_finite(values: Array, what: str) -> None:
+def _assert_finite(values: Array, name: str) -> None:
     bad = np.argwhere(~np.isfinite(np.asarray(values)))
     if len(bad):  # no assert statement, which `python -O` would drop
-        raise AssertionError(f"{what} is not finite at index {bad[0].tolist()} ({len(bad)} of {values.size} values)")
+        raise AssertionError(f"{name} is not finite at index {bad[0].tolist()} ({len(bad)} of {values.size} values)")
 
 
 def _assert_close(found: Array, expected: Array, atol: float, rtol: float, message: str) -> None:
