@@ -20,11 +20,12 @@ ConfigT = TypeVar("ConfigT")
 
 
 def parse_train_config(arguments: list[str], description: str | None) -> TrainConfig:
-    """The preset named by `--preset` (default small-28) of the model named by `--model` (default nvp).
+    """The preset named by `--preset` (default small-28) of the model named by `--model` (default nvp, or builder).
 
     The other options are put over it. Raises InputError for an unknown model or preset.
     """
-    model, rest = _taken(arguments, "--model", "nvp")
+    builds = any(word.partition("=")[0] == "--model.builder" for word in arguments)
+    model, rest = _taken(arguments, "--model", "builder" if builds else "nvp")
     if model not in PRESETS:
         raise unknown("model", model, PRESETS)
     preset, _ = _taken(arguments, "--preset", TrainConfig.preset)

@@ -7,7 +7,7 @@ from typing import Literal, cast
 import optax
 import tyro
 
-from glowjax.models import GlowConfig, ModelConfig, PixelCNNConfig, VAEConfig
+from glowjax.models import BuilderConfig, GlowConfig, ModelConfig, PixelCNNConfig, VAEConfig
 from glowjax.train import make_optimizer
 
 
@@ -180,10 +180,17 @@ def _named(kind: str, presets: dict[str, TrainConfig]) -> dict[str, TrainConfig]
     }
 
 
+BUILDER_PRESETS = {
+    name: dataclasses.replace(preset, model=BuilderConfig("package.module:function"))
+    for name, preset in GLOW_PRESETS.items()
+}
+"""For models of the user's own, named by `--model.builder`: the schedules of the Glows."""
+
 PRESETS: dict[str, dict[str, TrainConfig]] = {
     "nvp": _named("nvp", GLOW_PRESETS),
     "cv": _named("cv", CV_GLOW_PRESETS),
     "pixelcnn": _named("pixelcnn", PIXELCNN_PRESETS),
     "vae": _named("vae", VAE_PRESETS),
+    "builder": _named("builder", BUILDER_PRESETS),
 }
 """{kind of model: {name: preset}}."""
