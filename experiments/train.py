@@ -3,9 +3,9 @@
     python -m experiments.train --preset small-28 --in-dist fashion_mnist --watch mnist:train --output-dir runs/fashion
 
 The same command run again resumes, and ends with the same bits as an uninterrupted run. `--model` is nvp (default),
-cv, pixelcnn or vae, or `--model.builder package.module:function` for one of your own; `--preset` is small-28 (default), demo, small-32 (half an hour to two and a half hours on 2 cores),
-paper-28 or paper-32 (about the paper's sizes), for Glows also openai-cifar10 (the reference's). Further options change
-the preset.
+cv, pixelcnn or vae; `--model.builder package.module:function` names a model of your own. `--preset` is small-28
+(default), demo, small-32 (half an hour to two and a half hours on 2 cores), paper-28 or paper-32 (about the paper's
+sizes), for Glows also openai-cifar10 (the reference's). Further options change the preset.
 """
 
 import dataclasses
