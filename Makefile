@@ -15,7 +15,7 @@ help:  ## list the targets (the default)
 env: $(VENV)/installed  ## create the Python environment in .venv
 
 demo: env  ## train two small Glows and draw the paper's first figures (6 minutes on two cores)
-	$(BIN)/python -m experiments.demo
+	$(BIN)/python -m experiments demo
 
 test: lint types  ## run the linters, the type checker and the tests
 	$(BIN)/python -m pytest $(WORKERS) --durations 20

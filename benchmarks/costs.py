@@ -132,7 +132,8 @@ def starts(config: BenchmarkConfig) -> list[Row]:
 
 FIRST_STEP = """
 import os, sys, time
-from experiments import command_line, train
+from experiments import train
+from experiments.report.experiment import from_command_line
 from glowjax.train import loop
 
 def ends_after_one(*options):
@@ -146,13 +147,13 @@ def ends_after_one(*options):
 
 compiled_step, loop.compiled_step = loop.compiled_step, ends_after_one
 arguments, sys.argv[1:] = sys.argv[1:-1], sys.argv[1:]
-command_line.run(train.main, lambda _: command_line.parse_train_config(arguments, None))
+from_command_line(train, arguments)
 """
-"""`experiments.train`, which ends with its first step."""
+"""The experiment `train`, which ends with its first step."""
 
 
 def start(config: BenchmarkConfig, folder: Path, name: str) -> float:
-    """Seconds from the launch of `experiments.train` to its first finished step."""
+    """Seconds from the launch of the experiment `train` to its first finished step."""
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
     options = ["--in-dist", config.in_dist, "--watch", "noise", "--output-dir", str(folder / name)]
     done = subprocess.run(

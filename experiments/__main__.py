@@ -14,6 +14,7 @@ from glowjax.checks import unknown
 
 HERE = Path(__file__).parent
 FOLDERS = {
+    "": "Start here",
     "figures": "The paper's figures and claims",
     "beyond": "Beyond the paper",
     "tools": "Tools",

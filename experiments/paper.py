@@ -1,60 +1,176 @@
-"""Everything for every pair of data sets that is here: trains, runs each experiment and writes one report.
+"""Every experiment for every pair of data sets that is here (all figures): a plan of commands, run one by one.
 
-    python -m experiments.paper --size small
-    python -m experiments.paper --size paper --pairs cifar10/svhn
+    python -m experiments paper --size small
+    python -m experiments paper --size paper --pairs cifar10/svhn --seeds 0 1 2
 
-For each pair A/B models are trained on A and asked about B, for every figure of the paper and what this project adds;
-an ensemble is trained, and the first model also on B, for the reverse direction. The same command goes on where it
-stopped: a finished stage is left alone as long as its options, and those of what it reads, are the same. Size small
-takes hours for each pair on 2 cores; size paper wants an accelerator. What is skipped, and why, stands in the report.
+For each pair A/B, models are trained on A and evaluated on B, for every figure of the paper and for what this project
+adds. An ensemble of the first model is trained too, and the first model also on B, for the reverse direction. Each
+command runs in a process of its own. The same command resumes: a finished stage is run again only if its command, its
+images or a stage that it reads has changed. Size small takes hours per pair on 2 cores; size paper needs an
+accelerator. The report links to the pages of all stages, and says what was skipped and why.
 """
 
 import dataclasses
-from typing import Any
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
-import tyro
+import numpy as np
 
-from experiments import old_report as report
-from experiments import paper_page
-from experiments.command_line import command, run
-from experiments.pair_plan import stages
-from experiments.pairs import Pair, PaperConfig, find, names, partners
-from experiments.stages import Plan, run_plan
-from glowjax.checks import InputError, writable_directory
+from experiments.presets import adapted, preset_named, train_command
+from experiments.report.experiment import Output
+from experiments.report.page import Cell, Link, Number, Result, Section, Table
+from experiments.report.published import title
+from glowjax.checks import InputError
+from glowjax.data import load, splits
 
+PAIRS = (
+    "fashion_mnist/mnist",
+    "notmnist_small/mnist",
+    "cifar10/svhn",
+    "celeba32/svhn",
+    "imagenet32/cifar10",
+    "imagenet32/cifar100",
+    "imagenet32/svhn",
+)
+"""The pairs of the paper, and of its first version."""
+
+MARKER = "finished.json"
 QUESTION = (
-    "Every experiment of the paper, for every pair of data sets that is here: when are other images likelier than "
-    "those that a model learned, and why?"
+    "Every experiment of the paper, for every pair of data sets that is here: when are other images more likely than "
+    "those on which a model was trained, and why?"
 )
 
 
-def main(config: PaperConfig) -> dict[str, Any]:
-    """Runs what is not finished yet and writes the report; returns what became of each stage and each pair."""
-    if not config.models or not config.pairs:
-        raise InputError(f"models is {config.models} and pairs {config.pairs}; name at least one of each.")
-    root = writable_directory(config.root)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PaperConfig(Output):
+    """Options of the plan.
+
+    Attributes:
+        size: size of the presets: small (2 cores, hours) or paper (about the paper's sizes).
+        pairs: pairs of data sets: fashion_mnist/mnist trains on the first and evaluates the second.
+        models: models to train: nvp, cv, pixelcnn, vae; the first one is also used for ensemble and reverse direction.
+        seeds: random seeds of training; with several, all tables show means over seeds.
+        ensemble_seeds: random seeds of the ensemble's members; with fewer than two there is no ensemble.
+        training_steps: number of training steps of every model; default: the presets'.
+        num_images: maximum number of images per set in each experiment.
+        num_latent_draws: importance samples per image for a VAE.
+        classifier_steps: number of training steps of the classifier that the models protect.
+        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
+        seed: random seed of evaluation.
+    """
+
+    size: Literal["small", "paper"] = "small"
+    pairs: tuple[str, ...] = PAIRS
+    models: tuple[str, ...] = ("nvp", "cv", "pixelcnn", "vae")
+    seeds: tuple[int, ...] = (0,)
+    ensemble_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    training_steps: int | None = None
+    num_images: int = 2_000
+    num_latent_draws: int = 100
+    classifier_steps: int = 1_500
+    data_dir: Path | None = None
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two data sets that are here.
+
+    Attributes:
+        in_dist: the set to train on.
+        out_dist: the set to evaluate, with its split, such as "mnist:test".
+        preset: name of the presets for this size and image height, such as "small-28".
+    """
+
+    in_dist: str
+    out_dist: str
+    preset: str
+
+    @property
+    def other(self) -> str:
+        """The second set without its split."""
+        return self.out_dist.partition(":")[0]
+
+    @property
+    def name(self) -> str:
+        """The pair as a folder name."""
+        return f"{self.in_dist}-{self.other}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One command of the plan.
+
+    Attributes:
+        name: name in the report.
+        words: the command after "python".
+        output_dir: its output folder, which no other stage has.
+        needs: names of the stages whose output it reads.
+        images: fingerprint of the images that it reads.
+        identity: what decides whether a finished stage is run again; default: the command.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    output_dir: Path
+    needs: tuple[str, ...] = ()
+    images: str = ""
+    identity: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """The command line."""
+        return shlex.join(["python", *self.words])
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a stage ended: the seconds that it took, or None and the reason why it was skipped."""
+
+    seconds: float | None = None
+    reason: str = ""
+
+
+def main(config: PaperConfig) -> Result:
+    """Runs the stages that are not finished yet."""
+    if not config.models or not config.pairs or not config.seeds:
+        raise InputError("--models, --pairs and --seeds must name one or more each.")
     pairs, absent = pairs_here(config)
-    watched = partners(pairs)
-    plans: dict[str, Plan] = {pair.name: stages(pair, watched, config) for pair in pairs}
-    outcomes = run_plan({name: stage for plan in plans.values() for name, stage in plan.items()})
-    lead = paper_page.in_words(plans, outcomes, absent)
-    page = report.write(
-        root,
-        "Do deep generative models know what they don't know?",
-        QUESTION,
-        lead,
-        paper_page.sections(plans, outcomes, absent),
-        command("paper", config),
+    planner = Planner.of(pairs, config)
+    stages = {stage.name: stage for pair in pairs for stage in planner.plan(pair)}
+    outcomes = run_plan(stages)
+    done = sum(outcome.seconds is not None for outcome in outcomes.values())
+    summary = (
+        f"Pairs of data sets: {len(pairs)} compared, {len(absent)} left out. Stages: {done} finished, "
+        f"{len(outcomes) - done} skipped."
     )
-    print(lead, f"The report is {page}.", sep="\n")
-    return {"stages": {name: dataclasses.asdict(one) for name, one in outcomes.items()}, "absent": absent}
+    reasons = [f"Left out: {pair}. {reason}" for pair, reason in absent.items()]
+    reasons += [f"Skipped: {name}. {one.reason}" for name, one in outcomes.items() if one.seconds is None]
+    rows = [_row(stages[name], outcome) for name, outcome in outcomes.items()]
+    overview = Table("All stages in order, with links to their pages", ["stage", "time", "command"], rows)
+    sections = [
+        Section("Likelihoods of each pair", tables=[_headlines(pairs, stages, outcomes)]),
+        Section("Stages", "\n\n".join(reasons), [overview]),
+    ]
+    numbers = {"stages": {name: dataclasses.asdict(one) for name, one in outcomes.items()}, "absent": absent}
+    return Result("Do deep generative models know what they don't know?", QUESTION, summary, sections, numbers)
 
 
 def pairs_here(config: PaperConfig) -> tuple[list[Pair], dict[str, str]]:
-    """The pairs that can be run here, and {pair: why not} of the others. Raises InputError for a name without "/"."""
+    """The pairs that can be run here, and {pair: why not} for the others."""
     pairs, absent = [], {}
     for name in config.pairs:
-        in_dist, out_dist = names(name)
+        in_dist, _, out_dist = name.partition("/")
+        if not (in_dist and out_dist):
+            raise InputError(f"The pair '{name}' is incomplete; expected two data sets: --pairs fashion_mnist/mnist")
         try:
             pairs.append(find(in_dist, out_dist, config))
         except InputError as error:
@@ -62,5 +178,220 @@ def pairs_here(config: PaperConfig) -> tuple[list[Pair], dict[str, str]]:
     return pairs, absent
 
 
-if __name__ == "__main__":
-    run(main, lambda arguments: tyro.cli(PaperConfig, args=arguments, description=__doc__))
+def find(in_dist: str, out_dist: str, config: PaperConfig) -> Pair:
+    """The pair. Raises InputError if images are missing, their shapes differ, or no preset suits them."""
+    for split in ("train", "test"):
+        if split not in splits(in_dist, config.data_dir):
+            load(in_dist, split, config.data_dir)  # which says what is missing and how to get it
+    test = load(in_dist, "test", config.data_dir)
+    split = "train" if list(splits(out_dist, config.data_dir)) == ["train"] else "test"
+    other = load(out_dist, split, config.data_dir)
+    if test.shape != other.shape:
+        raise InputError(
+            f"The images of '{in_dist}' and '{out_dist}' have the shapes {test.shape} and {other.shape}; expected one."
+        )
+    preset = f"{config.size}-{test.shape[0]}"
+    for kind in config.models:
+        preset_named(kind, preset)
+    return Pair(in_dist, f"{out_dist}:{split}", preset)
+
+
+def partners(pairs: Iterable[Pair]) -> dict[str, tuple[str, ...]]:
+    """{data set: the sets it is compared with in any pair, in either direction}, since pairs share its runs."""
+    found: dict[str, list[str]] = {}
+    for pair in pairs:
+        found.setdefault(pair.in_dist, []).append(pair.out_dist)
+        found.setdefault(pair.other, []).append(f"{pair.in_dist}:test")
+    return {name: tuple(dict.fromkeys(others)) for name, others in found.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Planner:
+    """Makes the stages of each pair.
+
+    Attributes:
+        config: options of the plan.
+        watched: {data set: the sets followed during training on it}.
+        marks: {data set: a fingerprint of its images}.
+    """
+
+    config: PaperConfig
+    watched: Mapping[str, tuple[str, ...]]
+    marks: Mapping[str, str]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair], config: PaperConfig) -> "Planner":
+        """A planner for these pairs."""
+        watched = partners(pairs)
+        return cls(config, watched, {name: images_mark(name, config.data_dir) for name in watched})
+
+    def plan(self, pair: Pair) -> list[Stage]:
+        """Every stage of a pair, each after those that it needs."""
+        config, first = self.config, self.config.models[0]
+        runs = {kind: self.trainings(kind, pair.in_dist, pair.preset, config.seeds) for kind in config.models}
+        every = [stage for trainings in runs.values() for stage in trainings]
+        sets = {"in_dist": f"{pair.in_dist}:train", "out_dist": pair.out_dist}
+        stages = [*every, self.stage("moments", "", [], pair, **sets)]
+        for kind, trainings in runs.items():
+            stages += self.of_one_model(kind, trainings, pair)
+        latents = {"num_latent_draws": config.num_latent_draws}
+        common: dict[str, Any] = {"out_dists": pair.out_dist, **latents}
+        together = common | {"run_dirs": tuple(map(_run_dir, runs.values()))}
+        steps = config.classifier_steps
+        stages.append(self.stage("model_classes", "", every, pair, **together))
+        stages.append(self.stage("filter", "", every, pair, classifier_steps=steps, **together))
+        members = self.trainings(first, pair.in_dist, pair.preset, config.ensemble_seeds)
+        if len(members) > 1:
+            run_dirs = tuple(stage.output_dir for stage in members)
+            stages += [*members, self.stage("ensemble", first, members, pair, run_dirs=run_dirs, **common)]
+        back = self.trainings(first, pair.other, pair.preset, config.seeds)
+        run_dirs = (_run_dir(runs[first]), _run_dir(back))
+        return [*stages, *back, self.stage("reverse", first, [*runs[first], *back], pair, run_dirs=run_dirs, **latents)]
+
+    def trainings(self, kind: str, in_dist: str, preset: str, seeds: Sequence[int]) -> list[Stage]:
+        """A training per seed, in a folder that other options or images do not share."""
+        stages = []
+        for seed in seeds:
+            run = adapted(
+                preset_named(kind, preset),
+                in_dist=in_dist,
+                watch=self.watched[in_dist],
+                data_dir=self.config.data_dir,
+                output_dir=self.config.folder / "runs",
+                training_steps=self.config.training_steps,
+                seed=seed,
+            )
+            options = repr((run.model, dataclasses.replace(run.training, seed=0), self.marks[in_dist]))
+            folder = f"{in_dist}-{kind}-{hashlib.blake2b(options.encode(), digest_size=3).hexdigest()}"
+            folder += "" if seed in self.config.seeds else "-members"
+            run = dataclasses.replace(run, output_dir=run.output_dir / folder / f"seed-{seed}")
+            words, identity = (_words(train_command(one)) for one in (run, dataclasses.replace(run, watch=())))
+            name = f"train {kind} on {in_dist}, seed {seed}"
+            stages.append(Stage(name, words, run.output_dir, (), self.marks[in_dist], identity))
+        return stages
+
+    def of_one_model(self, kind: str, needs: Sequence[Stage], pair: Pair) -> list[Stage]:
+        """The experiments on one model; derivatives and scales need a Glow."""
+        num_draws = self.config.num_latent_draws if kind == "vae" else 1
+        names = ("likelihoods", "rankings", "model_samples")
+        options: dict[str, dict[str, Any]] = {name: {"num_draws": num_draws} for name in names}
+        if kind in ("nvp", "cv"):
+            options |= {name: {} for name in ("scales", "contrast", "spectrum")}
+            options["second_order"] = {"num_paths": max(2, self.config.num_images // 10)}
+        common = {"run_dir": _run_dir(needs), "out_dists": pair.out_dist}
+        return [self.stage(name, kind, needs, pair, **common, **more) for name, more in options.items()]
+
+    def stage(self, name: str, kind: str, needs: Sequence[Stage], pair: Pair, **options: Any) -> Stage:
+        """An experiment on the pair, in a folder of its own."""
+        folder = self.config.folder / pair.name / "-".join(filter(None, (name, kind)))
+        options |= {"data_dir": self.config.data_dir, "output_dir": folder, "seed": self.config.seed}
+        if name != "moments":  # which needs all images of either set
+            options["num_images"] = self.config.num_images
+        words = ["-m", "experiments", name]
+        for option, value in options.items():
+            if value is not None:
+                words += [f"--{option.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]
+        images = self.marks[pair.in_dist] + self.marks[pair.other]
+        heading = " ".join(filter(None, (f"{pair.name}:", name, kind)))
+        return Stage(heading, tuple(words), folder, tuple(stage.name for stage in needs), images)
+
+
+def _words(command: str) -> tuple[str, ...]:
+    return tuple(shlex.split(command)[1:])
+
+
+def _run_dir(trainings: Sequence[Stage]) -> Path:
+    """The run, or the folder of all seeds."""
+    return trainings[0].output_dir if len(trainings) == 1 else trainings[0].output_dir.parent
+
+
+def images_mark(name: str, data_dir: Path | None) -> str:
+    """A fingerprint of a set: where its splits are, and the images of the one that is evaluated."""
+    places = splits(name, data_dir)
+    images = load(name, "test" if "test" in places else next(iter(places)), data_dir).images
+    digest = hashlib.blake2b(np.ascontiguousarray(images).data.cast("B"), digest_size=8)
+    digest.update(repr(sorted(places.items())).encode())
+    return digest.hexdigest()
+
+
+def run_plan(stages: Mapping[str, Stage]) -> dict[str, Outcome]:
+    """Runs what is not finished yet, and returns how each stage ended.
+
+    A stage that fails is skipped with its error message, and so is every stage that needs it.
+    """
+    outcomes: dict[str, Outcome] = {}
+    for number, (name, stage) in enumerate(stages.items(), start=1):
+        print(f"[{number}/{len(stages)}] {name}: {stage.command}", flush=True)
+        missing = [other for other in stage.needs if outcomes[other].seconds is None]
+        if missing:
+            outcomes[name] = Outcome(reason=f"It needs {', '.join(missing)}, which was skipped.")
+        else:
+            outcomes[name] = _run(stage, fingerprint(name, stages))
+        if outcomes[name].seconds is None:
+            print(f"  skipped: {outcomes[name].reason}", flush=True)
+    return outcomes
+
+
+def _run(stage: Stage, mark: str) -> Outcome:
+    marker = stage.output_dir / MARKER
+    before = json.loads(marker.read_text()) if marker.is_file() else {}
+    if before.get("fingerprint") == mark:
+        return Outcome(before["seconds"])
+    started = time.monotonic()
+    error = launch(stage.words)
+    if error:
+        return Outcome(reason=error)
+    seconds = time.monotonic() - started
+    marker.write_text(json.dumps({"fingerprint": mark, "seconds": seconds, "command": stage.command}, indent=1) + "\n")
+    return Outcome(seconds)
+
+
+def launch(words: Sequence[str]) -> str:
+    """Runs a command in a process of its own; returns the last line of its errors if it fails, else nothing."""
+    with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        tail = b""
+        while chunk := os.read(process.stderr.fileno(), 2**16):  # progress is shown as it comes
+            sys.stderr.write(chunk.decode(errors="replace"))
+            tail = (tail + chunk)[-(2**14) :]
+    if process.returncode == 130:
+        raise KeyboardInterrupt
+    lines = tail.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
+    return lines[-1].removeprefix("error: ") if process.returncode else ""
+
+
+def fingerprint(name: str, stages: Mapping[str, Stage]) -> str:
+    """A hash of a stage's command and images, and of those of the stages that it needs."""
+    stage = stages[name]
+    content = [stage.identity or stage.words, stage.images, [fingerprint(other, stages) for other in stage.needs]]
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+
+
+def _row(stage: Stage, outcome: Outcome) -> list[Cell]:
+    page = stage.output_dir / "report.html"
+    seconds = outcome.seconds
+    if seconds is None:
+        return [stage.name, "skipped", stage.command]
+    spent = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return [Link(stage.name, page) if page.is_file() else stage.name, spent, stage.command]
+
+
+def _headlines(pairs: Sequence[Pair], stages: Mapping[str, Stage], outcomes: Mapping[str, Outcome]) -> Table:
+    """Bits/dim and AUROC of each pair under each model, from the results of `likelihoods`."""
+    rows: list[list[Cell]] = []
+    for pair in pairs:
+        for name in (name for name in stages if name.startswith(f"{pair.name}: likelihoods")):
+            if outcomes[name].seconds is None:
+                continue
+            numbers = json.loads((stages[name].output_dir / "results.json").read_text())
+            by_seed = list(numbers.values()) if next(iter(numbers)).startswith("seed ") else [numbers]
+            own, other = ([one[sets] for one in by_seed] for sets in (f"{pair.in_dist}:test", pair.out_dist))
+            values = (
+                np.mean([one["bits_per_dim"]["value"] for one in own]),
+                np.mean([one["bits_per_dim"]["value"] for one in other]),
+                np.mean([one["detection"]["auroc"]["value"] for one in other]),
+            )
+            label = f"{title(pair.in_dist)} / {title(pair.out_dist)}, {name.rpartition(' ')[2]}"
+            rows.append([label, *(Number(float(value), ".3f") for value in values)])
+    caption = "Means over images, and over seeds if there are several; the pages of the stages give the intervals"
+    return Table(caption, ["pair, model", "bits/dim, test set", "bits/dim, other set", "AUROC"], rows)

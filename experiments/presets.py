@@ -1,12 +1,16 @@
-"""What a training run is made of, and the presets."""
+"""The options of a training run, and the presets."""
 
+import argparse
 import dataclasses
+import shlex
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import optax
 import tyro
 
+from experiments.report.experiment import options
+from glowjax.checks import unknown
 from glowjax.models import BuilderConfig, GlowConfig, ModelConfig, PixelCNNConfig, VAEConfig
 from glowjax.train import make_optimizer
 
@@ -16,17 +20,17 @@ class TrainingConfig:
     """How a model is trained.
 
     Attributes:
-        num_steps: training steps in all.
-        batch_size: images a step, over all devices together.
-        optimizer: the reference's (adamax) or the paper's (rmsprop).
-        learning_rate: the highest rate, after the warm-up.
-        warmup_steps: steps over which the rate rises from 0.
-        schedule: cosine decay to 0, or halved at 80 % and 90 % of training.
-        evaluate_every: steps between evaluations, each with a checkpoint.
-        seed: of initialisation, data order and noise.
+        steps: number of training steps in all.
+        batch_size: images per step, over all devices together.
+        optimizer: adamax (reference implementation), adam, or rmsprop (the paper).
+        learning_rate: highest learning rate, after the warm-up.
+        warmup_steps: number of steps over which the rate rises from 0.
+        schedule: cosine decay to 0, or halving at 80 % and 90 % of training.
+        evaluate_every: number of steps between evaluations, each with a checkpoint.
+        seed: random seed for initialization, data order and noise.
     """
 
-    num_steps: int = 24_000
+    steps: int = 24_000
     batch_size: int = 64
     optimizer: Literal["adamax", "adam", "rmsprop"] = "adamax"
     learning_rate: float = 1e-2
@@ -36,39 +40,39 @@ class TrainingConfig:
     seed: int = 0
 
     def make_optimizer(self) -> optax.GradientTransformation:
-        """The optimiser."""
+        """The optimizer."""
         return make_optimizer(
             self.optimizer,
             learning_rate=self.learning_rate,
-            num_steps=self.num_steps,
+            num_steps=self.steps,
             warmup_steps=self.warmup_steps,
             schedule=self.schedule,
         )
 
 
-SMALL_GLOW = GlowConfig()
-
-
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """A whole training run.
+    """A training run.
 
     Attributes:
-        preset: where the other options' defaults come from.
-        in_dist: the data set to train on, by name or as a path to a folder of images.
-        watch: data sets whose bits per dimension are followed along training (figure 5b).
-        data_dir: a folder of .npz archives or of image folders; default GLOWJAX_DATA_DIR.
-        output_dir: where checkpoints and metrics go; the same command resumes what is there.
-        model: the architecture.
-        training: the schedule.
+        preset: name of the preset that gives the other options their defaults.
+        in_dist: data set to train on, by name or as a path to a folder of images.
+        watch: data sets whose bits/dim are followed during training (figure 5b).
+        seeds: random seeds, instead of --training.seed: one run per seed, in the folders seed-0, seed-1, ... below
+            --output-dir. Experiments take that folder wherever they take a run.
+        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
+        output_dir: folder of checkpoints and metrics; the same command resumes the run that it holds.
+        model: architecture.
+        training: schedule.
     """
 
     preset: str = "small-28"
     in_dist: str = "fashion_mnist"
     watch: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
     data_dir: Path | None = None
     output_dir: Path = Path("runs/small-28")
-    model: tyro.conf.AvoidSubcommands[ModelConfig] = SMALL_GLOW
+    model: tyro.conf.AvoidSubcommands[ModelConfig] = dataclasses.field(default_factory=GlowConfig)
     training: TrainingConfig = TrainingConfig()
 
 
@@ -79,24 +83,24 @@ def adapted(
     watch: tuple[str, ...],
     data_dir: Path | None,
     output_dir: Path,
-    num_steps: int | None,
+    training_steps: int | None,
     seed: int,
 ) -> TrainConfig:
     """A preset on another data set, with a seed and, unless that is None, a number of training steps."""
-    steps = preset.training.num_steps if num_steps is None else num_steps
+    steps = preset.training.steps if training_steps is None else training_steps
     evaluate_every = min(preset.training.evaluate_every, steps)
-    training = dataclasses.replace(preset.training, num_steps=steps, evaluate_every=evaluate_every, seed=seed)
+    training = dataclasses.replace(preset.training, steps=steps, evaluate_every=evaluate_every, seed=seed)
     return dataclasses.replace(
         preset, in_dist=in_dist, watch=watch, data_dir=data_dir, output_dir=output_dir, training=training
     )
 
 
 _PAPER_GLOW = TrainingConfig(
-    num_steps=200_000, batch_size=32, optimizer="rmsprop", schedule="halving", evaluate_every=5_000
+    steps=200_000, batch_size=32, optimizer="rmsprop", schedule="halving", evaluate_every=5_000
 )
-_DEMO = TrainingConfig(num_steps=850, warmup_steps=100, evaluate_every=170)
-_NETWORK = TrainingConfig(num_steps=10_000, optimizer="adam", learning_rate=1e-3)
-"""For PixelCNN and VAE, whose steps are plain ones of a network."""
+_DEMO = TrainingConfig(steps=850, warmup_steps=100, evaluate_every=170)
+_NETWORK = TrainingConfig(steps=10_000, optimizer="adam", learning_rate=1e-3)
+"""The schedule of PixelCNN and VAE."""
 
 GLOW_PRESETS: dict[str, TrainConfig] = {
     "demo": TrainConfig(training=_DEMO),
@@ -104,7 +108,7 @@ GLOW_PRESETS: dict[str, TrainConfig] = {
     "small-32": TrainConfig(
         in_dist="cifar10",
         model=GlowConfig(num_scales=3, num_steps=8, width=96),
-        training=TrainingConfig(num_steps=15_000, batch_size=32),
+        training=TrainingConfig(steps=15_000, batch_size=32),
     ),
     "paper-28": TrainConfig(
         model=GlowConfig(num_steps=16, width=200, conditioner="highway"),
@@ -120,7 +124,7 @@ GLOW_PRESETS: dict[str, TrainConfig] = {
         model=GlowConfig(num_scales=3, num_steps=32, width=512),
         # 10 epochs of warm-up at batch 512; the reference trains for days on 8 GPUs.
         training=TrainingConfig(
-            num_steps=150_000, batch_size=512, learning_rate=1e-3, warmup_steps=1_000, evaluate_every=2_000
+            steps=150_000, batch_size=512, learning_rate=1e-3, warmup_steps=1_000, evaluate_every=2_000
         ),
     ),
 }
@@ -133,7 +137,7 @@ CV_GLOW_PRESETS = {
 PIXELCNN_PRESETS: dict[str, TrainConfig] = {
     "demo": TrainConfig(
         model=PixelCNNConfig(num_layers=3, width=24, head_width=32),
-        training=dataclasses.replace(_NETWORK, num_steps=400, warmup_steps=50, evaluate_every=100),
+        training=dataclasses.replace(_NETWORK, steps=400, warmup_steps=50, evaluate_every=100),
     ),
     "small-28": TrainConfig(model=PixelCNNConfig(), training=_NETWORK),
     "small-32": TrainConfig(
@@ -141,35 +145,42 @@ PIXELCNN_PRESETS: dict[str, TrainConfig] = {
         model=PixelCNNConfig(num_layers=7, width=48),
         training=dataclasses.replace(_NETWORK, batch_size=32),
     ),
-    # The paper's sizes as they are remembered, not read: 5 layers of 32 features, and 15 of 128.
+    # Our guess at the paper's sizes, from memory: 5 layers of 32 features, and 15 of 128.
     "paper-28": TrainConfig(
         model=PixelCNNConfig(num_layers=5, width=32),
-        training=dataclasses.replace(_NETWORK, num_steps=100_000, batch_size=32, evaluate_every=5_000),
+        training=dataclasses.replace(_NETWORK, steps=100_000, batch_size=32, evaluate_every=5_000),
     ),
     "paper-32": TrainConfig(
         in_dist="cifar10",
         model=PixelCNNConfig(num_layers=15, width=128, head_width=128),
-        training=dataclasses.replace(_NETWORK, num_steps=200_000, batch_size=32, evaluate_every=5_000),
+        training=dataclasses.replace(_NETWORK, steps=200_000, batch_size=32, evaluate_every=5_000),
     ),
 }
 
 VAE_PRESETS: dict[str, TrainConfig] = {
     "demo": TrainConfig(
         model=VAEConfig(num_latents=20, width=16),
-        training=dataclasses.replace(_NETWORK, num_steps=600, warmup_steps=50, evaluate_every=150),
+        training=dataclasses.replace(_NETWORK, steps=600, warmup_steps=50, evaluate_every=150),
     ),
     "small-28": TrainConfig(model=VAEConfig(), training=_NETWORK),
     "small-32": TrainConfig(in_dist="cifar10", model=VAEConfig(num_latents=100), training=_NETWORK),
     "paper-28": TrainConfig(
         model=VAEConfig(num_latents=100, width=64),
-        training=dataclasses.replace(_NETWORK, num_steps=200_000, evaluate_every=5_000),
+        training=dataclasses.replace(_NETWORK, steps=200_000, evaluate_every=5_000),
     ),
     "paper-32": TrainConfig(
         in_dist="cifar10",
         model=VAEConfig(num_latents=200, width=64),
-        training=dataclasses.replace(_NETWORK, num_steps=200_000, evaluate_every=5_000),
+        training=dataclasses.replace(_NETWORK, steps=200_000, evaluate_every=5_000),
     ),
 }
+
+
+BUILDER_PRESETS = {
+    name: dataclasses.replace(preset, model=BuilderConfig("package.module:function"))
+    for name, preset in GLOW_PRESETS.items()
+}
+"""For a model of your own: only its schedule and its data set come from the preset."""
 
 
 def _named(kind: str, presets: dict[str, TrainConfig]) -> dict[str, TrainConfig]:
@@ -180,12 +191,6 @@ def _named(kind: str, presets: dict[str, TrainConfig]) -> dict[str, TrainConfig]
     }
 
 
-BUILDER_PRESETS = {
-    name: dataclasses.replace(preset, model=BuilderConfig("package.module:function"))
-    for name, preset in GLOW_PRESETS.items()
-}
-"""For models of the user's own, named by `--model.builder`: the schedules of the Glows."""
-
 PRESETS: dict[str, dict[str, TrainConfig]] = {
     "nvp": _named("nvp", GLOW_PRESETS),
     "cv": _named("cv", CV_GLOW_PRESETS),
@@ -194,3 +199,30 @@ PRESETS: dict[str, dict[str, TrainConfig]] = {
     "builder": _named("builder", BUILDER_PRESETS),
 }
 """{kind of model: {name: preset}}."""
+
+
+def preset_named(model: str, preset: str) -> TrainConfig:
+    """The preset of a kind of model."""
+    if model not in PRESETS:
+        raise unknown("model", model, PRESETS)
+    if preset not in PRESETS[model]:
+        raise unknown(f"preset of the model {model}", preset, PRESETS[model])
+    return PRESETS[model][preset]
+
+
+def parse(arguments: list[str], **about: Any) -> TrainConfig:
+    """The preset that --model and --preset name, with the other options of a command line."""
+    chooser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    chooser.add_argument("--model")
+    chooser.add_argument("--preset", default=TrainConfig.preset)
+    chosen, rest = chooser.parse_known_args(arguments)
+    own = any(word.partition("=")[0] == "--model.builder" for word in rest)
+    default = preset_named(chosen.model or ("builder" if own else "nvp"), chosen.preset)
+    return tyro.cli(TrainConfig, args=rest, default=default, **about)
+
+
+def train_command(config: TrainConfig) -> str:
+    """The command of a training run: its model and preset, and the options that differ from these."""
+    kind = config.model.kind
+    words = options(config, vars(PRESETS[kind][config.preset]))
+    return shlex.join(["python", "-m", "experiments", "train", "--model", kind, "--preset", config.preset, *words])

@@ -3,13 +3,14 @@
 import numpy as np
 
 from experiments.presets import TrainConfig, TrainingConfig
-from glowjax.models import GlowConfig
+from glowjax.layers import ActNorm, Chain, PixelScaling, Squeeze
+from glowjax.models import Flow, GlowConfig
 
 TINY = TrainConfig(
     in_dist="ramps",
     watch=("noise",),
     model=GlowConfig(num_scales=1, num_steps=1, width=4),
-    training=TrainingConfig(num_steps=6, batch_size=16, warmup_steps=2, evaluate_every=3),
+    training=TrainingConfig(steps=6, batch_size=16, warmup_steps=2, evaluate_every=3),
 )
 
 
@@ -24,3 +25,8 @@ def write_ramps(folder):
     np.savez(folder / "others_train.npz", image=pale)
     np.savez(folder / "others_test.npz", image=pale[:40], source_image=np.arange(40) // 2)
     np.savez(folder / "large_test.npz", image=np.zeros((20, 16, 16, 1), np.uint8))
+
+
+def flow():
+    """A model that only a builder can name: it has a layer that no configuration has."""
+    return Flow(Chain((PixelScaling(), Squeeze(), ActNorm())))

@@ -177,7 +177,7 @@ def _likelihoods(trained: Trained, evaluation: Evaluation, num_draws: int) -> Se
     )
     return Section(
         "Likelihoods of samples",
-        f"The model: {trained.summarize()}. {trained.architecture.likelihood(num_draws)}\n\n{LIKELIHOODS_TEXT}",
+        f"The model: {trained.summarize()}. {trained.likelihood(num_draws)}\n\n{LIKELIHOODS_TEXT}",
         [Table(caption, ["set", "images", "bits/dim", "AUROC"], rows)],
         [histograms.one_model(evaluation, trained.num_dims, trained.kind_and_data, "log-likelihoods")],
     )

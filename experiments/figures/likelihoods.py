@@ -142,7 +142,7 @@ def _tables(trained: Trained, evaluation: Evaluation, num_draws: int) -> Section
         "Likelihoods",
         f"The model: {trained.summarize()}.\n\nBits per dimension are -log2 P(image) divided by the number of pixel "
         "values, for 8-bit images: 8 is the cost without a model, and fewer bits mean a higher likelihood. "
-        f"{trained.architecture.likelihood(num_draws)}",
+        f"{trained.likelihood(num_draws)}",
         [
             Table(
                 "Bits per dimension: means with 95 % intervals over images, not over training runs",

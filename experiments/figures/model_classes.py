@@ -40,8 +40,7 @@ def main(config: ModelClassesConfig) -> Result:
     evaluations = {name: evaluate_alike(trained, specs, config) for name, trained in models.items()}
     first = next(iter(models.values()))
     described = [
-        f"{trained.summarize()}. {trained.architecture.likelihood(draws_for(trained, config))}"
-        for trained in models.values()
+        f"{trained.summarize()}. {trained.likelihood(draws_for(trained, config))}" for trained in models.values()
     ]
     return Result(
         f"Several models trained on {title(first.name)}",

@@ -20,19 +20,11 @@ Attributes:
         return Result(title, QUESTION, summary, sections, numbers)
 
 `main` computes and returns. It writes no file, formats no command and prints nothing but progress: `run` resolves the
-output folder, writes the page, the figures with their data and results.json, and prints the summary. To port an old
-experiment:
-
-1. Let the configuration inherit `OneModel`, `SeveralModels`, `Data` or `Output`, and `References` if it draws them.
-2. Replace each `Picture(plots.save(figure, folder / name, data), caption, alt)` by
-   `Figure(name, figure, data, caption, alt)`; `folder` goes from every signature.
-3. Make the cells of tables `Number(value, spec)`, with an `Estimate` where there is one; names stay text. `run` repeats
-   an experiment for each seed of a run that has several, and averages those cells (`page.over_seeds`). An experiment
-   that trains inherits `Seeded`, and is repeated for each of `--seeds`.
-4. Return a `Result`. In tests, `run(main, config).numbers` is what `main(config)` returned before.
-
-A tool without a page returns its last words as a `str`. A module may define `parse(arguments, **options)` for a command
-line that tyro cannot read from the configuration alone.
+output folder, writes the page, the figures with their data and results.json, and prints the summary. Cells of tables
+are text, or a `Number` with its estimate: `run` repeats an experiment for each seed of a run that has several, and
+averages those. An experiment that trains inherits `Seeded` and is repeated for each of --seeds. A tool without a page
+returns its last words as a `str`. A module may define `parse(arguments, **options)` for a command line that tyro cannot
+read from the configuration alone.
 """
 
 import contextlib
@@ -77,6 +69,12 @@ class Output:
 
     output_dir: Path | None = None
 
+    @property
+    def folder(self) -> Path:
+        """The output folder, which `run` resolves before the experiment starts."""
+        assert self.output_dir is not None
+        return self.output_dir
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data(Output):
@@ -108,21 +106,30 @@ class OneModel(Data):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SeveralModels(Data):
+class Draws:
+    """Random draws behind each likelihood.
+
+    Attributes:
+        num_draws: dequantization draws per image for a Glow.
+        num_latent_draws: importance samples per image for a VAE.
+    """
+
+    num_draws: int = 1
+    num_latent_draws: int = 1_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeveralModels(Data, Draws):
     """Several trained models, and the images to evaluate them on.
 
     Attributes:
         run_dirs: the runs, each as a folder of a run of `train`, or of several that differ in their seed (seed-0,
             seed-1, ...); pretrained:NAME; or a saved .safetensors file.
         out_dists: OOD sets to compare with the test set, such as mnist or mnist:train.
-        num_draws: dequantization draws per image for a Glow.
-        num_latent_draws: importance samples per image for a VAE.
     """
 
     run_dirs: tuple[Path, ...]
     out_dists: tuple[str, ...] = ()
-    num_draws: int = 1
-    num_latent_draws: int = 1_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -223,7 +230,8 @@ def command(main: Callable[..., Any], config: Any) -> str:
 
     A data folder that the environment names is among them, so that the command finds the same images without it.
     """
-    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    fields = sorted(dataclasses.fields(config), key=lambda field: field.default is not dataclasses.MISSING)
+    defaults = {field.name: field.default for field in fields}  # required options come first
     return shlex.join(["python", "-m", "experiments", name_of(main), *options(config, defaults)])
 
 
@@ -232,8 +240,8 @@ def options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> lis
     words = []
     if getattr(config, "data_dir", config) is None:  # reads images, and names no folder
         config = dataclasses.replace(config, data_dir=data_folder(None))
-    for name, value in vars(config).items():
-        default, option = defaults[name], prefix + name.replace("_", "-")
+    for name, default in defaults.items():
+        value, option = getattr(config, name), prefix + name.replace("_", "-")
         if dataclasses.is_dataclass(value):
             words += options(value, vars(default), f"{option}.")
         elif value != default:

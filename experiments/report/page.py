@@ -152,15 +152,15 @@ def write(folder: Path, result: Result, command: str) -> Path:
     return folder / "report.html"
 
 
-def over_seeds(results: Mapping[str, Result], pages: Mapping[str, Path]) -> Result:
+def over_seeds(results: Mapping[str, Result], pages: Mapping[str, Path] | None = None) -> Result:
     """Results that differ in their seed as one.
 
     Each number in a table becomes the mean over seeds, with its interval over images and that over seeds. Figures and
-    texts are those of the first seed, and every seed has a page of its own.
+    texts are those of the first seed.
 
     Args:
         results: {seed: its result}, two or more.
-        pages: {seed: its page}.
+        pages: {seed: its page}, if there are pages.
     """
     first = next(iter(results.values()))
     sections = [
@@ -174,11 +174,12 @@ def over_seeds(results: Mapping[str, Result], pages: Mapping[str, Path]) -> Resu
         "of each seed's interval. The second, after the semicolon, is over seeds: Student's t of the seeds' values, at "
         f"95 %. Texts and figures below are those of {next(iter(results))}."
     )
-    links = Table("The page of each seed", ["seed"], [[Link(name, page)] for name, page in pages.items()])
+    rows = [[Link(name, page)] for name, page in (pages or {}).items()]
+    links = [Table("The page of each seed", ["seed"], rows)] if rows else []
     return dataclasses.replace(
         first,
         summary="\n\n".join(f"{name}: {result.summary}" for name, result in results.items()),
-        sections=[Section("Seeds", note, [links]), *sections],
+        sections=[Section("Seeds", note, links), *sections],
         numbers={name: result.numbers for name, result in results.items()},
     )
 
@@ -197,8 +198,10 @@ def _mean_cell(cells: Sequence[Cell]) -> Cell:
     if len(numbers) < len(cells):
         distinct = list(dict.fromkeys(map(str, cells)))
         return cells[0] if len(distinct) == 1 else " / ".join(distinct)
-    spec = numbers[0].spec
     values = [cell.value for cell in numbers]
+    if len(set(map(str, numbers))) == 1 and not isinstance(values[0], Estimate):
+        return numbers[0]
+    spec = numbers[0].spec.replace("d", ".0f")
     seeds = stats.mean([float(v.value) if isinstance(v, Estimate) else v for v in values])
     estimates = [v for v in values if isinstance(v, Estimate)]
     if not estimates:
@@ -226,7 +229,7 @@ def _markdown(value: Any) -> Any:
     """The text with escapes where Markdown would see markup; underscores inside words stay as they are."""
     if hasattr(value, "__html__"):  # marked as safe
         return value
-    return re.sub(r"[\\`*<&|\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(str(value).split()))
+    return re.sub(r"[\\`*<&|\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", re.sub(r"[ \n\t]+", " ", str(value)))
 
 
 def _environment(**options: Any) -> jinja2.Environment:

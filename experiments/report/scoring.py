@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from experiments.report.experiment import SeveralModels
+from experiments.report.experiment import Draws, SeveralModels
 from experiments.report.trained import Trained
 from glowjax import stats
 from glowjax.checks import InputError
@@ -158,7 +158,7 @@ def evaluate_alike(trained: Trained, specs: Iterable[str], config: SeveralModels
     return evaluate(trained, specs, config.data_dir, config.num_images, num_draws, config.seed)
 
 
-def draws_for(trained: Trained, config: SeveralModels) -> int:
+def draws_for(trained: Trained, config: Draws) -> int:
     """The number of draws per image for the model's likelihood: of latents for a VAE, of noise for others."""
     return config.num_latent_draws if isinstance(trained.model, VAE) else config.num_draws
 

@@ -3,14 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import glowjax as gj
 from experiments.report.published import title
-from glowjax import train
+from glowjax import models, train
 from glowjax.checks import InputError
-from glowjax.models import Flow, GlowConfig, ImageModel, ModelConfig, config_from, config_of, summarize
-from glowjax.models import title as model_title
+from glowjax.models import Flow, GlowConfig, ImageModel
 
 ModelT = TypeVar("ModelT", bound=ImageModel, covariant=True)
 
@@ -19,25 +18,35 @@ class Trained(train.Trained[ModelT], Generic[ModelT]):
     """A trained model, with titles."""
 
     @property
-    def architecture(self) -> ModelConfig:
-        """The configuration that the model was built from."""
-        return config_from(self.description["model"])
+    def _about(self) -> Any:
+        """What names and summarizes the model: its builder, if a function of the user's built it, or the model."""
+        builder = (self.description["model"] or {}).get("builder")
+        return models.BuilderConfig(builder) if builder else models.config_of(self.model) or self.model
 
     @property
     def kind(self) -> str:
-        """The model's name: NVP-Glow, CV-Glow, PixelCNN or VAE."""
-        return model_title(self.model)
+        """The model's name: NVP-Glow, CV-Glow, PixelCNN or VAE; that of its builder function or of its class."""
+        return getattr(self._about, "title", type(self.model).__name__)
+
+    @property
+    def architecture(self) -> str:
+        """The architecture in a few words."""
+        return self._about.summarize() if hasattr(self._about, "summarize") else type(self.model).__name__
 
     @property
     def kind_and_data(self) -> str:
         """A title for figures."""
         return f"{self.kind} trained on {title(self.name)}"
 
+    def likelihood(self, num_draws: int) -> str:
+        """A sentence that says what the reported log P(image) is."""
+        return models.likelihood(self.model, num_draws)
+
     def summarize(self) -> str:
         """The model and its training in a sentence."""
         seconds = f" in {self.seconds / 60:.0f} minutes" if self.seconds else ""
         return (
-            f"{self.kind}, {summarize(self.model)}, trained on {self.description['num_images']:,} images for "
+            f"{self.kind}, {self.architecture}, trained on {self.description['num_images']:,} images for "
             f"{self.step:,} steps of {self.description['training']['batch_size']}{seconds}"
         )
 
@@ -57,18 +66,18 @@ def load_flow(source: Path | str) -> Trained[Flow]:
             "a derivative with respect to a pixel would say how the network interpolates, not how the likelihood "
             "curves. Name the run of a Glow (--model nvp or cv)."
         )
-    glow = config_of(trained.model)
+    glow = models.config_of(trained.model)
     model = dataclasses.replace(glow, memory="store").build() if isinstance(glow, GlowConfig) else trained.model
     return Trained(model, trained.params, trained.description, trained.step, trained.history)
 
 
-def name_each(models: Sequence[Trained]) -> dict[str, Trained]:
-    """The models by kind; where two are of a kind, with their architecture too, and a number if that is not enough."""
-    kinds = [trained.kind for trained in models]
+def name_each(several: Sequence[Trained]) -> dict[str, Trained]:
+    """The models by kind; two of one kind also by their architecture, and by a number if that is not enough."""
+    kinds = [trained.kind for trained in several]
     named: dict[str, Trained] = {}
-    for trained in models:
+    for trained in several:
         name = trained.kind
         if kinds.count(name) > 1:
-            name = f"{name} ({summarize(trained.model)})"
+            name = f"{name} ({trained.architecture})"
         named[name if name not in named else f"{name}, no. {len(named) + 1}"] = trained
     return named

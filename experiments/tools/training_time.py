@@ -112,7 +112,7 @@ def compressed(curves: dict[str, list[float]]) -> dict[str, list[float]]:
 
 def _numbers(trained: Trained, seconds: list[float], curves: dict[str, list[float]]) -> dict[str, Any]:
     return {
-        "model": f"{trained.kind}, {trained.architecture.summarize()}",
+        "model": f"{trained.kind}, {trained.architecture}",
         "num_steps": trained.history[-1]["step"],
         "minutes": seconds[-1] / 60,
         "bits_per_dim": {name: curve[-1] for name, curve in curves.items()},

@@ -3,9 +3,7 @@
 import dataclasses
 import importlib
 import inspect
-import runpy
 import shlex
-import sys
 
 import jax
 import pytest
@@ -13,7 +11,6 @@ import tyro
 from docs.documents import PAGES, ROOT, anchors, blocks, commands, links, name
 
 import glowjax as gj
-from experiments import command_line
 from experiments.__main__ import modules
 from experiments.report import experiment
 from glowjax.train import Pretrained
@@ -66,30 +63,17 @@ def test_python_lines_run(page, shrunk, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name)
-def test_commands_are_understood(page, monkeypatch):
-    for module, options in commands(page):
-        program = importlib.import_module(path_of(module))
+def test_commands_are_understood(page):
+    for program, options in commands(page):
         if options:
-            assert parsed(program, shlex.split(options), monkeypatch) is not None, f"{module} {options}"
+            assert parsed(program, shlex.split(options)) is not None, f"{program} {options}"
 
 
-def path_of(module):
-    """The module of "benchmarks.flow", or of the experiment in "experiments scales"."""
-    if " " not in module:
-        return module
-    file = modules()[module.split()[1].replace("-", "_")]
-    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
-
-
-def parsed(program, arguments, monkeypatch):
-    """The configuration that the program's own parser makes of the arguments; nothing is run."""
-    if program.__name__.startswith("benchmarks."):
-        (parameter,) = inspect.signature(program.main).parameters.values()
+def parsed(program, arguments):
+    """The configuration that "benchmarks.flow" or "experiments scales" makes of the arguments; nothing is run."""
+    if program.startswith("benchmarks."):
+        (parameter,) = inspect.signature(importlib.import_module(program).main).parameters.values()
         return tyro.cli(parameter.annotation, args=arguments)
-    if len(program.__name__.split(".")) == 3:
-        return experiment.parsed(program, arguments)
-    configs = []
-    monkeypatch.setattr(command_line, "run", lambda main, parse: configs.append(parse(sys.argv[1:])))
-    monkeypatch.setattr(sys, "argv", [program.__file__, *arguments])
-    runpy.run_path(program.__file__, run_name="__main__")
-    return configs.pop()
+    file = modules()[program.split()[1].replace("-", "_")]
+    module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+    return experiment.parsed(module, arguments)

@@ -1,185 +1,203 @@
-"""The whole of it on tiny runs: every pair that is here, resumed, and a word on what is not."""
+"""The plan of the whole paper: its commands, what is run again, and what is skipped with a reason."""
 
 import dataclasses
+import importlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from tiny import TINY, write_ramps
 
-import experiments.filter
-from experiments import (
-    contrast,
-    curvature,
-    likelihoods,
-    model_classes,
-    moments,
-    own_samples,
-    pair_plan,
-    paper,
-    rankings,
-    reverse,
-    scales,
-    spectrum,
-    train,
-)
-from experiments.pairs import Pair, PaperConfig, find, partners
+from experiments import __main__ as runner
+from experiments import paper
+from experiments.__main__ import HERE, modules
+from experiments.paper import Outcome, Pair, PaperConfig, Planner, Stage, launch, pairs_here, run_plan
 from experiments.presets import PRESETS
-from experiments.report.trained import load
-from experiments.stages import fingerprint
+from experiments.report.experiment import parsed, run
 from glowjax.checks import InputError
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    output_dir: Path
-    watch: tuple[str, ...] | None = None
 
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """A plan with tiny presets; most experiments are stopped by a sentence."""
+    """A plan with tiny presets for one pair that is here, one of two shapes, and one that is nowhere."""
     data = tmp_path / "data"
     data.mkdir()
     write_ramps(data)
+    for kind in PRESETS:
+        monkeypatch.setitem(PRESETS[kind], "small-8", dataclasses.replace(PRESETS[kind]["small-28"], preset="small-8"))
     monkeypatch.setitem(PRESETS["nvp"], "small-8", dataclasses.replace(TINY, preset="small-8"))
-
-    def refused(config):
-        raise InputError("Not today.")
-
-    tested_elsewhere = (curvature, contrast, spectrum, own_samples, rankings, scales, model_classes, experiments.filter)
-    for experiment in tested_elsewhere:
-        monkeypatch.setattr(experiment, "main", refused)
-    pairs = ("ramps/others", "ramps/large", "nowhere/others")
     return PaperConfig(
-        pairs=pairs,
-        models=("nvp",),
-        num_members=1,
-        num_steps=3,
+        pairs=("ramps/others", "ramps/large", "nowhere/others"),
         num_images=20,
-        classifier_steps=2,
         data_dir=data,
         output_dir=tmp_path / "out",
     )
 
 
-def test_all_of_it_is_run_once_and_reported_with_what_is_not(config, monkeypatch):
-    results = paper.main(config)
-    done = {name for name, outcome in results["stages"].items() if outcome["seconds"] is not None}
-    assert done == {
-        "train nvp on ramps, seed 0",
-        "train nvp on others, seed 0",
-        *(f"ramps-others: {what} nvp" for what in ("likelihoods", "reverse")),
-        "ramps-others: moments",
-    }
-    assert results["stages"]["ramps-others: curvature nvp"]["reason"] == "Not today."
-    assert "(8, 8, 1) and (16, 16, 1)" in results["absent"]["ramps/large"]
-    assert "'nowhere'" in results["absent"]["nowhere/others"]
-
-    page = (config.root / "report.html").read_text()
-    for part in ("Left out: ramps/large.", "Skipped: ramps-others: curvature nvp. Not today.", "<nav>"):
-        assert part in page
-    own = sum(
-        (folder / "report.html").read_text().count("data:image/png;base64,")
-        for folder in (config.root / "ramps-others").iterdir()
-    )
-    assert page.count("data:image/png;base64,") == own > 5
-    assert (config.root / "report.md").read_text().count("![") == own
-
-    monkeypatch.setattr(train, "main", None)  # would fail if it were called
-    assert paper.main(config) == results
-    (back,) = (config.root / "runs").glob("others-nvp-0-*")
-    assert load(back).in_dist == "others"
-    assert f"--output-dir {back}" in page
+def stages_of(config):
+    pairs, _ = pairs_here(config)
+    planner = Planner.of(pairs, config)
+    return {stage.name: stage for pair in pairs for stage in planner.plan(pair)}
 
 
-def test_other_options_and_other_images_are_trained_on_anew_beside_what_was_there(config, monkeypatch):
-    for experiment in (likelihoods, reverse, moments):
-        monkeypatch.setattr(experiment, "main", curvature.main)
-    config = dataclasses.replace(config, pairs=("ramps/others",), num_steps=1)
-    trainings = ("train nvp on ramps, seed 0", "train nvp on others, seed 0")
-
-    def trained(config):
-        stages = paper.main(config)["stages"]
-        assert all(stages[name]["seconds"] is not None for name in trainings)
-        return {folder.name for folder in (config.root / "runs").iterdir()}
-
-    first = trained(config)
-    second = trained(dataclasses.replace(config, num_steps=2))
-    assert len(first) == 2
-    assert len(second) == 4
-
-    folder = config.data_dir / "ramps"
-    for split in ("train", "test"):
-        (folder / split).mkdir(parents=True)
-        archive = config.data_dir / f"ramps_{split}.npz"
-        for number, image in enumerate(np.load(archive)["image"][:50]):
-            Image.fromarray(255 - image[..., 0]).save(folder / split / f"{number}.png")
-        archive.unlink()
-    third = trained(dataclasses.replace(config, num_steps=2))
-    assert len(third - second) == 1
+def configuration(stage):
+    """The configuration that a stage's own command line gives."""
+    _, _, name, *arguments = stage.words
+    module = ".".join(modules()[name].relative_to(HERE.parent).with_suffix("").parts)
+    return parsed(importlib.import_module(module), arguments)
 
 
-def test_every_stage_comes_after_those_it_needs_and_an_ensemble_has_its_seeds(config):
-    config = dataclasses.replace(config, num_members=3)
-    (pair,), _ = paper.pairs_here(config)
-    plan = pair_plan.stages(pair, partners([pair]), config)
-    names = list(plan)
-    for name, stage in plan.items():
+def test_every_command_is_understood_and_comes_after_those_that_it_needs(config):
+    stages = stages_of(dataclasses.replace(config, seeds=(0, 1), ensemble_seeds=(1, 2)))
+    names = list(stages)
+    configs = {name: configuration(stage) for name, stage in stages.items()}
+    for name, stage in stages.items():
+        assert configs[name].output_dir == stage.output_dir
         assert all(names.index(other) < names.index(name) for other in stage.needs)
-    members = plan["ramps-others: ensemble nvp"]
-    assert [plan[name].config.training.seed for name in members.needs] == [0, 1, 2]
-    assert members.config.run_dirs == tuple(plan[name].config.output_dir for name in members.needs)
-    folders = [stage.config.output_dir for stage in plan.values()]
+    folders = [stage.output_dir for stage in stages.values()]
     assert len(set(folders)) == len(folders)
+    experiments = {stage.words[2] for stage in stages.values()}
+    assert experiments == set(modules()) - {"demo", "paper", "search", "training_time", "export", "datasets"}
+    runs = [stages[f"train nvp on ramps, seed {seed}"].output_dir for seed in (0, 1)]
+    assert configs["ramps-others: likelihoods nvp"].run_dir == runs[0].parent == runs[1].parent
+    members = configs["ramps-others: ensemble nvp"].run_dirs
+    assert [path.name for path in members] == ["seed-1", "seed-2"]
+    assert members[0] == runs[1]
 
 
-def test_shared_runs_follow_every_set_that_they_are_compared_with(config):
-    pairs = [Pair("ramps", "others:test", "small-8"), Pair("third", "ramps:test", "small-8")]
-    watched = partners(pairs)
-    assert watched == {"ramps": ("others:test", "third:test"), "others": ("ramps:test",), "third": ("ramps:test",)}
-    plans = [pair_plan.stages(pair, watched, config) for pair in pairs]
-    forward, backward = (plan["train nvp on ramps, seed 0"].config for plan in plans)
-    assert forward == backward
-    assert forward.watch == ("others:test", "third:test")
-
-
-def test_a_set_that_was_bundled_and_is_now_in_a_folder_changes_the_stages_that_read_it_and_no_others(tmp_path):
-    (tmp_path / "empty").mkdir()
-    write_ramps(tmp_path)
-    for split in ("train", "test"):
-        (tmp_path / f"others_{split}.npz").rename(tmp_path / f"mnist_{split}.npz")
-    marks = []
-    for folder in (tmp_path / "empty", tmp_path):
-        config = PaperConfig(models=("nvp",), num_members=1, data_dir=folder)
-        pair = Pair("fashion_mnist", "mnist:test", "small-28")
-        plan = pair_plan.stages(pair, partners([pair]), config)
-        same = {name: dataclasses.replace(one, config=Options(one.config.output_dir)) for name, one in plan.items()}
-        marks.append({name: fingerprint(name, same) for name in same})
-    changed = {name for name in marks[0] if marks[0][name] != marks[1][name]}
-    assert changed == set(marks[0]) - {"train nvp on fashion_mnist, seed 0"}
-
-
-def test_nothing_is_trained_on_a_set_without_test_images(config):
-    (config.data_dir / "others_test.npz").unlink()
-    (pair,), _ = paper.pairs_here(dataclasses.replace(config, pairs=("ramps/others",)))
-    stages = pair_plan.stages(pair, partners([pair]), config)
-    with pytest.raises(InputError, match="'others' has no split 'test'"):
-        stages["train nvp on others, seed 0"].main(stages["train nvp on others, seed 0"].config)
-
-
-def test_a_pair_without_a_preset_for_its_images_is_left_out(config):
-    _, absent = paper.pairs_here(dataclasses.replace(config, size="paper"))
-    assert "Unknown preset 'paper-8'" in absent["ramps/others"]
+def test_pairs_that_cannot_be_run_are_left_out_with_the_reason(config):
+    pairs, absent = pairs_here(config)
+    assert pairs == [Pair("ramps", "others:test", "small-8")]
+    assert "(8, 8, 1) and (16, 16, 1)" in absent["ramps/large"]
+    assert "'nowhere'" in absent["nowhere/others"]
+    (config.data_dir / "ramps_test.npz").unlink()  # nothing is trained that could not be evaluated
+    assert "'ramps' has no split 'test'" in pairs_here(config)[1]["ramps/others"]
+    _, absent = pairs_here(dataclasses.replace(config, size="paper", pairs=("others/ramps",)))
+    assert "Unknown preset of the model nvp 'paper-8'" in absent["others/ramps"]
+    with pytest.raises(InputError, match="'fashion_mnist' is incomplete"):
+        pairs_here(PaperConfig(pairs=("fashion_mnist",)))
 
 
 def test_bundled_images_make_the_first_pair(monkeypatch):
     monkeypatch.delenv("GLOWJAX_DATA_DIR", raising=False)
-    pair = find("fashion_mnist", "mnist", PaperConfig())
+    pair = paper.find("fashion_mnist", "mnist", PaperConfig())
     assert (pair.out_dist, pair.preset) == ("mnist:train", "small-28")
 
 
-def test_a_pair_has_two_names():
-    with pytest.raises(InputError, match="'fashion_mnist' is incomplete"):
-        paper.pairs_here(PaperConfig(pairs=("fashion_mnist",)))
+def test_shared_runs_follow_every_set_that_they_are_compared_with(config):
+    config = dataclasses.replace(config, pairs=("ramps/others", "others/ramps"))
+    watched = configuration(stages_of(config)["train nvp on ramps, seed 0"]).watch
+    assert watched == ("others:test",)
+    pairs = [Pair("ramps", "others:test", "small-8"), Pair("third", "ramps:test", "small-8")]
+    assert paper.partners(pairs) == {
+        "ramps": ("others:test", "third:test"),
+        "others": ("ramps:test",),
+        "third": ("ramps:test",),
+    }
+
+
+def test_other_options_and_other_images_have_runs_of_their_own(config):
+    def folders(config):
+        return {name: stage.output_dir for name, stage in stages_of(config).items() if name.startswith("train nvp")}
+
+    first = folders(config)
+    longer = folders(dataclasses.replace(config, training_steps=2))
+    assert first.keys() == longer.keys()
+    assert not set(first.values()) & set(longer.values())
+    archive = dict(np.load(config.data_dir / "others_test.npz"))
+    np.savez(config.data_dir / "others_test.npz", **archive | {"image": 255 - archive["image"]})
+    changed = {name for name, folder in folders(config).items() if folder != first[name]}
+    assert changed == {"train nvp on others, seed 0"}
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The names of the stages that were run; a stage whose images are "refused" fails."""
+    names = []
+
+    def fake(words):
+        name, folder, *rest = words
+        names.append(name)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return "No images of cats here; bring some." if "refused" in rest else ""
+
+    monkeypatch.setattr(paper, "launch", fake)
+    return names
+
+
+def chain(root, first="", refused=(), images=""):
+    def stage(name, *needs, words=(), images=""):
+        return name, Stage(name, (name, str(root / name), *words), root / name, needs, images)
+
+    return dict(
+        [
+            stage("train", words=(first,), images=images),
+            stage("look", "train", words=refused),
+            stage("compare", "look"),
+            stage("alone"),
+        ]
+    )
+
+
+def test_a_finished_stage_is_not_run_again_and_keeps_its_time(launched, tmp_path):
+    first = run_plan(chain(tmp_path))
+    assert launched == ["train", "look", "compare", "alone"]
+    assert run_plan(chain(tmp_path)) == first
+    assert len(launched) == 4
+
+
+@pytest.mark.parametrize("change", [{"first": "--steps 2"}, {"images": "others"}])
+def test_a_change_of_command_or_images_reruns_a_stage_and_what_reads_it(launched, tmp_path, change):
+    run_plan(chain(tmp_path))
+    launched.clear()
+    run_plan(chain(tmp_path, **change))
+    assert launched == ["train", "look", "compare"]
+
+
+def test_a_failed_stage_is_skipped_with_its_message_and_so_is_what_needs_it(launched, tmp_path):
+    outcomes = run_plan(chain(tmp_path, refused=("refused",)))
+    assert outcomes["look"] == Outcome(reason="No images of cats here; bring some.")
+    assert outcomes["compare"].reason == "It needs look, which was skipped."
+    assert outcomes["alone"].seconds is not None
+    assert launched == ["train", "look", "alone"]
+    assert run_plan(chain(tmp_path))["compare"].seconds is not None  # once the images are there
+
+
+def test_a_process_reports_its_last_error_and_an_interrupt_ends_the_plan(capsys):
+    assert launch(["-c", "pass"]) == ""
+    assert launch(["-c", "import sys; print('error: Not today.', file=sys.stderr); sys.exit(2)"]) == "Not today."
+    assert launch(["-c", "raise MemoryError('7 GiB')"]) == "MemoryError: 7 GiB"
+    assert "Traceback" in capsys.readouterr().err
+    with pytest.raises(KeyboardInterrupt):
+        launch(["-c", "import sys; sys.exit(130)"])
+
+
+def test_the_report_links_to_the_pages_of_the_stages(config, monkeypatch, tmp_path):
+    config = dataclasses.replace(config, pairs=("ramps/others", "ramps/large"), models=("nvp",), ensemble_seeds=())
+    done = ("train", "likelihoods", "moments")
+
+    def only_a_few(words):
+        if words[2] not in done:
+            return "Not today."
+        if words[2] == "moments":
+            return launch(words)  # in a process of its own
+        runner.main(list(words[2:]))
+        return ""
+
+    monkeypatch.setattr(paper, "launch", only_a_few)
+    result = run(paper.main, config)
+    finished = {name for name, outcome in result.numbers["stages"].items() if outcome["seconds"] is not None}
+    assert finished == {
+        "train nvp on ramps, seed 0",
+        "train nvp on others, seed 0",
+        "ramps-others: likelihoods nvp",
+        "ramps-others: moments",
+    }
+    page = (config.output_dir / "report.html").read_text()
+    for part in ("Left out: ramps/large.", "Skipped: ramps-others: second_order nvp. Not today."):
+        assert part in page
+    assert 'href="ramps-others/moments/report.html"' in page
+    results = json.loads((config.output_dir / "ramps-others" / "likelihoods-nvp" / "results.json").read_text())
+    (row,) = result.sections[0].tables[0].rows
+    assert str(row[1]) == f"{results['ramps:test']['bits_per_dim']['value']:.3f}"

@@ -7,7 +7,7 @@ import pytest
 from browser import chromium, measured
 from PIL import Image
 
-from experiments.old_report import Picture, Section, Table, write
+from experiments.report.page import Figure, Result, Section, Table, write
 from glowjax import plots
 
 DARK = "--blink-settings=preferredColorScheme=0"
@@ -23,13 +23,13 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     rng = np.random.default_rng(0)
     sets = {"FashionMNIST": rng.normal(-1600, 300, 200), "MNIST": rng.normal(-1000, 100, 200)}
-    figure = plots.likelihood_histograms(sets, 784, "FashionMNIST", "NVP-Glow trained on FashionMNIST")
-    picture = Picture(plots.save(figure, folder / "histograms", sets), "Histograms.", "Two histograms")
+    plot = plots.likelihood_histograms(sets, 784, "FashionMNIST", "NVP-Glow trained on FashionMNIST")
+    figures = [Figure(name, plot, sets, "Histograms.", "Two histograms") for name in ("one", "two")]
     header = ["set", *(f"estimate {n} [nats]" for n in range(7))]
     table = Table("Estimates", header, [[f"set {n}", *["+41,688\u00a0±\u00a02,555"] * 7] for n in range(12)])
-    command = "python -m experiments.likelihoods --run-dir runs/fashion " + "--out-dists mnist:train " * 8
-    section = Section("The likelihoods", "How to read it. " * 30, [table], [picture])
-    return write(folder, "Likelihoods", "Is it likely?", "It is. " * 20, [section, section], command)
+    command = "python -m experiments likelihoods --run-dir runs/fashion " + "--out-dists mnist:train " * 8
+    sections = [Section("The likelihoods", "How to read it. " * 30, [table], [figure]) for figure in figures]
+    return write(folder, Result("Likelihoods", "Is it likely?", "It is. " * 20, sections, {}), command)
 
 
 @pytest.mark.parametrize(("options", "lightness"), [((), 255), ((DARK,), 0x17)], ids=["light", "dark"])

@@ -1,0 +1,222 @@
+"""Averaging over seeds: several models alone, and as one mixture (the paper's ensemble, section 4).
+
+    python -m experiments ensemble --run-dirs runs/fashion --out-dists mnist
+    python -m experiments ensemble --preset small-28 --seeds 0 1 2 3 4 --out-dists mnist --output-dir results/ensemble
+
+The likelihood of the mixture is the mean of the members' likelihoods: log mean exp of their log P(image). With a preset
+the members are trained first, below the output folder; the same command again resumes them. Expect for five Glows
+trained for minutes on FashionMNIST that MNIST stays more likely under the mixture, with an AUROC of 0.146.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import train
+from experiments.presets import TrainConfig, adapted, preset_named
+from experiments.report import histograms
+from experiments.report.experiment import Data, Draws, References, runs_of
+from experiments.report.page import Cell, Number, Result, Section, Table
+from experiments.report.published import title
+from experiments.report.scoring import Evaluation, Scored, draws_for, evaluate
+from experiments.report.trained import Trained, load
+from glowjax.checks import InputError
+from glowjax.likelihood import log_mean_exp
+
+MIXTURE, MEAN = "ensemble: mean of likelihoods", "mean of log-likelihoods"
+QUESTION = "Does the mean of several models' likelihoods repair the errors of one model?"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnsembleConfig(Data, References, Draws):
+    """Options of the ensemble.
+
+    Attributes:
+        out_dists: OOD sets to compare with the test set, such as mnist or mnist:train.
+        run_dirs: folders of runs of `train` that differ only in their seed, or one folder that holds them (seed-0,
+            seed-1, ...).
+        preset: instead of --run-dirs, the preset from which members are trained, such as small-28.
+        model: the preset's model: nvp, cv, pixelcnn or vae.
+        in_dist: data set to train on; default: the preset's.
+        seeds: the seed of each member to train.
+        training_steps: number of training steps of each member; default: the preset's.
+    """
+
+    out_dists: tuple[str, ...]
+    run_dirs: tuple[Path, ...] = ()
+    preset: str | None = None
+    model: str = "nvp"
+    in_dist: str | None = None
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    training_steps: int | None = None
+
+
+def main(config: EnsembleConfig) -> Result:
+    """Trains the members if asked to, evaluates each of them, and their averages."""
+    if not config.out_dists:
+        raise InputError("--out-dists names no data set; name at least one: --out-dists mnist")
+    if bool(config.run_dirs) == bool(config.preset):
+        raise InputError("Give either --run-dirs of trained members or a --preset to train them from, not both.")
+    if config.preset and len(set(config.seeds)) < 2:
+        raise InputError(f"--seeds names {list(config.seeds)}; an ensemble has two seeds or more: --seeds 0 1 2")
+    run_dirs = config.run_dirs or tuple(train.train(one) for one in member_configs(config))
+    members = load_members([run for folder in run_dirs for run in runs_of(folder)])
+    evaluations = {f"seed {seed_of(one)}": _evaluate(one, config) for one in members}
+    each = list(evaluations.values())
+    averages = {MIXTURE: averaged(each, mixture), MEAN: averaged(each, mean)}
+    spread = spread_over_members(each)
+    numbers = {name: one.numbers() for name, one in (evaluations | averages).items()}
+    return Result(
+        f"{len(members)} {members[0].kind}s that differ in their seed, trained on {title(members[0].name)}",
+        QUESTION,
+        summarize(evaluations, averages[MIXTURE]),
+        _sections(members[0], evaluations, averages, spread, config.num_draws),
+        numbers | {"spread_nats": spread},
+    )
+
+
+def member_configs(config: EnsembleConfig) -> list[TrainConfig]:
+    """A training run for each seed, each in a folder of its own."""
+    preset = preset_named(config.model, str(config.preset))
+    return [
+        adapted(
+            preset,
+            in_dist=config.in_dist or preset.in_dist,
+            watch=config.out_dists,
+            data_dir=config.data_dir,
+            output_dir=config.folder / f"seed-{seed}",
+            training_steps=config.training_steps,
+            seed=seed,
+        )
+        for seed in config.seeds
+    ]
+
+
+def load_members(run_dirs: Sequence[Path]) -> list[Trained]:
+    """The members of an ensemble. Raises InputError unless there are two or more that differ in their seed alone."""
+    members = [load(run_dir) for run_dir in run_dirs]
+    seeds = [seed_of(one) for one in members]
+    if len(members) < 2 or len(set(seeds)) < len(seeds) or len(set(map(_apart_from_seed, members))) > 1:
+        names = "; ".join(f"{one.kind_and_data}: {one.summarize()}" for one in members)
+        raise InputError(
+            f"The runs have the seeds {seeds} and are: {names or 'none'}; expected two or more of one architecture, "
+            "trained alike on the same images, with different seeds."
+        )
+    return members
+
+
+def seed_of(one: Trained) -> int:
+    """The seed with which a model was trained."""
+    return one.description["training"]["seed"]
+
+
+def _apart_from_seed(one: Trained) -> str:
+    training = one.description["training"] | dict.fromkeys(("seed", "evaluate_every", "log_every"))
+    return repr((one.name, one.description["model"], one.description.get("images"), training))
+
+
+def _evaluate(one: Trained, config: EnsembleConfig) -> Evaluation:
+    specs, num_draws = (*config.out_dists, *config.references), draws_for(one, config)
+    return evaluate(one, specs, config.data_dir, config.num_images, num_draws, config.seed)
+
+
+def mixture(log_likelihoods: np.ndarray) -> np.ndarray:
+    """[N] log of the mean over members of P(image), from [members, N] log P(image)."""
+    return np.asarray(log_mean_exp(jnp.asarray(log_likelihoods)))
+
+
+def mean(log_likelihoods: np.ndarray) -> np.ndarray:
+    """[N] the mean over members of log P(image); by Jensen's inequality no more than `mixture`."""
+    return log_likelihoods.mean(axis=0)
+
+
+def averaged(members: Sequence[Evaluation], average: Callable[[np.ndarray], np.ndarray]) -> Evaluation:
+    """The sets under an average of the members."""
+    test, *others = (
+        Scored(scored.images, average(np.stack([member.sets[name].log_likelihood for member in members])))
+        for name, scored in members[0].sets.items()
+    )
+    return Evaluation(test, {scored.images.name: scored for scored in others})
+
+
+def spread_over_members(members: Sequence[Evaluation]) -> dict[str, dict[str, float]]:
+    """How far the members disagree, in nats: {"of means": {set: value}, "about images": {set: value}}.
+
+    Both are standard deviations over members: of a set's mean log P, and of the log P of an image minus that mean
+    (averaged over images as variances). The first says how differently well the members fit, the second how
+    differently they rank images.
+    """
+    of_means, about_images = {}, {}
+    for name in members[0].sets:
+        values = np.stack([member.sets[name].log_likelihood for member in members])
+        means = values.mean(axis=1, keepdims=True)
+        of_means[name] = float(means.std(ddof=1))
+        about_images[name] = float(np.sqrt((values - means).var(axis=0, ddof=1).mean()))
+    return {"of means": of_means, "about images": about_images}
+
+
+def summarize(members: dict[str, Evaluation], ensemble: Evaluation) -> str:
+    """The result in two sentences per OOD set."""
+    sentences, own = [], ensemble.test.mean()
+    for name, scored in ensemble.real.items():
+        single = [float(member.detection(name).auroc.value) for member in members.values()]
+        more_likely = scored.mean().interval[1] < own.interval[0]
+        verdict = "are still more likely than" if more_likely else "are not more likely, beyond the intervals, than"
+        sentences.append(
+            f"Under the mean likelihood of {len(members)} models, {title(name)} images {verdict} "
+            f"{title(ensemble.test.images.name)} images: {scored.mean().value:.3f} and {own.value:.3f} bits/dim. The "
+            f"AUROC is {ensemble.detection(name).auroc:.3f[]}; that of single members is {min(single):.3f} to "
+            f"{max(single):.3f}."
+        )
+    return " ".join(sentences)
+
+
+def _sections(
+    trained: Trained,
+    members: dict[str, Evaluation],
+    averages: dict[str, Evaluation],
+    spread: dict[str, dict[str, float]],
+    num_draws: int,
+) -> list[Section]:
+    ensemble = averages[MIXTURE]
+    real = [ensemble.test.images.name, *ensemble.real]
+    rows: list[list[Cell]] = [
+        [
+            model,
+            *(Number(evaluation.sets[name].mean(), ".3f[]") for name in real),
+            *(Number(evaluation.detection(name).auroc, ".3f[]") for name in evaluation.others),
+        ]
+        for model, evaluation in (members | averages).items()
+    ]
+    table = Table(
+        "Bits per dimension, and AUROC of bits per dimension as the score (below 0.5: inverted), with 95 % intervals "
+        "over images",
+        ["model", *(f"{title(n)}, bits/dim" for n in real), *(f"AUROC, {title(n)}" for n in ensemble.others)],
+        rows,
+    )
+    disagreement = Table(
+        f"Disagreement of the {len(members)} members in nats: standard deviations over members of a set's mean log P, "
+        f"known to about {1 / math.sqrt(2 * len(members) - 2):.0%}, and of the per-image deviations from that mean",
+        ["set", "of the means", "about images"],
+        [[title(n), *(Number(values[n], ",.1f") for values in spread.values())] for n in ensemble.sets],
+    )
+    text = (
+        f"One of the members: {trained.summarize()}. {trained.likelihood(num_draws)}\n\n"
+        "For every image, log P of a mixture of K models lies between that of its best member and that minus log K: a "
+        "mixture cannot make unlikely what one of them finds likely."
+    )
+    return [
+        Section("Members and ensemble", text, [table, disagreement]),
+        Section(
+            "Log-likelihoods under the ensemble",
+            figures=[histograms.one_model(ensemble, trained.num_dims, MIXTURE, "ensemble")],
+        ),
+        Section(
+            "Log-likelihoods under each member",
+            figures=[histograms.several_models(members, trained.num_dims, "members")],
+        ),
+    ]

@@ -1,0 +1,255 @@
+"""Compares architectures and schedules of a Glow at equal training time.
+
+    python -m experiments search --preset small-28 --minutes 3 --output-dir results/search-28
+
+A candidate changes a few options of a preset. First a training step of every candidate is timed, in turn, and its
+median says how many steps fit into the given minutes. Then each candidate is trained for that many steps, its whole
+schedule, so load on the machine changes how long the search takes, but not its result. Differences from the first
+candidate are paired by image. The same command resumes. Expect differences below 0.15 bits/dim to be seed noise: take
+--seeds 0 1 2.
+"""
+
+import dataclasses
+import json
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from experiments import train
+from experiments.presets import TrainConfig, preset_named, train_command
+from experiments.report.experiment import Data
+from experiments.report.page import Number, Result, Section, Table, over_seeds
+from experiments.report.scoring import Scored, score
+from experiments.report.trained import load
+from glowjax.checks import InputError, unknown
+from glowjax.data import ImageSet, batch_indices, resolve, training_and_validation
+from glowjax.train import compiled_step, make_state, step_devices
+
+NUM_EVALUATIONS = 4
+"""Evaluations during each training."""
+
+STEPS_PER_ROUND = 3
+"""Training steps in a round of timing."""
+
+QUESTION = (
+    "Which architecture and schedule reach the fewest bits per dimension in a given time on this machine? Every "
+    "candidate changes some options of the first one and gets the same time, at its own speed. Small models and high "
+    "learning rates are ahead at first: the best candidate after a few minutes need not be the best after hours."
+)
+
+Candidate = Mapping[str, Mapping[str, Any]]
+"""The options of `model` and of `training` that differ from the preset."""
+
+CANDIDATES: dict[str, Candidate] = {
+    "the preset": {},
+    "width 32": {"model": {"width": 32}},
+    "width 64": {"model": {"width": 64}},
+    "width 128": {"model": {"width": 128}},
+    "4 steps a scale": {"model": {"num_steps": 4}},
+    "16 steps a scale": {"model": {"num_steps": 16}},
+    "swish": {"model": {"activation": "swish"}},
+    "scales in (0.27, 0.993)": {"model": {"log_scale_bound": 3.0}},
+    "batch 8": {"training": {"batch_size": 8}},
+    "batch 16": {"training": {"batch_size": 16}},
+    "batch 32": {"training": {"batch_size": 32}},
+    "batch 128": {"training": {"batch_size": 128}},
+    "learning rate 0.005": {"training": {"learning_rate": 5e-3}},
+    "learning rate 0.02": {"training": {"learning_rate": 2e-2}},
+    "Adam, 0.001": {"training": {"optimizer": "adam", "learning_rate": 1e-3}},
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchConfig(Data):
+    """Options of the search.
+
+    Attributes:
+        model: an NVP- or a CV-Glow.
+        preset: preset of the model, which the candidates change.
+        candidates: names of candidates; default: all. The others are compared with the first.
+        minutes: time for the training steps of each candidate.
+        in_dist: data set to train on; default: the preset's.
+        num_rounds: number of rounds of timing, each of 3 steps per candidate.
+        num_images: maximum number of validation images.
+        seeds: random seeds of training; with several, tables show means over seeds.
+    """
+
+    model: Literal["nvp", "cv"] = "nvp"
+    preset: str = "small-28"
+    candidates: tuple[str, ...] = tuple(CANDIDATES)
+    minutes: float = 3.0
+    in_dist: str | None = None
+    num_rounds: int = 7
+    seeds: tuple[int, ...] = (0,)
+
+
+def main(config: SearchConfig) -> Result:
+    """Times each candidate, then trains and evaluates it with each seed."""
+    configs = candidates(config)
+    first = next(iter(configs.values()))
+    images, validation = training_and_validation(resolve(f"{first.in_dist}:train", data_dir=config.data_dir))
+    seconds = timed_once(config.folder / "seconds.json", configs, images.images, config.num_rounds)
+    validation = validation.take(config.num_images)
+    results = {f"seed {seed}": _search(config, configs, seconds, validation, seed) for seed in config.seeds}
+    return next(iter(results.values())) if len(results) == 1 else over_seeds(results)
+
+
+def _search(
+    config: SearchConfig,
+    configs: Mapping[str, TrainConfig],
+    seconds: Mapping[str, float],
+    validation: ImageSet,
+    seed: int,
+) -> Result:
+    runs = {name: with_steps(configs[name], config.minutes, seconds[name], seed) for name in configs}
+    scored: dict[str, Scored] = {}
+    failed: dict[str, str] = {}
+    for name, one in runs.items():
+        print(f"{name}: {one.training.steps:,} steps of {seconds[name]:.3f} s", flush=True)
+        try:
+            scored[name] = score(load(train.train(one)), validation, 1, config.seed)
+        except InputError as error:  # a rate or a bound that is too high; the search continues without it
+            failed[name] = f"'{name}' is not in the table: {error}"
+            print(failed[name], flush=True)
+        jax.clear_caches()  # compiled programs hold memory maps, of which a process may have 65,530
+    if not scored:
+        raise InputError(f"No candidate could be trained. {' '.join(failed.values())}")
+    reference = next(iter(scored.values()))
+    order = sorted(scored, key=lambda name: scored[name].mean().value)
+    summary = (
+        f"After {config.minutes:g} minutes of steps each, '{order[0]}' has the fewest bits per dimension on "
+        f"{validation.num_images:,} validation images: {scored[order[0]].mean().value:.3f}."
+    )
+    rows = [
+        [
+            name,
+            Number(seconds[name]),
+            Number(runs[name].training.steps, ",d"),
+            Number(scored[name].mean(), ".3f[]"),
+            Number(_difference(scored[name], reference), "+.3f") if name != next(iter(scored)) else "",
+            Number(_inversion_error(scored[name]), ".4f"),
+        ]
+        for name in order
+    ]
+    table = Table(
+        f"Bits/dim of {validation.num_images:,} validation images at one draw of noise; difference from "
+        f"'{next(iter(scored))}', paired by image, ± standard error; largest inversion error of all images in grey "
+        "levels",
+        ["candidate", "seconds per step", "steps", "bits/dim", "difference", "inversion error"],
+        rows,
+    )
+    numbers = {
+        name: {
+            "seconds_per_step": seconds[name],
+            "steps": runs[name].training.steps,
+            "bits_per_dim": one.mean().as_dict(),
+            "difference": _difference(one, reference).as_dict(),
+            "largest_inversion_error_grey_levels": _inversion_error(one),
+            "command": train_command(runs[name]),
+        }
+        for name, one in scored.items()
+    }
+    section = Section("Candidates", "\n\n".join(failed.values()), tables=[table])
+    return Result("A search for architecture and schedule", QUESTION, summary, [section], numbers)
+
+
+def _difference(scored: Scored, reference: Scored) -> Any:
+    return scored.mean(scored.bits_per_dim - reference.bits_per_dim)
+
+
+def _inversion_error(scored: Scored) -> float:
+    assert scored.flow is not None  # candidates are Glows
+    return float(scored.flow.inversion_error.max())
+
+
+def changed(preset: TrainConfig, candidate: Candidate) -> TrainConfig:
+    """The preset with a candidate's options."""
+    options = {name: dataclasses.replace(getattr(preset, name), **change) for name, change in candidate.items()}
+    return dataclasses.replace(preset, **options)
+
+
+def candidates(config: SearchConfig) -> dict[str, TrainConfig]:
+    """The candidates' configurations by name."""
+    preset = preset_named(config.model, config.preset)
+    preset = dataclasses.replace(preset, in_dist=config.in_dist or preset.in_dist, data_dir=config.data_dir)
+    chosen: dict[str, TrainConfig] = {}
+    for name in config.candidates:
+        if name not in CANDIDATES:
+            raise unknown("candidate", name, CANDIDATES)
+        one = changed(preset, CANDIDATES[name])
+        try:
+            one.model.build()
+        except InputError as error:
+            print(f"{name} is left out: {error}")
+            continue
+        if any((one.model, one.training) == (other.model, other.training) for other in chosen.values()):
+            print(f"{name} is left out: an earlier candidate has these options under {config.preset}.")
+            continue
+        folder = config.folder / re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
+        chosen[name] = dataclasses.replace(one, output_dir=folder)
+    return chosen
+
+
+def with_steps(one: TrainConfig, minutes: float, seconds: float, seed: int) -> TrainConfig:
+    """A candidate with as many steps as fit into the minutes, in a folder of its own for each seed."""
+    steps = max(1, round(60 * minutes / seconds))
+    training = dataclasses.replace(one.training, steps=steps, evaluate_every=-(-steps // NUM_EVALUATIONS), seed=seed)
+    return dataclasses.replace(one, training=training, output_dir=one.output_dir / f"seed-{seed}")
+
+
+def timed_once(path: Path, configs: Mapping[str, TrainConfig], images: np.ndarray, num_rounds: int) -> dict[str, float]:
+    """Seconds per step of each candidate. What `path` holds for the same options is not measured again.
+
+    A resumed search therefore trains for as many steps as before.
+    """
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    options = {name: _options(one) for name, one in configs.items()}
+    missing = {name: one for name, one in configs.items() if kept.get(name, {}).get("options") != options[name]}
+    for name, seconds in seconds_per_step(missing, images, num_rounds).items() if missing else ():
+        kept[name] = {"seconds": seconds, "options": options[name]}
+    path.write_text(json.dumps(kept, indent=1) + "\n")
+    return {name: kept[name]["seconds"] for name in configs}
+
+
+def _options(one: TrainConfig) -> dict[str, Any]:
+    """What the time of a step depends on, as JSON has it."""
+    model, training = dataclasses.asdict(one.model), dataclasses.asdict(one.training)
+    num_devices = len(step_devices(one.training.batch_size))
+    return {"in_dist": one.in_dist, "num_devices": num_devices, "model": model, "training": training}
+
+
+def seconds_per_step(configs: Mapping[str, TrainConfig], images: np.ndarray, num_rounds: int) -> dict[str, float]:
+    """Median seconds of a training step of each configuration, in turn."""
+    steps = {name: _stepper(one, images) for name, one in configs.items()}
+    for step in steps.values():
+        step()
+    rounds = [{name: _seconds(step) / STEPS_PER_ROUND for name, step in steps.items()} for _ in range(num_rounds)]
+    return {name: statistics.median(one[name] for one in rounds) for name in steps}
+
+
+def _stepper(config: TrainConfig, images: np.ndarray) -> Callable[[], None]:
+    """A function that takes a few training steps of a new model."""
+    model, optimizer = config.model.build(), config.training.make_optimizer()
+    batch = images[batch_indices(0, 0, len(images), config.training.batch_size)]
+    state = make_state(model.init(jax.random.key(0), batch), optimizer)
+    step = compiled_step(model, optimizer, step_devices(config.training.batch_size))
+
+    def run_steps() -> None:
+        nonlocal state
+        for _ in range(STEPS_PER_ROUND):
+            state, metrics = step(state, jax.random.key(1), batch)
+        jax.block_until_ready((state, metrics))
+
+    return run_steps
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

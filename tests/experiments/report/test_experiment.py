@@ -1,0 +1,166 @@
+"""Experiments are found by name, read their options, know their command, and run once per seed."""
+
+import dataclasses
+import importlib
+import shlex
+from pathlib import Path
+
+import pytest
+
+from experiments import __main__ as runner
+from experiments.beyond import scales
+from experiments.figures import likelihoods
+from experiments.figures.ensemble import EnsembleConfig
+from experiments.figures.likelihoods import LikelihoodsConfig
+from experiments.report.experiment import (
+    Output,
+    Seeded,
+    SeveralModels,
+    command,
+    from_command_line,
+    parsed,
+    repetitions,
+    run,
+)
+from experiments.report.page import Number, Result, Section, Table
+from glowjax.checks import InputError
+
+ROOT = Path(__file__).parents[3]
+NAMES = sorted(runner.modules())
+
+
+def module(name):
+    path = runner.modules()[name].relative_to(ROOT).with_suffix("")
+    return importlib.import_module(".".join(path.parts))
+
+
+def test_the_list_names_every_experiment_with_its_line(capsys):
+    runner.main([])
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert sorted(name for name, _ in lines) == NAMES
+    assert all(line == module(name).__doc__.splitlines()[0] for name, line in lines)
+    assert "(figures 1, 2, 4 and 5a" in dict(lines)["likelihoods"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_shows_the_command_and_explains_every_option(name, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        runner.main([name.replace("_", "-"), "--help"])
+    assert exit_info.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: python -m experiments {name} [-h]")
+    described = " ".join(text.replace("│", " ").split())
+    assert " ".join(module(name).__doc__.split())[:60] in described
+
+
+def test_an_unknown_experiment_suggests_a_similar_one_and_only_a_similar_one(capsys):
+    for name, hint in (
+        ("likelihood", "did you mean 'likelihoods'?"),
+        ("xyzzy", "Unknown experiment 'xyzzy'.\nKnown: "),
+    ):
+        with pytest.raises(SystemExit) as exit_info:
+            runner.main([name])
+        assert exit_info.value.code == 2
+        assert hint in capsys.readouterr().err
+
+
+def test_the_command_of_a_configuration_gives_that_configuration_back(monkeypatch, tmp_path):
+    monkeypatch.delenv("GLOWJAX_DATA_DIR", raising=False)
+    config = LikelihoodsConfig(run_dir=Path("runs/a b"), out_dists=("mnist:train", "noise"), num_draws=3, seed=1)
+    words = shlex.split(command(likelihoods.main, config))
+    assert words[:6] == ["python", "-m", "experiments", "likelihoods", "--run-dir", "runs/a b"]
+    assert parsed(likelihoods, words[4:]) == config
+    assert "--num-images" not in words
+    monkeypatch.setenv("GLOWJAX_DATA_DIR", str(tmp_path))  # another shell may not have it
+    words = shlex.split(command(likelihoods.main, config))
+    assert parsed(likelihoods, words[4:]) == dataclasses.replace(config, data_dir=tmp_path)
+
+
+def test_the_home_folder_is_found_where_the_shell_has_left_its_sign(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = parsed(module("ensemble"), ["--out-dists", "mnist", "--run-dirs", "~/runs/a", "b", "--data-dir=~/data"])
+    assert config.run_dirs == (tmp_path / "runs" / "a", Path("b"))
+    assert config.data_dir == tmp_path / "data"
+    assert isinstance(config, EnsembleConfig)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(Output, Seeded):
+    seed: int = 0
+    refuse: bool = False
+
+
+def experiment(config: Config) -> Result:
+    if config.refuse:
+        raise InputError("No.")
+    table = Table("t", ["", "seed"], [["row", Number(float(config.seed), ".1f")]])
+    return Result("Title", "Question?", f"It is {config.seed}.", [Section("s", tables=[table])], {"seed": config.seed})
+
+
+def test_an_experiment_runs_once_for_each_seed_with_a_page_of_its_own(tmp_path, capsys):
+    result = run(experiment, Config(output_dir=tmp_path / "out", seeds=(3, 5)))
+    assert result.numbers == {"seed 3": {"seed": 3}, "seed 5": {"seed": 5}}
+    assert "It is 5." in (tmp_path / "out" / "seed-5" / "report.md").read_text()
+    joined = (tmp_path / "out" / "report.md").read_text()
+    assert "(seed-3/report.html)" in joined
+    assert "--seeds 3 5" in joined
+    assert f"The report is {tmp_path}/out/report.html." in capsys.readouterr().out
+
+
+def test_bad_input_leaves_no_empty_folder(tmp_path):
+    with pytest.raises(InputError):
+        run(experiment, Config(output_dir=tmp_path / "out", refuse=True))
+    assert not (tmp_path / "out").exists()
+
+
+def seeds_below(folder, *seeds):
+    for seed in seeds:
+        (folder / f"seed-{seed}" / "checkpoints").mkdir(parents=True)
+    return folder
+
+
+def test_runs_of_several_seeds_are_paired_with_each_other_and_with_single_runs(tmp_path):
+    many, more, one = seeds_below(tmp_path / "a", 10, 2), seeds_below(tmp_path / "b", 0, 1), tmp_path / "c"
+    by_seed = repetitions(SeveralModels(run_dirs=(many, one, more)))
+    assert {name: config.run_dirs for name, config in by_seed.items()} == {
+        "seed 2": (many / "seed-2", one, more / "seed-0"),
+        "seed 10": (many / "seed-10", one, more / "seed-1"),
+    }
+    assert [config.run_dirs for config in repetitions(SeveralModels(run_dirs=(one,))).values()] == [(one,)]
+    with pytest.raises(InputError, match=r"\[2, 3\] seeds each"):
+        repetitions(SeveralModels(run_dirs=(many, seeds_below(tmp_path / "d", 0, 1, 2))))
+
+
+def test_a_run_of_several_seeds_is_read_wherever_one_run_is(trained_run, folder, tmp_path):
+    for seed in (0, 1):
+        (tmp_path / f"seed-{seed}").symlink_to(trained_run(seed=seed))
+    output_dir = tmp_path / "out"
+    config = scales.ScalesConfig(run_dir=tmp_path, num_images=40, data_dir=folder, output_dir=output_dir)
+    joined = run(scales.main, config).numbers
+    for seed in (0, 1):
+        alone = dataclasses.replace(config, run_dir=trained_run(seed=seed), output_dir=tmp_path / f"alone-{seed}")
+        assert run(scales.main, alone).numbers == joined[f"seed {seed}"]
+    assert joined["seed 0"] != joined["seed 1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        ("train", ["--in-dist", "fashion_mnits"], "did you mean 'fashion_mnist'"),
+        ("train", ["--in-dist", "fashion_mnist:train"], "must name a real data set without a split"),
+        ("train", ["--in-dist", "noise"], "must name a real data set without a split"),
+        ("train", ["--preset", "smal-28"], "did you mean 'small-28'"),
+        ("train", ["--model.width", "0"], "width must be a positive whole number, but is 0"),
+        ("train", ["--training.batch-size", "-1"], "batch_size must be a positive whole number, but is -1"),
+        ("train", ["--output-dir", "setup.cfg/below-a-file"], "Cannot write below"),
+        ("likelihoods", ["--run-dir", "no/such/run"], "There is no trained model at"),
+    ],
+)
+def test_bad_options_end_in_one_sentence_and_status_2(name, arguments, sentence, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as exit_info:
+        from_command_line(module(name), arguments)
+    assert exit_info.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert sentence in error
