@@ -21,9 +21,8 @@ from experiments.presets import TrainConfig, adapted, preset_named
 from experiments.report import histograms
 from experiments.report.experiment import Data, Draws, References, runs_of
 from experiments.report.page import Cell, Number, Result, Section, Table
-from experiments.report.published import title
 from experiments.report.scoring import Evaluation, Scored, draws_for, evaluate
-from experiments.report.trained import Trained, load
+from experiments.report.trained import Trained, load, title
 from glowjax.checks import InputError
 from glowjax.likelihood import log_mean_exp
 

@@ -19,9 +19,8 @@ from experiments.figures.detectors import CLASSIFIER, LIKELIHOOD, TYPICALITY, An
 from experiments.figures.model_classes import load_alike
 from experiments.report.experiment import SeveralModels
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
-from experiments.report.published import title
 from experiments.report.scoring import draws_for, image_sets
-from experiments.report.trained import Trained
+from experiments.report.trained import Trained, title
 from glowjax import ood, plots
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve, training_and_validation
