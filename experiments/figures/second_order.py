@@ -1,4 +1,4 @@
-"""What explains the gap: second order, the paper's version, and the exact form (the paper's section 5).
+"""Explanations of the gap: second order, the paper's version, and the exact form (section 5 of the paper).
 
     python -m experiments second_order --run-dir runs/fashion --out-dists mnist
 

@@ -41,7 +41,7 @@ class Trained(train.Trained[ModelT], Generic[ModelT]):
 
     @property
     def _about(self) -> Any:
-        """What names and summarizes the model: its builder, if a function of the user's built it, or the model."""
+        """The configuration that names and summarizes the model; the model itself if there is none."""
         builder = (self.description["model"] or {}).get("builder")
         return models.BuilderConfig(builder) if builder else models.config_of(self.model) or self.model
 
