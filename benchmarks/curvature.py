@@ -141,7 +141,7 @@ def weighted_trace(size: FlowSize, way: str) -> Row:
     weights = jax.random.normal(jax.random.key(3), x.shape)
     held = resident_mib("VmRSS")
     started = time.perf_counter()
-    trace = jax.jit(functools.partial(WAYS[way], log_prob)).lower(x, weights).compile()
+    trace = jax.jit(lambda x, weights: WAYS[way](log_prob, x, weights=weights)).lower(x, weights).compile()
     row: Row = {"way": way, "compile_s": time.perf_counter() - started}
     row["run_s"], row["cpu_s"] = seconds(lambda: trace(x, weights))
     row |= {"held_mib": held, "peak_above_mib": resident_mib("VmHWM") - held, "program_mib": temporary_mib(trace)}

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
 
 SIMILAR = 0.6
 """A known name is suggested from this similarity on, on the scale of `difflib`: 1 for equal words."""
@@ -79,7 +80,7 @@ def as_array(name: str, value: Any) -> jax.Array | np.ndarray:
     Raises InputError for anything else, such as a list, and for arrays that hold no numbers.
     """
     if isinstance(value, jax.Array):
-        return value
+        return on_automatic_axes(value)
     if not isinstance(value, np.ndarray | np.generic):
         raise InputError(
             f"{name} must be a NumPy or JAX array, but is a {type(value).__name__}; convert it with numpy.asarray."
@@ -88,6 +89,20 @@ def as_array(name: str, value: Any) -> jax.Array | np.ndarray:
     if not (jnp.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
         raise InputError(f"{name} must hold numbers, but its dtype is {array.dtype}.")
     return array
+
+
+def on_automatic_axes(array: jax.Array) -> jax.Array:
+    """`array`, with the same placement on a mesh of automatic axes if its mesh has explicit ones.
+
+    Under explicit axes, as `jax.make_mesh` gives by default, JAX refuses operations such as the reshape of a squeeze.
+    """
+    if isinstance(array, jax.core.Tracer) or not isinstance(array.sharding, NamedSharding):
+        return array
+    mesh = array.sharding.mesh
+    if AxisType.Explicit not in mesh.axis_types:
+        return array
+    automatic = Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
+    return jax.device_put(array, NamedSharding(automatic, array.sharding.spec))
 
 
 def as_images(images: Any) -> jax.Array | np.ndarray:

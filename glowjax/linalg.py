@@ -9,7 +9,7 @@ call on the cores that the flow needs.
 """
 
 import functools
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,12 @@ Blocks: TypeAlias = Float[Array, "num m m"]
 matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 vdot = functools.partial(jnp.vdot, precision=jax.lax.Precision.HIGHEST)
 tensordot = functools.partial(jnp.tensordot, precision=jax.lax.Precision.HIGHEST)
+
+
+def at_least_float32(dtype: Any) -> Any:
+    """`dtype`, or float32 in place of half precision, integers and booleans."""
+    return dtype if jnp.issubdtype(dtype, jnp.inexact) and dtype.itemsize >= 4 else jnp.dtype(jnp.float32)
+
 
 LEAF = 8
 """Diagonal blocks of up to this size, or of odd size, are inverted by doubling."""

@@ -17,14 +17,14 @@ import numpy as np
 
 from experiments.report.experiment import OneModel, References
 from experiments.report.page import Figure, Number, Result, Section, Table
+from experiments.report.published import title
 from experiments.report.scoring import gap, image_sets
-from experiments.report.trained import Trained, load_flow, title
-from glowjax import analysis as an
+from experiments.report.trained import Trained, load_flow
 from glowjax import plots, stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet
 from glowjax.likelihood import dequantize
-from glowjax.models import Flow
+from glowjax.models import Flow, FlowTerms
 from glowjax.stats import Estimate
 from glowjax.train import in_batches
 from glowjax.typing import Images, Key, Params
@@ -80,15 +80,15 @@ def parts_by_scale(trained: Trained[Flow], images: ImageSet, seed: int) -> dict[
     terms_of = functools.partial(_terms, trained.model, trained.params)
     terms = in_batches(terms_of, jax.random.key(seed), images.images)
     parts = {}
-    for index in range(terms.steps.shape[-1]):
-        parts[f"scale {index + 1}, prior"] = np.asarray(terms.prior[:, index])
-        parts[f"scale {index + 1}, volume"] = np.asarray(terms.steps[:, index])
-    return parts | {"total": np.asarray(terms.total.sum(-1))}
+    for index in range(terms.steps_by_scale.shape[-1]):
+        parts[f"scale {index + 1}, prior"] = np.asarray(terms.prior_by_scale[:, index])
+        parts[f"scale {index + 1}, volume"] = np.asarray(terms.steps_by_scale[:, index])
+    return parts | {"total": np.asarray(terms.log_prob)}
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _terms(flow: Flow, params: Params, key: Key, images: Images) -> an.ScaleTerms:
-    return an.scale_terms(flow, params, dequantize(key, images))
+def _terms(flow: Flow, params: Params, key: Key, images: Images) -> FlowTerms:
+    return flow.terms(params, dequantize(key, images))
 
 
 def summarize(test: str, gaps: dict[str, Parts]) -> str:

@@ -16,8 +16,9 @@ import numpy as np
 
 from experiments.report.experiment import OneModel
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
+from experiments.report.published import title
 from experiments.report.scoring import image_sets
-from experiments.report.trained import load_flow, title
+from experiments.report.trained import load_flow
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.likelihood import dequantize
@@ -58,7 +59,7 @@ def main(config: SpectrumConfig) -> Result:
     points = {images.name: np.asarray(dequantize(key, images.images), np.float64) for images in (test, *others)}
     center = jnp.asarray(points[test.name].mean(axis=0), jnp.float32)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
-    pairs = an.extreme_eigenpairs(log_prob, center, config.num_low, config.num_high, seed=config.seed)
+    pairs = an.extreme_eigenpairs(log_prob, center, config.num_low, config.num_high)
     trace = float(an.laplacian(log_prob, center))
     directions = pairs.vectors.reshape(len(pairs.values), -1).astype(np.float64)
     variances = {title(name): (x.reshape(len(x), -1) @ directions.T).var(axis=0) for name, x in points.items()}

@@ -17,11 +17,11 @@ import numpy as np
 
 from experiments.report.experiment import OneModel
 from experiments.report.page import Figure, Number, Result, Section, Table
+from experiments.report.published import title
 from experiments.report.scoring import image_sets
-from experiments.report.trained import load_flow, title
+from experiments.report.trained import load_flow
 from glowjax import analysis as an
 from glowjax import plots, stats
-from glowjax.analysis.taylor import log_probs
 from glowjax.data import ImageSet
 from glowjax.data.generated import generate
 from glowjax.likelihood import dequantize
@@ -110,9 +110,9 @@ def _points(
     for factor in factors:
         name = f"contrast-{factor}" + ("" if towards == "mean" else f"-to-{towards}")
         x = dequantize(key, generate(name, images).images)
-        values = np.asarray(log_probs(log_prob, x, images.name, None))
+        values = np.asarray(an.log_probs(log_prob, x))
         first = values if first is None else first
-        along = an.profile(log_prob, center, x, np.zeros(0))
+        along = an.paths.log_prob_along(log_prob, center, x, np.zeros(0))
         predicted = along.center + along.slope_at_center + along.curvature_at_center / 2
         measured, change = (stats.mean(v, images.groups) for v in (values, values - first))
         points.append(Point(factor, measured, change, float(predicted.mean())))

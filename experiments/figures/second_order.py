@@ -1,4 +1,4 @@
-"""Explanations of the gap: second order, the paper's version, and the exact form (section 5 of the paper).
+"""What explains the gap: second order, the paper's version, and the exact form (the paper's section 5).
 
     python -m experiments second_order --run-dir runs/fashion --out-dists mnist
 
@@ -21,8 +21,9 @@ import numpy as np
 
 from experiments.report.experiment import OneModel
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table, slug
+from experiments.report.published import title
 from experiments.report.scoring import image_sets
-from experiments.report.trained import Trained, load_flow, title
+from experiments.report.trained import Trained, load_flow
 from glowjax import analysis as an
 from glowjax import plots, stats
 from glowjax.checks import InputError
@@ -140,14 +141,16 @@ def explain(trained: Trained[Flow], in_dist: ImageSet, out_dist: ImageSet, confi
     p_key, q_key = jax.random.split(jax.random.key(config.seed))
     p, q = dequantize(p_key, in_dist.images), dequantize(q_key, out_dist.images)
     groups: dict[str, Any] = {"groups_in": in_dist.groups, "groups_out": out_dist.groups}
-    exact = an.location_spread_gap(log_prob, p, q, config.num_nodes, num_paths=config.num_paths, **groups)
+    exact = an.location_spread_gap(
+        log_prob, p, q, jax.random.key(0), num_nodes=config.num_nodes, num_paths=config.num_paths, **groups
+    )
     few = slice(config.num_paths)
     groups_of_few = {name: labels if labels is None else labels[few] for name, labels in groups.items()}
     mean_in, mean_out = p.mean(axis=0), q.mean(axis=0)
     centers = {"midpoint": ((mean_in + mean_out) / 2,) * 2, "in_dist": (mean_in,) * 2}
     if in_dist.labels is not None:
         centers["classes"] = class_centers(p, in_dist.labels, p[few], q[few])
-    nodes = an.gauss_legendre(config.num_nodes)
+    nodes = an.paths.gauss_legendre(config.num_nodes)
     expansions = {
         name: _expand(log_prob, p[few], q[few], nodes, groups_of_few, center) for name, center in centers.items()
     }
@@ -164,33 +167,32 @@ def class_centers(points: Array, labels: np.ndarray, p: Array, q: Array) -> tupl
 
 
 def _expand(
-    log_prob: an.LogProb, p: Array, q: Array, nodes: an.Nodes, groups: dict[str, Any], centers: tuple[Array, Array]
+    log_prob: an.LogProb,
+    p: Array,
+    q: Array,
+    nodes: an.paths.Nodes,
+    groups: dict[str, Any],
+    centers: tuple[Array, Array],
 ) -> Expansion:
     """The expansion around one center for all, or around one for each image of either set."""
     points = {"in_dist": (centers[0], p), "out_dist": (centers[1], q)}
-    along = {name: an.profile(log_prob, *pair, nodes.t) for name, pair in points.items()}
+    along = {name: an.paths.log_prob_along(log_prob, *pair, nodes.t) for name, pair in points.items()}
     shared = centers[0] is centers[1]
     return Expansion(
-        gap=_difference({name: one.end for name, one in along.items()}, groups),
-        predicted=_difference({name: _second_order(one, 1.0) for name, one in along.items()}, groups),
-        remainder=an.remainder_along(along["in_dist"], along["out_dist"], nodes, **groups),
+        gap=stats.gap(along["in_dist"].end, along["out_dist"].end, **groups),
+        predicted=stats.gap(*(_second_order(one, 1.0) for one in along.values()), **groups),
+        remainder=stats.gap(*(an.paths.remainder_along(one, nodes) for one in along.values()), **groups),
         terms=an.second_order_gap(log_prob, p, q, center=centers[0], **groups) if shared else None,
         curves={name: _curves(one, nodes) for name, one in along.items()},
     )
 
 
-def _difference(values: dict[str, Array], groups: dict[str, Any]) -> Estimate:
-    return stats.difference(
-        stats.mean(values["out_dist"], groups["groups_out"]), stats.mean(values["in_dist"], groups["groups_in"])
-    )
-
-
-def _second_order(along: an.Profile, t: float) -> Array:
+def _second_order(along: an.paths.PathProfile, t: float) -> Array:
     """[N] log p to second order around the center, at `t` on the path."""
     return along.center + t * along.slope_at_center + t**2 / 2 * along.curvature_at_center
 
 
-def _curves(along: an.Profile, nodes: an.Nodes) -> dict[str, Array]:
+def _curves(along: an.paths.PathProfile, nodes: an.paths.Nodes) -> dict[str, Array]:
     measured = jnp.mean(along.value - along.center[:, None], axis=0)
     expansion = jnp.stack([jnp.mean(_second_order(along, float(t)) - along.center) for t in nodes.t])
     return {"measured": measured, "second order": expansion}
@@ -204,7 +206,7 @@ def _closed_forms(trained: Trained[Flow], p: Array, q: Array, groups: dict[str, 
         "published": an.constant_volume.published_gap,
         "diagonal": functools.partial(an.constant_volume.linear_gap, covariance="diagonal"),
         "linear": an.constant_volume.linear_gap,
-        "jacobian": an.constant_volume.jacobian_gap,
+        "jacobian": functools.partial(an.constant_volume.jacobian_gap, center="in_dist"),
     }
     return {name: form(trained.model, trained.params, p, q, **groups) for name, form in forms.items()}
 
@@ -223,9 +225,7 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if value is None:
-        return None
-    return value.as_dict() if hasattr(value, "as_dict") else {k: _plain(v) for k, v in value._asdict().items()}
+    return None if value is None else value.as_dict()
 
 
 def summarize(trained: Trained[Flow], explanations: dict[str, Explanation]) -> str:

@@ -1,99 +1,108 @@
 """The exact Laplacian by one forward pass: first derivatives along many directions, second derivatives already summed.
 
 Forward mode carries, for every intermediate value y(x), its derivatives t_r along the directions r = 1..R. The second
-derivatives are needed only summed over the directions, s = sum_r w_r d^2 y / dr^2, and move through a function g as
+derivatives are needed only summed over the directions, s = sum_r w_r d^2 y / dr^2, and pass through a function g as
 
     s  ->  g'(y) s + sum_r w_r g''(y)[t_r, t_r],
 
-so they can be summed at every step and cost as much as one direction more (the "forward Laplacian" of Li et al. 2023,
-"collapsed" Taylor mode in Dangel et al. 2025). JAX has no such transformation; here it is an interpreter of the
-function's jaxpr with a single rule, nested forward mode, for every primitive. Calls and scans are entered.
+so they can be summed at every step and cost as much as one more direction (the "forward Laplacian" of Li et al. 2023,
+"collapsed" Taylor mode in Dangel et al. 2025). JAX has no such transformation. Here it is an interpreter of the
+function's jaxpr with a single rule, nested forward mode, for every primitive; calls and scans are entered.
+
+An example: y = sin(x_1)^2 at x = (a, b), with R = 2 directions (1, 0) and (0, 1) and weights 1.
+
+    primitive      value        tangents              summed second derivatives
+    x              (a, b)       ((1, 0), (0, 1))      (0, 0)
+    u = x[0]       a            (1, 0)                0
+    v = sin(u)     sin a        (cos a, 0)            cos(a) 0 - sin(a) (1^2 + 0^2)               = -sin a
+    y = v * v      sin^2 a      (2 sin a cos a, 0)    2 sin(a) (-sin a) + 2 (cos^2(a) + 0^2)      = 2 cos 2a
 """
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jaxtyping import Array, Float, Integer
 
-from glowjax.analysis.chunking import checked, chunk_size_for
-from glowjax.analysis.density import LogProb, check_finite, check_forward_mode, check_like, check_point
+from glowjax.analysis.chunking import check_chunk_size, chunk_size_for
+from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_point
 from glowjax.cores import num_side_by_side, side_by_side
-from glowjax.typing import Array
+from glowjax.linalg import at_least_float32
 
-DIRECTIONS_A_CORE = 128
-"""Cores of a CPU share a Laplacian where each gets as many directions or more; below, one program is as fast."""
+DIRECTIONS_PER_CORE = 128
+"""The smallest number of directions for which a further core of a CPU pays."""
 
 
-def laplacian(log_prob_fn: LogProb, x: Array, weights: Array | None = None, *, chunk_size: int | None = None) -> Array:
-    """sum_i weights_i d^2 log p / dx_i^2 at `x` [*shape], exactly: a scalar, in nats. Equals `hessian_trace`.
+def laplacian(
+    log_prob_fn: LogProb, x: Points, *, weights: Points | None = None, chunk_size: int | None = None
+) -> Float[Array, ""]:
+    """sum_i weights_i d^2 log p / dx_i^2 at `x` [*shape], exactly, in nats.
 
-    The fastest exact way on a CPU for flows whose conditioners are matrix products, and one that needs no reverse mode.
-    On a CPU, outside of transformations, each core takes a part of the directions.
+    The fastest exact way on a CPU for flows whose conditioners are matrix products; it needs no reverse mode. On a CPU
+    the cores share the directions, except under JAX's transformations.
+
+    >>> import jax.numpy as jnp
+    >>> from glowjax import analysis as an
+    >>> float(an.laplacian(lambda x: x[0] * x[1] ** 2, jnp.array([1.0, 2.0])))
+    2.0
 
     Args:
         log_prob_fn: the log density of one point, in nats; compiled once per function object, see `LogProb`.
         x: the point.
         weights: [*shape], of any sign; ones by default.
         chunk_size: directions at a time (on each core); None for as many as fit `chunking.MEMORY_BUDGET`.
-
-    Raises:
-        InputError: where the weights are not shaped as `x`, or as `check_point` does.
     """
-    x = check_point(log_prob_fn, x)
-    check_forward_mode(log_prob_fn, x)
+    log_prob, x = check_point(log_prob_fn, x)
     weights = jnp.ones_like(x) if weights is None else check_like("weights", weights, x)
-    total = jnp.stack(_shares(log_prob_fn, x, weights, chunk_size)).sum()
+    size = check_chunk_size(chunk_size)
+    is_traced = not log_prob.is_known or any(isinstance(array, jax.core.Tracer) for array in (x, weights))
+    num_shares = 1 if is_traced else max(1, min(num_side_by_side(), x.size // DIRECTIONS_PER_CORE))
+
+    def share(directions: np.ndarray) -> Array:
+        return log_prob.run(_laplacian, x, weights, jnp.asarray(directions), chunk_size=size)
+
+    shares = np.array_split(np.arange(x.size), num_shares)
+    if num_shares == 1:
+        total = share(shares[0])
+    else:
+        total = jnp.stack(side_by_side(lambda part: share(part).block_until_ready(), shares)).sum()
     check_finite("The Laplacian of log_prob_fn", total)
     return total
 
 
-def _shares(log_prob_fn: LogProb, x: Array, weights: Array, chunk_size: int | None) -> Sequence[Array]:
-    """The sums over each core's directions; one over all where the work is small or traced."""
-    num_shares = 1
-    if x.size >= 2 * DIRECTIONS_A_CORE and _are_known(log_prob_fn, x, weights):
-        num_shares = min(num_side_by_side(), x.size // DIRECTIONS_A_CORE)
-    count = math.ceil(x.size / num_shares)
-
-    def share(first: int) -> Array:
-        return _laplacian(log_prob_fn, x, weights, first, count, chunk_size)
-
-    if num_shares == 1:
-        return [share(0)]
-    return side_by_side(lambda first: share(first).block_until_ready(), range(0, x.size, count))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 4, 5))
-def _laplacian(log_prob_fn: LogProb, x: Array, weights: Array, first: int, count: int, chunk_size: int | None) -> Array:
-    """The sum over the `count` directions from the `first` on, those beyond the last counting nothing."""
-    closed = jax.make_jaxpr(log_prob_fn)(x)
-    size = _chunk_size(log_prob_fn, x, count) if chunk_size is None else checked(chunk_size, count)
+def _laplacian(
+    log_prob: Callable,
+    x: Float[Array, "..."],
+    weights: Float[Array, "..."],
+    directions: Integer[Array, " R"],
+    *,
+    chunk_size: int | None,
+) -> Float[Array, ""]:
+    """The weighted sum of the second derivatives along the values of `x` whose indices are given."""
+    closed = jax.make_jaxpr(log_prob)(x)
+    count = len(directions)
+    size = _fitting_size(log_prob, x, count) if chunk_size is None else min(chunk_size, count)
     num_chunks = math.ceil(count / size)
     size = math.ceil(count / num_chunks)
+    padded = jnp.pad(directions, (0, num_chunks * size - count), constant_values=x.size)  # zero vectors of weight zero
 
-    def of_chunk(start: Array) -> Array:
-        indices = start + jnp.arange(size)
-        indices = jnp.where(indices < first + count, indices, x.size)  # the next share's
-        directions = jax.nn.one_hot(indices, x.size, dtype=x.dtype).reshape(size, *x.shape)  # zero beyond the last
+    def of_chunk(indices: Array) -> Array:
+        tangents = jax.nn.one_hot(indices, x.size, dtype=x.dtype).reshape(size, *x.shape)
         signed = jnp.take(weights.ravel(), indices, mode="fill", fill_value=0)
-        (jet,) = _interpret(closed.jaxpr, closed.consts, [Jet(x, directions, jnp.zeros_like(x))], signed)
+        (jet,) = _interpret(closed.jaxpr, closed.consts, [Jet(x, tangents, jnp.zeros_like(x))], signed)
         return jet.second if isinstance(jet, Jet) else jnp.zeros_like(jet)  # a constant function
 
-    return jax.lax.map(of_chunk, first + size * jnp.arange(num_chunks)).sum()
+    return jax.lax.map(of_chunk, padded.reshape(num_chunks, size)).sum()
 
 
-def _are_known(log_prob_fn: LogProb, x: Array, weights: Array) -> bool:
-    """Whether nothing is being traced, neither the arrays nor what the function closes over: threads cannot see it."""
-    closed_over = jax.make_jaxpr(log_prob_fn)(x).consts
-    return not any(isinstance(array, jax.core.Tracer) for array in (x, weights, *closed_over))
-
-
-def _chunk_size(log_prob_fn: LogProb, x: Array, count: int) -> int:
-    _, tangent = jax.linearize(log_prob_fn, x)
-    copies = 2 * math.ceil(x.size / count)  # a value's tangents and what the second order makes of them, in each share
+def _fitting_size(log_prob: Callable, x: Array, count: int) -> int:
+    _, tangent = jax.linearize(log_prob, x)
+    copies = 2 * math.ceil(x.size / count)  # for the tangents and the second order, in each core's share
     return chunk_size_for(tangent, x, count, copies)
 
 
@@ -110,7 +119,7 @@ Value: TypeAlias = Any
 
 
 def _interpret(jaxpr: Jaxpr, consts: Sequence[Value], args: Sequence[Value], weights: Array) -> list[Value]:
-    """The outputs of `jaxpr` on `args`, jets where they depend on one."""
+    """The outputs of `jaxpr` on `args`; those that depend on a jet are jets."""
     environment = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
 
     def read(atom: Any) -> Value:
@@ -127,7 +136,7 @@ def _interpret(jaxpr: Jaxpr, consts: Sequence[Value], args: Sequence[Value], wei
 
 
 def _apply(eqn: JaxprEqn, *inputs: Array) -> list[Array]:
-    """The equation on plain arrays."""
+    """The outputs of the equation on plain arrays."""
     bound = eqn.primitive.get_bind_params(eqn.params)
     functions, params = bound if isinstance(bound, tuple) else ((), bound)  # JAX before 0.10 keeps functions apart
     outputs = eqn.primitive.bind(*functions, *inputs, **params)
@@ -135,18 +144,18 @@ def _apply(eqn: JaxprEqn, *inputs: Array) -> list[Array]:
 
 
 def _nested_forward(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
-    """The rule for every primitive: two nested forward modes along each direction, the second order summed."""
-    is_jet = [isinstance(value, Jet) for value in inputs]
-    jets = [value for value in inputs if isinstance(value, Jet)]
+    """The rule for every primitive: two nested forward modes along each direction, the second order summed.
+
+    For y = x * x the value is x^2, `first` is 2 x t_r, the derivative of it along t_r is 2 t_r^2, and the second order
+    of the output is 2 x s + sum_r w_r 2 t_r^2.
+    """
+    jets, others, is_jet = _partition(inputs, [isinstance(value, Jet) for value in inputs])
     smooth = [_has_derivatives(variable) for variable in eqn.outvars]
 
     def fun(*values: Array) -> tuple[list[Array], list[Array]]:
-        """Outputs that have derivatives, and the others (comparisons, indices)."""
-        given = iter(values)
-        outputs = _apply(eqn, *(next(given) if jet else value for jet, value in zip(is_jet, inputs, strict=True)))
-        return [o for o, s in zip(outputs, smooth, strict=True) if s], [
-            o for o, s in zip(outputs, smooth, strict=True) if not s
-        ]
+        """The outputs that have derivatives, and the others (comparisons, indices)."""
+        outputs, plain, _ = _partition(_apply(eqn, *_merge(values, others, is_jet)), smooth)
+        return outputs, plain
 
     values, tangents, seconds = (tuple(parts) for parts in zip(*jets, strict=True))
     outputs, second, plain = jax.jvp(fun, values, seconds, has_aux=True)
@@ -162,23 +171,38 @@ def _nested_forward(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[
 
         curvature = jax.vmap(second_order)(tangents)
         second = [s + _weighted_sum(weights, c) for s, c in zip(second, curvature, strict=True)]
-    jets_out, plain_out = iter(map(Jet, outputs, first, second)), iter(plain)
-    return [next(jets_out) if s else next(plain_out) for s in smooth]
+    return _merge(map(Jet, outputs, first, second), plain, smooth)
+
+
+def _partition(items: Sequence[Any], is_first: list[bool]) -> tuple[list[Any], list[Any], list[bool]]:
+    """The items that are marked, the others, and the marks, for `_merge` to undo it."""
+    first = [item for item, marked in zip(items, is_first, strict=True) if marked]
+    return first, [item for item, marked in zip(items, is_first, strict=True) if not marked], is_first
+
+
+def _merge(first: Iterable[Any], second: Iterable[Any], is_first: list[bool]) -> list[Any]:
+    firsts, seconds = iter(first), iter(second)
+    return [next(firsts) if marked else next(seconds) for marked in is_first]
 
 
 def _weighted_sum(weights: Array, terms: Array) -> Array:
-    """sum_r weights[r] terms[r], as a product and a sum, which the compiler fuses with what makes the terms."""
-    return jnp.sum(weights.reshape(-1, *[1] * (terms.ndim - 1)) * terms, axis=0)
+    """sum_r weights[r] terms[r] in the dtype of the terms, which a density may compute in less precision than x.
+
+    A product and a sum, which the compiler fuses with the computation of the terms.
+    """
+    precise = at_least_float32(terms.dtype)
+    signed = weights.astype(precise).reshape(-1, *[1] * (terms.ndim - 1))
+    return jnp.sum(signed * terms.astype(precise), axis=0).astype(terms.dtype)
 
 
 def _depends_on_values(first_order: Callable, values: tuple[Array, ...], along: tuple[Array, ...]) -> bool:
-    """Whether a derivative depends differentiably on where it is taken: not so for linear functions, or for ReLU."""
+    """Whether a derivative varies smoothly with the point at which it is taken; not for linear functions or ReLU."""
     closed = jax.make_jaxpr(first_order)(values, along)
     return any(_reached(closed.jaxpr, [True] * len(values) + [False] * len(along)))
 
 
 def _reached(jaxpr: Jaxpr, inputs: Sequence[bool]) -> list[bool]:
-    """Which outputs of `jaxpr` the marked inputs reach through real or complex values."""
+    """For each output of `jaxpr`, whether a marked input reaches it through real or complex values."""
     reached = {v for v, marked in zip(jaxpr.invars, inputs, strict=True) if marked}
     for eqn in jaxpr.eqns:
         if any(not isinstance(v, Literal) and v in reached for v in eqn.invars):
@@ -191,14 +215,14 @@ def _has_derivatives(variable: Any) -> bool:
 
 
 def _enter(name: str, eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
-    """A call: its jaxpr, the parameter `name`, is interpreted in place."""
+    """A call; its jaxpr, the parameter `name`, is interpreted in place."""
     inner = eqn.params[name]
     jaxpr, consts = (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
     return _interpret(jaxpr, consts, inputs, weights)
 
 
 def _scan(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
-    """A scan whose carried values are jets where they are real or complex."""
+    """A scan; carried values that are real or complex become jets."""
     params, body = eqn.params, eqn.params["jaxpr"]
     if "ft_in" in params:  # JAX from 0.12 on
         num_consts, num_carry, _ = map(len, params["ft_in"].unpack())
@@ -230,7 +254,7 @@ def _scan(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
 
 
 def _swap(value: Value) -> Value:
-    """A jet with the axis of a scan and that of the directions exchanged."""
+    """A jet with the axes of the scan and of the directions exchanged."""
     return value._replace(tangents=jnp.swapaxes(value.tangents, 0, 1)) if isinstance(value, Jet) else value
 
 
@@ -238,6 +262,6 @@ RULES: dict[str, Callable[[JaxprEqn, list[Value], Array], list[Value]]] = {
     "scan": _scan,
     "jit": functools.partial(_enter, "jaxpr"),
     "closed_call": functools.partial(_enter, "call_jaxpr"),
-    "remat2": functools.partial(_enter, "jaxpr"),  # what jax.checkpoint is called in a jaxpr
+    "remat2": functools.partial(_enter, "jaxpr"),  # the name of jax.checkpoint in a jaxpr
     "checkpoint": functools.partial(_enter, "jaxpr"),
 }

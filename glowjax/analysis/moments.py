@@ -1,13 +1,14 @@
-"""Mean, variance and low-rank covariance of an image set, in one pass over batches of any number."""
+"""Mean, variance and low-rank covariance of an image set, in one pass over batches of any size."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from glowjax.analysis.density import check_finite
-from glowjax.checks import InputError
-from glowjax.typing import Array
+from glowjax.analysis.density import as_points, check_finite
+from glowjax.checks import InputError, is_count
+from glowjax.linalg import at_least_float32
 
 BATCH = 1_000
 
@@ -19,33 +20,35 @@ class Moments(NamedTuple):
         num_points: N.
         mean: [*shape].
         variance: [*shape], of each value.
-        factor: [*shape, rank] with L L' the best approximation of the covariance of that rank. Up to rounding
-            L L' is the covariance itself where the rank reaches N or D; it takes D x rank numbers, never D x D.
+        covariance_factor: [*shape, rank], a matrix L for which L L' is the best approximation of the covariance of that
+            rank. It equals the covariance, up to rounding, if the rank reaches N or D. Memory is O(D rank), never
+            O(D^2).
     """
 
-    num_points: Array
-    mean: Array
-    variance: Array
-    factor: Array
+    num_points: Float[Array, ""]
+    mean: Float[Array, "..."]
+    variance: Float[Array, "..."]
+    covariance_factor: Float[Array, "... rank"]
 
 
-def moments(images: Array | Iterable[Any], rank: int = 0) -> Moments:
-    """The moments of `images` [N, *shape], or of an iterator over batches [n, *shape], of whatever dtype.
+def moments(images: Any, *, rank: int = 0) -> Moments:
+    """The moments of `images` [N, *shape], or of an iterator over batches [n, *shape], of any dtype.
 
-    They are counted in float32 or better. Empty batches are passed over.
+    They are computed in float32 or better. Batches are merged as in Chan, Golub and LeVeque (variance) and Ross et al.
+    2008 (factor). A factor that was cut to `rank` after every batch is close to the best one if the covariance's
+    spectrum decays.
 
-    Batches are merged as Chan, Golub and LeVeque do (variance) and Ross et al. 2008 (factor); a factor that was cut to
-    `rank` after every batch is close to the best one where the covariance's spectrum decays.
+    >>> import numpy as np
+    >>> from glowjax import analysis as an
+    >>> an.moments(np.array([[1.0, 2.0], [3.0, 2.0]])).variance.tolist()
+    [1.0, 0.0]
 
     Args:
-        images: an array, or anything that yields arrays; each is read once.
-        rank: columns of the factor; 0 for none.
-
-    Raises:
-        InputError: where there are no images, batches differ in shape, a value is not finite, or the rank is negative.
+        images: an array, or anything that yields arrays; each is read once, and empty ones are skipped.
+        rank: the number of columns of the factor; 0 for none.
     """
-    if rank < 0:
-        raise InputError(f"rank must be 0 (no covariance factor) or more, but is {rank}.")
+    if rank != 0 and not is_count(rank):
+        raise InputError(f"rank must be 0 (no covariance factor) or a positive whole number, but is {rank!r}.")
     merged: Moments | None = None
     for batch in _batches(images):
         if merged is not None and batch.shape[1:] != merged.mean.shape:
@@ -53,8 +56,8 @@ def moments(images: Array | Iterable[Any], rank: int = 0) -> Moments:
                 f"A batch of images of shape {list(batch.shape[1:])} came after {list(merged.mean.shape)}."
             )
         check_finite("images", batch)
-        part = _of_batch(batch, rank)
-        merged = part if merged is None else _merge(merged, part, rank)
+        part = _of_batch(batch, int(rank))
+        merged = part if merged is None else _merge(merged, part, int(rank))
     if merged is None:
         raise InputError("moments got no images; pass [N, ...] with at least one, or an iterator that is not used up.")
     return merged
@@ -63,14 +66,14 @@ def moments(images: Array | Iterable[Any], rank: int = 0) -> Moments:
 def _batches(images: Any) -> Iterator[Array]:
     whole = hasattr(images, "shape")
     for batch in (images[n : n + BATCH] for n in range(0, images.shape[0], BATCH)) if whole else images:
-        batch = jnp.asarray(batch)
-        if len(batch):
-            yield batch.astype(jnp.promote_types(batch.dtype, jnp.float32))
+        array = as_points("images", batch)
+        if len(array):
+            yield array.astype(at_least_float32(array.dtype))
 
 
 def _of_batch(batch: Array, rank: int) -> Moments:
     mean = jnp.mean(batch, axis=0)
-    deviations = batch - mean
+    deviations = batch - mean[None]
     count = jnp.asarray(len(batch), batch.dtype)
     return Moments(count, mean, jnp.mean(deviations**2, axis=0), _truncated(deviations / jnp.sqrt(count), rank))
 
@@ -81,15 +84,15 @@ def _merge(a: Moments, b: Moments, rank: int) -> Moments:
     shift = b.mean - a.mean
     variance = share_a * a.variance + share_b * b.variance + share_a * share_b * shift**2
     rows = [
-        jnp.sqrt(share_a) * jnp.moveaxis(a.factor, -1, 0),
-        jnp.sqrt(share_b) * jnp.moveaxis(b.factor, -1, 0),
+        jnp.sqrt(share_a) * jnp.moveaxis(a.covariance_factor, -1, 0),
+        jnp.sqrt(share_b) * jnp.moveaxis(b.covariance_factor, -1, 0),
         jnp.sqrt(share_a * share_b) * shift[None],
     ]
     return Moments(count, a.mean + share_b * shift, variance, _truncated(jnp.concatenate(rows), rank))
 
 
 def _truncated(rows: Array, rank: int) -> Array:
-    """[*shape, rank] L with L L' the best rank-`rank` approximation of rows' rows, for `rows` [n, *shape]."""
+    """[*shape, rank] the L whose L L' is the best approximation of that rank to rows' rows; `rows` is [n, *shape]."""
     if not rank:
         return jnp.zeros((*rows.shape[1:], 0), rows.dtype)
     _, singular, directions = jnp.linalg.svd(rows.reshape(len(rows), -1), full_matrices=False)

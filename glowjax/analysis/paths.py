@@ -1,137 +1,165 @@
-"""log p along the straight paths from a centre to points: phi(t) = log p(c + t d), d = x - c, and its derivatives.
+"""log p along the straight paths from a center to points: phi(t) = log p(c + t d), d = x - c, and its derivatives.
 
 phi' = grad log p . d and phi'' = d' H d are forward-mode derivatives in the one variable t, three passes each, whatever
-the dimension. Integrals over t in [0, 1] are Gauss-Legendre sums over the nodes:
+the dimension. Integrals over t in [0, 1] are Gauss-Legendre sums over nodes:
 
     phi(1) - phi(0) - phi'(0) = integral of [phi'(t) - phi'(0)] dt                        for every continuous log p
                               = integral of (1 - t) phi''(t) dt                           for smooth log p only.
 
-With ReLU conditioners phi' jumps where the path crosses a kink; phi'', as autodiff gives it, does not contain the
-jumps. The difference of the two right-hand sides is what the kinks contribute.
+With ReLU conditioners phi' jumps where the path crosses a kink, and phi'' as autodiff gives it does not contain the
+jumps. The difference of the two right-hand sides is the contribution of the kinks.
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from glowjax.analysis.chunking import map_chunks
-from glowjax.analysis.density import LogProb, check_finite, check_forward_mode, check_like, check_points
-from glowjax.checks import InputError, is_count
+from glowjax.analysis.chunking import check_chunk_size, map_chunks
+from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_points
+from glowjax.analysis.subject import Subject
+from glowjax.checks import check_count
 from glowjax.linalg import matmul
-from glowjax.typing import Array
+from glowjax.stats import Result
 
 
 class Nodes(NamedTuple):
     """Quadrature nodes `t` [T] in (0, 1) and their `weights` [T], which sum to 1."""
 
-    t: np.ndarray
-    weights: np.ndarray
+    t: Float[np.ndarray, " T"]
+    weights: Float[np.ndarray, " T"]
 
 
-class Profile(NamedTuple):
-    """log p along the path from a centre to each of N points, in nats.
+class PathProfile(NamedTuple):
+    """log p along the paths from a center to N points, in nats.
 
     Attributes:
-        center: [N], phi(0).
-        end: [N], phi(1), log p of the points themselves.
-        slope_at_center: [N], phi'(0).
-        curvature_at_center: [N], phi''(0).
-        value: [N, T], phi at the nodes.
-        slope: [N, T], phi' at the nodes.
-        curvature: [N, T], phi'' at the nodes, the kinks left out.
+        center: phi(0).
+        end: phi(1), log p of the points themselves.
+        slope_at_center: phi'(0).
+        curvature_at_center: phi''(0).
+        value: phi at the nodes.
+        slope: phi' at the nodes.
+        curvature: phi'' at the nodes, without the kinks.
     """
 
-    center: Array
-    end: Array
-    slope_at_center: Array
-    curvature_at_center: Array
-    value: Array
-    slope: Array
-    curvature: Array
+    center: Float[Array, " N"]
+    end: Float[Array, " N"]
+    slope_at_center: Float[Array, " N"]
+    curvature_at_center: Float[Array, " N"]
+    value: Float[Array, "N T"]
+    slope: Float[Array, "N T"]
+    curvature: Float[Array, "N T"]
 
 
 class SecondOrderParts(NamedTuple):
-    """phi(1) - phi(0) - phi'(0) of N points, [N] each, in nats, by three routes, and its second-order value.
+    """phi(1) - phi(0) - phi'(0) of N points in nats, computed in three ways, and its second-order value.
 
     Attributes:
         value: from function values; exact.
-        gradient: from gradients along the path; equals `value` but for the quadrature.
-        smooth: from Hessians along the path; equals `value` where log p is smooth.
+        gradient: from gradients along the path; equals `value` except for the quadrature error.
+        smooth: from Hessians along the path; equals `value` if log p is smooth.
         kink: gradient - smooth.
-        at_center: from the Hessian at the centre alone, 1/2 d' H d.
+        at_center: from the Hessian at the center alone, 1/2 d' H d.
     """
 
-    value: Array
-    gradient: Array
-    smooth: Array
-    kink: Array
-    at_center: Array
+    value: Float[Array, " N"]
+    gradient: Float[Array, " N"]
+    smooth: Float[Array, " N"]
+    kink: Float[Array, " N"]
+    at_center: Float[Array, " N"]
+
+
+class Remainder(Result):
+    """gap - second_order_gap(covariance="full").total around the same center, in nats, and its parts.
+
+    `remainder` returns Estimates of the gap of two sets; `remainder_along` returns [N], the part of each point.
+
+    Attributes:
+        total: from function values; exact.
+        smooth: from the Hessian along the paths to the points: how much it differs from the one at the center.
+        kink: from jumps of the gradient, which no Hessian contains. For a smooth density it is zero within its error,
+            except that the quadrature error of `smooth` enters here too: compare two numbers of nodes.
+        quadrature: smooth + kink - total, the quadrature error of the gradients; it falls with `num_nodes`.
+    """
+
+    total: Any
+    smooth: Any
+    kink: Any
+    quadrature: Any
 
 
 def gauss_legendre(num_nodes: int) -> Nodes:
     """Nodes that integrate polynomials of degree 2 num_nodes - 1 exactly.
 
-    Raises InputError for fewer than one node.
+    >>> from glowjax.analysis import paths
+    >>> nodes = paths.gauss_legendre(2)
+    >>> round(float(nodes.weights @ nodes.t**3), 6)
+    0.25
     """
-    if not is_count(num_nodes):
-        raise InputError(f"num_nodes must be a positive whole number, but is {num_nodes!r}; 24 serves most densities.")
+    check_count("num_nodes", num_nodes)
     t, weights = np.polynomial.legendre.leggauss(int(num_nodes))
     return Nodes((t + 1) / 2, weights / 2)
 
 
-def profile(
-    log_prob_fn: LogProb,
-    center: Array,
-    points: Array,
-    t: np.ndarray,
-    chunk_size: int | None = None,
-    *,
-    points_name: str = "points",
-) -> Profile:
+def log_prob_along(
+    log_prob_fn: LogProb, center: Points, points: Points, t: Any, *, chunk_size: int | None = None
+) -> PathProfile:
     """Values of log p and its derivatives along the paths from `center` to `points` [N, *shape] at `t` [T].
 
-    The centre is one for all, [*shape], or one for each point, [N, *shape].
-
-    Raises InputError naming the first place where log p or a derivative is not finite, as of `points_name`; for a
-    centre of another shape; or as `check_point` does.
+    The center is one for all points, [*shape], or one for each, [N, *shape].
     """
-    points = check_points(log_prob_fn, points, points_name, least=1)
+    log_prob, points = check_points(log_prob_fn, points, "points", at_least=1)
     center = check_like("center", center, points if jnp.ndim(center) == points.ndim else points[0])
-    check_forward_mode(log_prob_fn, points[0])
-    paths = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
-    result = _profile(log_prob_fn, paths, tuple(map(float, t)), chunk_size)
-    for name, values in result._asdict().items():
-        check_finite(f"log_prob_fn on the path from the centre to {points_name}[n] ({name}, by n and node)", values)
-    return result
+    return profile_of(log_prob, center, points, np.asarray(t), "points", chunk_size=check_chunk_size(chunk_size))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2, 3))
-def _profile(log_prob_fn: LogProb, paths: Array, t: tuple[float, ...], chunk_size: int | None) -> Profile:
-    times = jnp.asarray((0.0, *t, 1.0), paths.dtype)
+def profile_of(
+    log_prob: Subject,
+    center: Float[Array, "..."],
+    points: Float[Array, "N ..."],
+    t: Float[np.ndarray, " T"],
+    name: str,
+    *,
+    chunk_size: int | None,
+) -> PathProfile:
+    """As `log_prob_along`, for input that was checked; `name` is that of the points in errors."""
+    ends = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
+    profile = log_prob.run(_profile, ends, t=tuple(map(float, t)), chunk_size=chunk_size)
+    for part, values in profile._asdict().items():
+        check_finite(f"log_prob_fn on the path from the center to {name}[n] ({part}, by n and node)", values)
+    return profile
+
+
+def _profile(
+    log_prob: Callable, ends: Float[Array, "N 2 ..."], *, t: tuple[float, ...], chunk_size: int | None
+) -> PathProfile:
+    times = jnp.asarray((0.0, *t, 1.0), ends.dtype)
 
     def along(path: Array) -> tuple[Array, Array, Array]:
         """phi, phi' and phi'' [T + 2] on the path from its first point to its last."""
-        return jax.lax.map(functools.partial(_derivatives, log_prob_fn, path[0], path[1] - path[0]), times)
+        return jax.lax.map(functools.partial(_derivatives, log_prob, path[0], path[1] - path[0]), times)
 
-    value, slope, curvature = map_chunks(along, paths, chunk_size)
-    return Profile(
+    value, slope, curvature = map_chunks(along, ends, chunk_size)
+    return PathProfile(
         value[:, 0], value[:, -1], slope[:, 0], curvature[:, 0], value[:, 1:-1], slope[:, 1:-1], curvature[:, 1:-1]
     )
 
 
-def _derivatives(log_prob_fn: LogProb, center: Array, d: Array, t: Array) -> tuple[Array, Array, Array]:
+def _derivatives(log_prob: Callable, center: Array, d: Array, t: Array) -> tuple[Array, Array, Array]:
     def value_and_slope(t: Array) -> tuple[Array, Array]:
-        return jax.jvp(lambda t: log_prob_fn(center + t * d), (t,), (jnp.ones_like(t),))
+        return jax.jvp(lambda t: log_prob(center + t * d), (t,), (jnp.ones_like(t),))
 
     (value, slope), (_, curvature) = jax.jvp(value_and_slope, (t,), (jnp.ones_like(t),))
     return value, slope, curvature
 
 
-def second_order_parts(along: Profile, nodes: Nodes) -> SecondOrderParts:
-    """What remains of log p after its first order around the centre, of each point of a profile at `nodes`."""
+def second_order_parts(along: PathProfile, nodes: Nodes) -> SecondOrderParts:
+    """The parts of log p beyond its first order around the center, for each point of a profile at `nodes`."""
     t, weights = jnp.asarray(nodes.t, along.end.dtype), jnp.asarray(nodes.weights, along.end.dtype)
     gradient = matmul(along.slope - along.slope_at_center[:, None], weights)
     smooth = matmul(along.curvature, weights * (1 - t))
@@ -141,4 +169,18 @@ def second_order_parts(along: Profile, nodes: Nodes) -> SecondOrderParts:
         smooth=smooth,
         kink=gradient - smooth,
         at_center=along.curvature_at_center / 2,
+    )
+
+
+def remainder_along(along: PathProfile, nodes: Nodes) -> Remainder:
+    """The remainder of each point of a profile at `nodes`: [N] each, in nats. `stats.gap` makes Estimates of them.
+
+    For the profiles' own sake, or for a center of each point's own; `remainder` is the shorter way otherwise.
+    """
+    parts = second_order_parts(along, nodes)
+    return Remainder(
+        total=parts.value - parts.at_center,
+        smooth=parts.smooth - parts.at_center,
+        kink=parts.kink,
+        quadrature=parts.gradient - parts.value,
     )

@@ -1,69 +1,149 @@
-"""The extreme eigenvalues of the Hessian of log p at a point, without the Hessian."""
+"""The extreme eigenvalues of the Hessian of log p at a point."""
 
-import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigsh
+from jaxtyping import Array, Float
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
-from glowjax.analysis.curvature import hvp
-from glowjax.analysis.density import LogProb, check_point
+from glowjax.analysis.curvature import hessian_rows, product_at
+from glowjax.analysis.density import LogProb, Points, check_finite, check_point
 from glowjax.checks import InputError
-from glowjax.typing import Array
+
+DENSE_SIZE = 1024
+"""Up to this number of values, the Hessian is formed and all its eigenvalues are computed."""
 
 TOLERANCE = 100.0
-"""Of the eigenvalues, in machine epsilons of the largest one: 1e-5 of it in float32."""
+"""The relative tolerance of Lanczos iterations, in machine epsilons: 1e-5 of the largest eigenvalue in float32."""
 
 
 class Eigenpairs(NamedTuple):
-    """Eigenvalues [K], ascending, in nats over the squared unit of x, and eigenvectors [K, *shape] of length 1."""
+    """Eigenvalues in ascending order, in nats over the squared unit of x, with eigenvectors of length 1.
 
-    values: np.ndarray
-    vectors: np.ndarray
-
-
-def extreme_eigenpairs(log_prob_fn: LogProb, x: Array, num_low: int, num_high: int, *, seed: int = 0) -> Eigenpairs:
-    """The `num_low` lowest and the `num_high` highest eigenpairs at `x` [*shape], by Lanczos iterations (ARPACK).
-
-    Eigenvalues are exact to `TOLERANCE`; within a cluster closer than that, eigenvectors
-    are some basis of the cluster.
-
-    The lowest, most negative, eigenvalues are the directions along which log p falls off fastest. Runs on the host and
-    is not for `jax.jit`.
-
-    Raises:
-        InputError: where fewer than one pair, or D or more, is asked for, or as `check_point` does.
+    Attributes:
+        values: the eigenvalues.
+        vectors: orthogonal eigenvectors, [K, *shape].
+        residuals: |H v - value v|; an eigenvalue of H lies within this distance of the value.
     """
-    x = check_point(log_prob_fn, x)
-    if num_low < 0 or num_high < 0 or not 0 < num_low + num_high <= x.size or max(num_low, num_high) == x.size:
+
+    values: Float[np.ndarray, " K"]
+    vectors: Float[np.ndarray, "K ..."]
+    residuals: Float[np.ndarray, " K"]
+
+
+def extreme_eigenpairs(log_prob_fn: LogProb, x: Points, num_low: int, num_high: int) -> Eigenpairs:
+    """The `num_low` lowest and the `num_high` highest eigenpairs at `x` [*shape], each as often as its multiplicity.
+
+    Up to `DENSE_SIZE` values, all eigenvalues of the Hessian are computed, and the ends are exact up to rounding: a few
+    machine epsilons of the largest eigenvalue, in any unit of x. Beyond, Lanczos iterations (ARPACK) look for one end
+    at a time, and again in the complement of what they found until it holds nothing more extreme, so that double
+    eigenvalues are found; each pair's residual is at most 1e-4 of the largest eigenvalue in float32, or an error is
+    raised. Eigenvectors of equal eigenvalues are some basis of their space.
+
+    The lowest, most negative, eigenvalues belong to the directions along which log p falls off fastest. Runs on the
+    host, and not under `jax.jit`.
+
+    >>> import jax.numpy as jnp
+    >>> from glowjax import analysis as an
+    >>> an.extreme_eigenpairs(lambda x: -2 * x[0] ** 2 - x[1] ** 2 - x[2] ** 2, jnp.zeros(3), 1, 2).values.tolist()
+    [-4.0, -2.0, -2.0]
+    """
+    log_prob, x = check_point(log_prob_fn, x)
+    counts_are_whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (num_low, num_high))
+    if not counts_are_whole or min(num_low, num_high) < 0 or not 0 < num_low + num_high <= x.size:
         raise InputError(
-            f"Asked for {num_low} + {num_high} eigenpairs of {x.size} values; expected {x.size} or fewer in all, and "
-            "fewer than that from one end."
+            f"Asked for {num_low!r} + {num_high!r} eigenpairs of {x.size} values; expected whole numbers, from 1 to "
+            f"{x.size} in all."
         )
-    product = jax.jit(functools.partial(hvp, log_prob_fn, x))
-    start = np.random.default_rng(seed).standard_normal(x.size).astype(x.dtype)
-
-    def shifted(shift: float) -> LinearOperator:
-        def matvec(v: np.ndarray) -> np.ndarray:
-            v = np.asarray(v, x.dtype).ravel()
-            return np.asarray(product(v.reshape(x.shape))).ravel() + x.dtype.type(shift) * v
-
-        return LinearOperator((x.size, x.size), matvec=matvec, dtype=x.dtype)
-
-    if not np.any(product(start.reshape(x.shape))):
+    if isinstance(x, jax.core.Tracer):
+        raise InputError("extreme_eigenpairs runs on the host; call it outside of jax.jit and other transformations.")
+    if x.size <= DENSE_SIZE:
+        rows = np.asarray(log_prob.run(hessian_rows, x), np.float64).reshape(x.size, x.size)
+        check_finite("The Hessian of log_prob_fn", rows)
+        values, vectors = np.linalg.eigh((rows + rows.T) / 2)
+        chosen = np.r_[:num_low, x.size - num_high : x.size]
+        values, vectors, products = values[chosen], vectors[:, chosen], rows @ vectors[:, chosen]
+    else:
+        values, vectors, products = _by_lanczos(lambda v: log_prob.run(_product, x, v), x, num_low, num_high)
+    if not np.any(products) and not np.any(values):
         raise InputError("The Hessian at x is zero: every direction is an eigenvector, and none is extreme.")
+    residuals = np.linalg.norm(products - values * vectors, axis=0)
+    return Eigenpairs(values, vectors.T.reshape(-1, *x.shape), residuals)
 
-    # ARPACK's tolerance is relative to each eigenvalue, which none near zero would ever meet; shifted by the spectrum's
-    # own size, none is near zero, and the tolerance is relative to that size.
-    (largest,) = eigsh(shifted(0), k=1, which="LM", v0=start, tol=1e-2, return_eigenvectors=False)
-    size = 1.1 * float(abs(largest))
-    tolerance = TOLERANCE * float(np.finfo(x.dtype).eps)
-    ends = []
-    for number, which, shift in ((num_low, "SA", -size), (num_high, "LA", size)):
+
+def _product(log_prob: Callable, x: Array, v: Array) -> Array:
+    return product_at(log_prob, x)(v)
+
+
+def _by_lanczos(
+    hessian_product: Callable[[Array], Array], x: Array, num_low: int, num_high: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values [K], vectors [D, K] and their products with the Hessian [D, K], computed in float64 on the host."""
+    rng = np.random.default_rng(0)
+
+    def product(v: np.ndarray) -> np.ndarray:
+        return np.asarray(hessian_product(jnp.asarray(v.reshape(x.shape), x.dtype)), np.float64).ravel()
+
+    # ARPACK compares with absolute numbers, so the operator is brought to unit size and its ends away from zero.
+    size = np.linalg.norm(product(rng.standard_normal(x.size))) / np.sqrt(x.size)
+    if not size > 0:
+        return np.zeros(1), np.zeros((x.size, 1)), np.zeros((x.size, 1))
+    (largest,) = _eigsh(lambda v: product(v) / size, x.size, 1, "LM", 1e-2, rng)[0]
+    size *= 1.1 * abs(largest)
+    tolerance = min(TOLERANCE * float(jnp.finfo(x.dtype).eps), 0.05)
+    found = []
+    for number, sign in ((num_low, -1.0), (num_high, 1.0)):
         if number:
-            values, vectors = eigsh(shifted(shift), k=number, which=which, v0=start, tol=tolerance)
-            ends.append((values - shift, vectors.T))
-    values, vectors = (np.concatenate(parts) for parts in zip(*ends, strict=True))
+
+            def shifted(v: np.ndarray, sign: float = sign) -> np.ndarray:
+                return sign * product(v) / size + v
+
+            found.append(_end(shifted, x.size, number, tolerance, rng))
+    vectors = np.concatenate(found, axis=1)
+    products = np.stack([product(v) for v in vectors.T], axis=1)
+    values = np.sum(vectors * products, axis=0)
+    worst = np.linalg.norm(products - values * vectors, axis=0).max()
+    if worst > 10 * tolerance * size:
+        raise InputError(
+            f"The eigenpairs are not resolved: |H v - value v| is up to {worst:.2g}, with eigenvalues up to "
+            f"{size:.2g}; ask for fewer pairs, or pass x in float64 under jax.enable_x64."
+        )
     order = np.argsort(values)
-    return Eigenpairs(values[order], vectors[order].reshape(-1, *x.shape))
+    return values[order], vectors[:, order], products[:, order]
+
+
+def _end(
+    matvec: Callable[[np.ndarray], np.ndarray], dim: int, number: int, tolerance: float, rng: np.random.Generator
+) -> np.ndarray:
+    """[D, number] eigenvectors of the highest eigenvalues of a positive operator, each with its multiplicity.
+
+    A single start vector shows one direction of each eigenspace. What it misses is looked for in the complement.
+    """
+    values, vectors = _eigsh(matvec, dim, number, "LA", tolerance, rng)
+    while vectors.shape[1] < dim:
+
+        def complement(v: np.ndarray, basis: np.ndarray = vectors) -> np.ndarray:
+            outside = v - basis @ (basis.T @ v)
+            image = matvec(outside)
+            return image - basis @ (basis.T @ image)
+
+        missed, direction = _eigsh(complement, dim, 1, "LA", tolerance, rng)
+        lowest_kept = np.sort(values)[-number]
+        if missed[0] <= lowest_kept + tolerance * values.max():
+            break
+        values = np.append(values, missed)
+        vectors, _ = np.linalg.qr(np.concatenate([vectors, direction], axis=1))
+    return vectors[:, np.argsort(values)[-number:]]
+
+
+def _eigsh(
+    matvec: Callable[[np.ndarray], np.ndarray], dim: int, k: int, which: str, tol: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    operator = LinearOperator((dim, dim), matvec=lambda v: matvec(np.ravel(v)), dtype=np.float64)
+    try:
+        return eigsh(operator, k=k, which=which, v0=rng.standard_normal(dim), tol=tol)
+    except ArpackError as error:
+        raise InputError(f"The eigenpairs were not found ({error}); ask for fewer pairs.") from error

@@ -1,6 +1,6 @@
 """Uncertainty: estimates with standard errors and intervals, groups of images, resampling."""
 
-from glowjax.stats.estimate import CONFIDENCE, Estimate, Result, difference, mean, share, standard_error
+from glowjax.stats.estimate import CONFIDENCE, Estimate, Result, difference, gap, mean, share, standard_error
 from glowjax.stats.groups import group_codes, resample
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Estimate",
     "Result",
     "difference",
+    "gap",
     "group_codes",
     "mean",
     "resample",

@@ -42,7 +42,7 @@ class Estimate(Result):
     >>> lengths = stats.mean([3.0, 4.0, 5.0, 6.0])
     >>> lengths
     +4.50 ± 0.65
-    >>> f"{lengths:.1f}", f"{lengths:.1f}[]"
+    >>> f"{lengths:.1f}", f"{lengths:.1f[]}"
     ('4.5 ± 0.6', '4.5 [2.4, 6.6]')
 
     Attributes:
@@ -137,6 +137,20 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
     where = jnp.where if isinstance(sem, jax.Array) else np.where
     count = where(parts[0] > 0, 1 + sem**4 / where(parts[0] > 0, parts[0], 1), parts[1])
     return Estimate(a.value - b.value, sem, count)
+
+
+def gap(in_dist: Any, out_dist: Any, *, groups_in: Any = None, groups_out: Any = None) -> Any:
+    """The mean of `out_dist` [M] minus the mean of `in_dist` [N], as an Estimate, for independent sets.
+
+    If the two are tuples or Results of such arrays, so is the result, with an Estimate for each pair.
+
+    Args:
+        in_dist: [N], one number per point, or a pytree of such arrays.
+        out_dist: [M], likewise.
+        groups_in: [N] labels of what was drawn independently.
+        groups_out: [M] likewise.
+    """
+    return jax.tree.map(lambda p, q: difference(mean(q, groups_out), mean(p, groups_in)), in_dist, out_dist)
 
 
 def share(flags: Any, groups: Any = None) -> Estimate:

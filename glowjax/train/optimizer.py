@@ -1,12 +1,8 @@
 """Optimizers with warm-up, decay and gradient clipping, which skip steps with non-finite gradients."""
 
-from typing import Any
-
-import jax
 import optax
 
 from glowjax.checks import InputError, unknown
-from glowjax.typing import Params
 
 OPTIMIZERS = {"adamax": optax.adamax, "adam": optax.adam, "rmsprop": optax.rmsprop}
 LEARNING_RATES = {"adamax": 1e-2, "adam": 1e-3, "rmsprop": 1e-4}
@@ -53,13 +49,7 @@ def skip_nonfinite(optimizer: optax.GradientTransformation) -> optax.GradientTra
 
     The training loop reads the count and stops the run, so there is no limit here.
     """
-    skipping = optax.apply_if_finite(optimizer, max_consecutive_errors=2**30)
-
-    def update(updates: Params, state: Any, params: Params | None = None, **extra: Any) -> tuple[Params, Any]:
-        with jax.numpy_dtype_promotion("standard"):  # optax relies on it
-            return skipping.update(updates, state, params, **extra)
-
-    return optax.GradientTransformationExtraArgs(skipping.init, update)
+    return optax.apply_if_finite(optimizer, max_consecutive_errors=2**30)
 
 
 def _schedule(name: str, learning_rate: float, num_steps: int, warmup_steps: int) -> optax.Schedule:

@@ -5,7 +5,7 @@ import pytest
 from analysis.densities import points
 
 from glowjax.analysis import chunking, curvature
-from glowjax.analysis.chunking import chunk_size_for, live_bytes, map_chunks
+from glowjax.analysis.chunking import check_chunk_size, chunk_size_for, live_bytes, map_chunks
 from glowjax.checks import InputError
 
 
@@ -35,7 +35,7 @@ def test_no_more_than_a_chunk_is_computed_at_a_time(chunk_size):
 @pytest.mark.parametrize("chunk_size", [0, -1, 2.0, "8"])
 def test_a_chunk_size_that_is_no_positive_whole_number_is_refused(chunk_size):
     with pytest.raises(InputError, match=r"chunk_size must be a positive whole number, but is .* 512 MiB"):
-        map_chunks(jnp.sum, jnp.ones((4, 2)), chunk_size)
+        check_chunk_size(chunk_size)
 
 
 def test_live_bytes_count_what_is_needed_at_once():
@@ -82,7 +82,7 @@ def test_a_smaller_chunk_takes_less_memory():
         return -jnp.sum(jnp.tanh(b @ jnp.tanh(a @ x)) ** 2)
 
     def temporary_bytes(chunk_size):
-        lowered = jax.jit(lambda x: curvature._diagonal(log_prob, x, chunk_size)).lower(jnp.ones(dim))
+        lowered = jax.jit(lambda x: curvature.diagonal_at(log_prob, x, chunk_size=chunk_size)).lower(jnp.ones(dim))
         return lowered.compile().memory_analysis().temp_size_in_bytes
 
     assert 0 < 2 * temporary_bytes(8) < temporary_bytes(dim)

@@ -67,7 +67,7 @@ def test_the_trace_takes_weights_of_either_sign(chunk_size):
     weights = points(1, SHAPE, seed=7)[0]
     assert weights.min() < 0 < weights.max()
     trace = hessian_trace(bowl(), at(), chunk_size=chunk_size)
-    weighted = hessian_trace(bowl(), at(), weights, chunk_size=chunk_size)
+    weighted = hessian_trace(bowl(), at(), weights=weights, chunk_size=chunk_size)
     chex.assert_shape([trace, weighted], ())
     np.testing.assert_allclose(trace, np.trace(MATRIX), rtol=1e-12)
     np.testing.assert_allclose(weighted, np.diag(MATRIX) @ weights.ravel(), rtol=1e-12)

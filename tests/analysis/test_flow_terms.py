@@ -96,12 +96,12 @@ class Counting:
         return self.flow.terms(params, x)
 
 
-def test_another_image_is_not_compiled_for_anew():
+def test_another_image_is_not_compiled_for_again():
     flow, params = Counting(GLOWS["cv-tanh"]), perturbed("cv-tanh")
     curvature_terms(flow, params, X)
     traced = len(flow.encoded)
     assert traced > 0
-    other = curvature_terms(Counting(GLOWS["cv-tanh"]), params, X + 1)
+    other = curvature_terms(flow, params, X + 1)
     assert len(flow.encoded) == traced
     assert np.abs(other[0] - dense_terms("cv-tanh")[0].reshape(other[0].shape)).max() > 0
 

@@ -11,6 +11,7 @@ from glowjax.stats import Estimate
 
 pytestmark = pytest.mark.usefixtures("float64")
 
+KEY = jax.random.key(0)
 FLOW = GLOWS["cv-relu"]
 SETS = {"groups_in": grey_levels(8), "groups_out": 255 - grey_levels(8, seed=1)}
 
@@ -21,7 +22,7 @@ def of_flow(gap):
 
 def spreads(*sets, **groups):
     """What is no bootstrap's: those draw other groups of other sets."""
-    found = location_spread_gap(glow_density("cv-relu"), *sets, 2, num_resamples=2, **groups)
+    found = location_spread_gap(glow_density("cv-relu"), *sets, KEY, num_nodes=2, num_resamples=2, **groups)
     return found.gap, found.spread_in.gradient, found.spread_out.gradient, found.spread_out.at_mean
 
 

@@ -157,13 +157,13 @@ def test_the_laplacian_is_the_trace_of_the_hessian(function):
     x, weights = points(2, (DIM,), seed=3)
     expected = second_derivatives(function, x) @ weights
     assert function in (linear, constant) or abs(expected) > 1e-3
-    np.testing.assert_allclose(laplacian(function, x, weights, chunk_size=3), expected, rtol=1e-10)
+    np.testing.assert_allclose(laplacian(function, x, weights=weights, chunk_size=3), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 5, 100])
 def test_chunks_change_nothing(chunk_size):
     x, weights = points(2, (DIM,), seed=3)
-    chunked, whole = (laplacian(scanned, x, weights, chunk_size=size) for size in (chunk_size, None))
+    chunked, whole = (laplacian(scanned, x, weights=weights, chunk_size=size) for size in (chunk_size, None))
     np.testing.assert_allclose(chunked, whole, rtol=1e-12)
 
 
@@ -184,7 +184,7 @@ def test_the_laplacian_of_a_quadratic_is_the_trace_of_its_matrix(shape):
     matrix = symmetric(dim)
     bowl = quadratic(matrix, slope.ravel(), 3.0)
     np.testing.assert_allclose(laplacian(bowl, x), np.trace(matrix), rtol=1e-12)
-    np.testing.assert_allclose(laplacian(bowl, x, weights), np.diag(matrix) @ weights.ravel(), rtol=1e-12)
+    np.testing.assert_allclose(laplacian(bowl, x, weights=weights), np.diag(matrix) @ weights.ravel(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
@@ -201,7 +201,9 @@ def test_the_dtype_is_that_of_x(dtype):
 def test_the_laplacian_of_a_glow_is_the_trace_of_its_hessian(name):
     weights = points(1, GLOW_POINT.shape)[0]
     expected = np.diag(dense_glow_hessian(name)) @ weights.ravel()
-    np.testing.assert_allclose(laplacian(glow_density(name), GLOW_POINT, weights, chunk_size=6), expected, rtol=1e-10)
+    np.testing.assert_allclose(
+        laplacian(glow_density(name), GLOW_POINT, weights=weights, chunk_size=6), expected, rtol=1e-10
+    )
 
 
 def test_params_may_be_traced_and_the_laplacian_differentiated():
@@ -225,7 +227,7 @@ def test_points_may_be_mapped_over():
 def shared(monkeypatch):
     """Cores share the directions also of small problems, as they do of an image's."""
     module = sys.modules["glowjax.analysis.laplacian"]
-    monkeypatch.setattr(module, "DIRECTIONS_A_CORE", 2)
+    monkeypatch.setattr(module, "DIRECTIONS_PER_CORE", 2)
     shares = []
     monkeypatch.setattr(
         module, "side_by_side", lambda work, items: shares.append(len(items)) or side_by_side(work, items)
@@ -237,7 +239,7 @@ def shared(monkeypatch):
 def test_cores_share_the_directions(shared, chunk_size):
     x, weights = points(2, (5,))
     expected = second_derivatives(bilinear, x) @ weights
-    np.testing.assert_allclose(laplacian(bilinear, x, weights, chunk_size=chunk_size), expected, rtol=1e-10)
+    np.testing.assert_allclose(laplacian(bilinear, x, weights=weights, chunk_size=chunk_size), expected, rtol=1e-10)
     assert shared == [2]
 
 

@@ -17,12 +17,13 @@ from glowjax.analysis import hessian_trace, likelihood_gap, location_spread_gap
 
 pytestmark = pytest.mark.usefixtures("float64")
 
+KEY = jax.random.key(0)
 ROUTES = ("gradient", "smooth", "kink", "at_mean", "quadrature")
 
 
 def test_the_gap_is_location_and_spreads_exactly():
     in_dist, out_dist = two_sets(30, 20)
-    found = location_spread_gap(kinked, in_dist, out_dist, num_nodes=2, num_resamples=2)
+    found = location_spread_gap(kinked, in_dist, out_dist, KEY, num_nodes=2, num_resamples=2)
     parts = found.location.value + found.spread_out.value.value - found.spread_in.value.value
     np.testing.assert_allclose(parts, found.gap.value, rtol=1e-12)
     np.testing.assert_allclose(numbers(found.gap), numbers(likelihood_gap(kinked, in_dist, out_dist)), rtol=1e-10)
@@ -32,7 +33,7 @@ def test_the_gap_is_location_and_spreads_exactly():
 
 def test_for_a_smooth_density_every_route_to_the_spread_agrees():
     in_dist, out_dist = two_sets()
-    found = location_spread_gap(nonlinear, in_dist, out_dist, num_resamples=2, chunk_size=7)
+    found = location_spread_gap(nonlinear, in_dist, out_dist, KEY, num_resamples=2, chunk_size=7)
     for spread, images in ((found.spread_in, in_dist), (found.spread_out, out_dist)):
         value = float(spread.value.value)
         assert abs(value) > 0.05
@@ -44,7 +45,7 @@ def test_for_a_smooth_density_every_route_to_the_spread_agrees():
 
 
 def test_the_kink_of_a_kinked_density_is_known_and_no_hessian_sees_it():
-    found = location_spread_gap(kinked, *two_sets(), num_nodes=200, num_resamples=2)
+    found = location_spread_gap(kinked, *two_sets(), KEY, num_nodes=200, num_resamples=2)
     for spread, images in zip((found.spread_in, found.spread_out), two_sets(), strict=True):
         mean, first = images.mean(axis=0), images[:, 0]
         across = (first > EDGE) != (mean[0] > EDGE)
@@ -63,7 +64,7 @@ def test_the_kink_of_a_kinked_density_is_known_and_no_hessian_sees_it():
 
 @pytest.mark.parametrize(("name", "has_kinks"), [("cv-relu", True), ("cv-tanh", False)])
 def test_a_tanh_glow_has_no_kinks_and_a_relu_glow_has(name, has_kinks):
-    found = location_spread_gap(glow_density(name), *two_image_sets(), num_resamples=2)
+    found = location_spread_gap(glow_density(name), *two_image_sets(), KEY, num_resamples=2)
     for spread in (found.spread_in, found.spread_out):
         if has_kinks:
             assert abs(spread.kink.value) > 5 * abs(spread.quadrature.value)
@@ -79,7 +80,7 @@ def test_errors_are_the_spread_over_fresh_samples():
 
     @jax.jit
     def split(in_dist, out_dist, key):
-        return location_spread_gap(bowl, in_dist, out_dist, num_nodes=2, key=key)
+        return location_spread_gap(bowl, in_dist, out_dist, key, num_nodes=2)
 
     keys = jax.random.split(jax.random.key(0), 100)
     found = jax.lax.map(lambda arguments: split(*arguments), (in_sets, out_sets, keys))
@@ -91,7 +92,7 @@ def test_errors_are_the_spread_over_fresh_samples():
 def test_the_bias_of_the_location_is_what_the_noise_of_the_means_costs():
     """E f(mean of N) - f(E x) = Tr(H S) / 2N for a quadratic."""
     bowl, (in_dist, out_dist) = quadratic(symmetric() - 3 * np.eye(6)), two_sets(30, 20)
-    found = location_spread_gap(bowl, in_dist, out_dist, num_nodes=2, num_resamples=3000)
+    found = location_spread_gap(bowl, in_dist, out_dist, KEY, num_nodes=2, num_resamples=3000)
     expected = found.spread_out.at_mean.value / len(out_dist) - found.spread_in.at_mean.value / len(in_dist)
     assert abs(expected) > 4 * found.bias.sem
     np.testing.assert_allclose(found.bias.value, expected, atol=4 * found.bias.sem)
@@ -99,7 +100,7 @@ def test_the_bias_of_the_location_is_what_the_noise_of_the_means_costs():
 
 def test_ways_to_some_images_give_the_routes_of_these_around_the_mean_of_all():
     in_dist, out_dist = two_sets()
-    found = location_spread_gap(nonlinear, in_dist, out_dist, num_paths=12, num_resamples=2)
+    found = location_spread_gap(nonlinear, in_dist, out_dist, KEY, num_paths=12, num_resamples=2)
     np.testing.assert_allclose(numbers(found.gap), numbers(likelihood_gap(nonlinear, in_dist, out_dist)), rtol=1e-10)
     mean, gradient = in_dist.mean(axis=0), jax.grad(nonlinear)(in_dist.mean(axis=0))
     values = jax.vmap(nonlinear)(in_dist)
@@ -112,9 +113,9 @@ def test_ways_to_some_images_give_the_routes_of_these_around_the_mean_of_all():
 def test_whole_groups_are_resampled():
     in_dist, out_dist = two_sets()
     copied, labels = np.repeat(in_dist, 3, axis=0), np.repeat(np.arange(24), 3)
-    single = location_spread_gap(nonlinear, in_dist, out_dist, 2)
-    grouped = location_spread_gap(nonlinear, copied, out_dist, 2, groups_in=labels)
-    alone = location_spread_gap(nonlinear, copied, out_dist, 2)
+    single = location_spread_gap(nonlinear, in_dist, out_dist, KEY, num_nodes=2)
+    grouped = location_spread_gap(nonlinear, copied, out_dist, KEY, num_nodes=2, groups_in=labels)
+    alone = location_spread_gap(nonlinear, copied, out_dist, KEY, num_nodes=2)
     np.testing.assert_allclose(numbers(single), numbers(grouped), rtol=1e-8, atol=1e-10)
     assert alone.spread_in.value.sem < 0.75 * grouped.spread_in.value.sem
     assert alone.location.sem < grouped.location.sem
@@ -123,7 +124,7 @@ def test_whole_groups_are_resampled():
 def test_groups_may_be_of_unequal_sizes():
     in_dist, out_dist = two_sets()
     labels = ["a"] * 13 + ["b"] * 2 + ["c"] * 9
-    found = location_spread_gap(nonlinear, in_dist, out_dist, 2, groups_in=labels)
+    found = location_spread_gap(nonlinear, in_dist, out_dist, KEY, num_nodes=2, groups_in=labels)
     expected = likelihood_gap(nonlinear, in_dist, out_dist, groups_in=labels)
     np.testing.assert_allclose(numbers(found.gap), numbers(expected), rtol=1e-10)
     assert np.all(np.isfinite(jax.tree.leaves(found)))
@@ -131,7 +132,7 @@ def test_groups_may_be_of_unequal_sizes():
 
 def test_the_bootstrap_is_a_function_of_the_key():
     default, again, other = (
-        location_spread_gap(nonlinear, *two_sets(), 2, key=key) for key in (None, jax.random.key(0), jax.random.key(1))
+        location_spread_gap(nonlinear, *two_sets(), key, num_nodes=2) for key in (KEY, KEY, jax.random.key(1))
     )
     assert jax.tree.leaves(default) == jax.tree.leaves(again)
     assert other.location.sem != default.location.sem

@@ -35,7 +35,7 @@ def assert_moments_of(images, found, rtol=1e-12):
 
 def test_moments_of_an_array_are_those_of_numpy(float64):
     images = points(50, SHAPE)
-    assert moments(images).factor.shape == (*images.shape[1:], 0)
+    assert moments(images).covariance_factor.shape == (*images.shape[1:], 0)
     assert_moments_of(images, moments(images))
 
 
@@ -43,7 +43,7 @@ def test_moments_of_8_bit_images_are_those_of_numpy():
     images = np.random.default_rng(0).integers(0, 256, (300, *SHAPE), dtype=np.uint8)
     found = moments(images, rank=6)
     assert_moments_of(images, found, rtol=1e-5)
-    np.testing.assert_allclose(product(found.factor), covariance(images), rtol=1e-4, atol=1)
+    np.testing.assert_allclose(product(found.covariance_factor), covariance(images), rtol=1e-4, atol=1)
     assert_moments_of(images, moments(batches(images, [100, 200])), rtol=1e-5)
 
 
@@ -51,14 +51,14 @@ def test_moments_of_batches_of_any_size_are_those_of_all_images(float64):
     images = points(60, SHAPE, shift=np.arange(60.0).reshape(60, 1, 1, 1))  # later batches have other means
     found = moments(batches(images, [1, 40, 2, 17]), rank=6)
     assert_moments_of(images, found)
-    np.testing.assert_allclose(product(found.factor), covariance(images), rtol=1e-9)
+    np.testing.assert_allclose(product(found.covariance_factor), covariance(images), rtol=1e-9)
 
 
 def test_more_points_than_a_batch_holds_are_merged(float64):
     images = points(2345, SHAPE, shift=np.linspace(0, 5, 2345).reshape(-1, 1, 1, 1))
     found = moments(images, rank=7)
     assert_moments_of(images, found)
-    np.testing.assert_allclose(product(found.factor), covariance(images), rtol=1e-9)
+    np.testing.assert_allclose(product(found.covariance_factor), covariance(images), rtol=1e-9)
 
 
 def test_float32_keeps_a_small_variance_around_a_large_mean():
@@ -69,7 +69,7 @@ def test_float32_keeps_a_small_variance_around_a_large_mean():
 @pytest.mark.parametrize("rank", [6, 9])
 def test_the_factor_gives_the_covariance_where_the_rank_reaches_the_dimensions(float64, rank):
     images = points(50, SHAPE)
-    factor = moments(images, rank=rank).factor
+    factor = moments(images, rank=rank).covariance_factor
     assert factor.shape == (*SHAPE, rank)
     np.testing.assert_allclose(product(factor), covariance(images), rtol=1e-9, atol=1e-12)
 
@@ -77,9 +77,9 @@ def test_the_factor_gives_the_covariance_where_the_rank_reaches_the_dimensions(f
 def test_fewer_points_than_the_rank_give_their_covariance(float64):
     images = points(3, (10,))
     for found in (moments(images, rank=5), moments(batches(images, [1, 1, 1]), rank=5)):
-        assert found.factor.shape == (10, 5)
-        np.testing.assert_allclose(product(found.factor), covariance(images), rtol=1e-9, atol=1e-12)
-        assert np.linalg.matrix_rank(found.factor) == 2
+        assert found.covariance_factor.shape == (10, 5)
+        np.testing.assert_allclose(product(found.covariance_factor), covariance(images), rtol=1e-9, atol=1e-12)
+        assert np.linalg.matrix_rank(found.covariance_factor) == 2
 
 
 def test_the_factor_is_near_the_best_of_its_rank_where_the_spectrum_decays(float64):
@@ -90,7 +90,9 @@ def test_the_factor_is_near_the_best_of_its_rank_where_the_spectrum_decays(float
     values, vectors = np.linalg.eigh(exact)
     best = vectors[:, -rank:] * values[-rank:] @ vectors[:, -rank:].T
     for found in (moments(images, rank=rank), moments(batches(images, [100] * 30), rank=rank)):
-        error, least = (np.linalg.norm(exact - approximation) for approximation in (product(found.factor), best))
+        error, least = (
+            np.linalg.norm(exact - approximation) for approximation in (product(found.covariance_factor), best)
+        )
         assert least <= error * (1 + 1e-9)
         assert error < 1.1 * least
 
@@ -99,7 +101,7 @@ def test_moments_pass_through_jit(float64):
     images = points(30, SHAPE)
     found = jax.jit(functools.partial(moments, rank=6))(images)
     assert_moments_of(images, found)
-    np.testing.assert_allclose(product(found.factor), covariance(images), rtol=1e-9)
+    np.testing.assert_allclose(product(found.covariance_factor), covariance(images), rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_moments_pass_through_jit(float64):
 )
 def test_bad_images_are_refused_in_a_sentence(images, rank, message):
     with pytest.raises(InputError, match=message):
-        moments(images, rank)
+        moments(images, rank=rank)
 
 
 def test_a_used_up_iterator_is_refused():

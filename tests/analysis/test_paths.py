@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from analysis.densities import EDGE, dense_hessian, kinked, nonlinear, points
 
-from glowjax.analysis import gauss_legendre, profile, second_order_parts
-from glowjax.analysis.remainder import remainder_along
+from glowjax import stats
+from glowjax.analysis.paths import gauss_legendre, log_prob_along, remainder_along, second_order_parts
 from glowjax.checks import InputError
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -23,7 +23,7 @@ def test_nodes_integrate_polynomials_of_twice_their_number(num_nodes):
 @pytest.mark.parametrize("chunk_size", [1, 2, None])
 def test_a_profile_holds_log_p_and_its_derivatives_along_each_way(chunk_size):
     ends, center, t = points(5, (4,)), points(1, (4,), seed=1)[0], np.array([0.1, 0.5, 0.8])
-    along = profile(lambda x: jnp.sum(x**3), center, ends, t, chunk_size)
+    along = log_prob_along(lambda x: jnp.sum(x**3), center, ends, t, chunk_size=chunk_size)
     d = ends - center
     on_the_way = center + t[None, :, None] * d[:, None]
     np.testing.assert_allclose(along.center, np.full(5, np.sum(center**3)))
@@ -37,16 +37,16 @@ def test_a_profile_holds_log_p_and_its_derivatives_along_each_way(chunk_size):
 
 def test_each_way_may_have_a_center_of_its_own():
     ends, centers, t = points(5, (4,)), points(5, (4,), seed=1), np.array([0.5])
-    together = profile(nonlinear, centers, ends, t)
+    together = log_prob_along(nonlinear, centers, ends, t)
     for n in range(5):
-        alone = profile(nonlinear, centers[n], ends[n : n + 1], t)
+        alone = log_prob_along(nonlinear, centers[n], ends[n : n + 1], t)
         for one, all_of_them in zip(alone, together, strict=True):
             np.testing.assert_allclose(one[0], all_of_them[n], rtol=1e-12)
 
 
 def test_for_a_smooth_density_the_three_routes_agree():
     ends, center, nodes = points(5), points(1, seed=1)[0], gauss_legendre(24)
-    parts = second_order_parts(profile(nonlinear, center, ends, nodes.t), nodes)
+    parts = second_order_parts(log_prob_along(nonlinear, center, ends, nodes.t), nodes)
     scale = np.abs(parts.value).max()
     np.testing.assert_allclose(parts.gradient, parts.value, atol=1e-7 * scale)
     np.testing.assert_allclose(parts.smooth, parts.value, atol=1e-7 * scale)
@@ -59,7 +59,7 @@ def test_for_a_smooth_density_the_three_routes_agree():
 def test_the_kink_is_what_the_jump_of_the_gradient_adds():
     """The slope of -|x_0 - EDGE| jumps by -2 |d_0| where the way crosses, with (x_0 - EDGE) / d_0 of it ahead."""
     ends, center, nodes = points(40, (3,)), np.array([-0.2, 0.1, 0.0]), gauss_legendre(100)
-    parts = second_order_parts(profile(kinked, center, ends, nodes.t), nodes)
+    parts = second_order_parts(log_prob_along(kinked, center, ends, nodes.t), nodes)
     d = ends - center
     kink = np.where(ends[:, 0] > EDGE, -2 * (ends[:, 0] - EDGE), 0)
     assert 5 < np.count_nonzero(kink) < 35
@@ -75,12 +75,12 @@ def test_the_kink_is_what_the_jump_of_the_gradient_adds():
 def test_what_a_profile_cannot_follow_is_refused_in_a_sentence():
     center, ends, t = points(1, (4,))[0], points(3, (4,), seed=1), np.array([0.5])
     with pytest.raises(InputError, match="must give one real number for one point"):
-        profile(lambda x: jnp.sum(x, keepdims=True), center, ends, t)
+        log_prob_along(lambda x: jnp.sum(x, keepdims=True), center, ends, t)
     with pytest.raises(InputError, match=r"center has shape \[1\]"):
-        profile(nonlinear, center[:1], ends, t)
+        log_prob_along(nonlinear, center[:1], ends, t)
     with pytest.raises(InputError, match="a point of points is uint8"):
-        profile(nonlinear, center, ends.astype(np.uint8), t)
+        log_prob_along(nonlinear, center, ends.astype(np.uint8), t)
     nodes = gauss_legendre(2)
-    lone = profile(nonlinear, center, ends[:1], nodes.t)
+    lone = log_prob_along(nonlinear, center, ends[:1], nodes.t)
     with pytest.raises(InputError, match="two or more"):
-        remainder_along(lone, lone, nodes)
+        stats.gap(remainder_along(lone, nodes), remainder_along(lone, nodes))

@@ -27,9 +27,10 @@ from glowjax.stats import Estimate
 KEY = jax.random.key(0)
 
 
-def without_bootstrap(found):
-    """What does not depend on random numbers, which differ between dtypes."""
-    spreads = ((spread.value.value, *spread[1:]) for spread in (found.spread_in, found.spread_out))
+def without_bootstrap(f, p, q):
+    """The parts that do not depend on random numbers, which differ between dtypes."""
+    found = location_spread_gap(f, p, q, KEY, num_nodes=3, num_resamples=2)
+    spreads = ((spread.value.value, *list(vars(spread).values())[1:]) for spread in (found.spread_in, found.spread_out))
     return found.gap, found.location.value, *spreads
 
 
@@ -38,16 +39,16 @@ FUNCTIONS = {
     "hvp": lambda f, p, q: hvp(f, p[0], p[1]),
     "quadratic_forms": lambda f, p, q: quadratic_forms(f, p[0], q, chunk_size=4),
     "hessian_diagonal": lambda f, p, q: hessian_diagonal(f, p[0]),
-    "hessian_trace": lambda f, p, q: hessian_trace(f, p[0], p[1], chunk_size=4),
-    "hessian_trace-factor": lambda f, p, q: hessian_trace(f, p[0], factor=moments(q, rank=3).factor),
+    "hessian_trace": lambda f, p, q: hessian_trace(f, p[0], weights=p[1], chunk_size=4),
+    "hessian_trace-factor": lambda f, p, q: hessian_trace(f, p[0], factor=moments(q, rank=3).covariance_factor),
     "hutchinson": lambda f, p, q: hessian_trace_estimate(f, p[0], KEY, 4, weights=p[1]),
     "xtrace": lambda f, p, q: hessian_trace_estimate(f, p[0], KEY, 2, method="xtrace", chunk_size=1),
-    "laplacian": lambda f, p, q: laplacian(f, p[0], p[1], chunk_size=4),
+    "laplacian": lambda f, p, q: laplacian(f, p[0], weights=p[1], chunk_size=4),
     "likelihood_gap": lambda f, p, q: likelihood_gap(f, p, q, groups_in=np.arange(len(p)) // 3),
     "second_order_gap": lambda f, p, q: second_order_gap(f, p, q, chunk_size=4),
     "second_order_gap-diagonal": lambda f, p, q: second_order_gap(f, p, q, center="in_dist", covariance="diagonal"),
-    "remainder": lambda f, p, q: remainder(f, p, q, "in_dist", num_nodes=3),
-    "location_spread_gap": lambda f, p, q: without_bootstrap(location_spread_gap(f, p, q, 3, num_resamples=2)),
+    "remainder": lambda f, p, q: remainder(f, p, q, center="in_dist", num_nodes=3),
+    "location_spread_gap": lambda f, p, q: without_bootstrap(f, p, q),
 }
 
 

@@ -295,7 +295,7 @@ def test_the_inverting_mode_refuses_forward_mode_and_the_analysis_says_what_to_d
     with pytest.raises(InputError, match=r"refuses the forward-mode .* memory='invert' .* memory='store'"):
         hessian_trace(inverting, x)
     with pytest.raises(InputError, match="memory='store'"):
-        location_spread_gap(inverting, images.astype(np.float32), images.astype(np.float32) + 1)
+        location_spread_gap(inverting, images.astype(np.float32), images.astype(np.float32) + 1, jax.random.key(0))
     np.testing.assert_allclose(hvp(inverting, x, x), hvp(storing, x, x), rtol=1e-3, atol=1e-4)
 
 

@@ -1,10 +1,33 @@
+"""The gap, its second order and the remainder: closed forms, identities between them, and their errors."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from analysis.densities import DIM, kinked, nonlinear, numbers, points, quadratic, symmetric, two_sets
+from analysis.densities import (
+    DIM,
+    EDGE,
+    glow_density,
+    kinked,
+    nonlinear,
+    numbers,
+    points,
+    quadratic,
+    symmetric,
+    two_image_sets,
+    two_sets,
+)
 
-from glowjax.analysis import hessian_trace, likelihood_gap, moments, remainder, second_order_gap
+from glowjax import stats
+from glowjax.analysis import (
+    hessian_trace,
+    likelihood_gap,
+    log_probs,
+    moments,
+    remainder,
+    second_order_gap,
+    second_order_terms,
+)
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -42,7 +65,9 @@ def test_a_fitted_linear_flow_has_the_gap_of_the_closed_form(center):
     np.testing.assert_allclose(
         numbers(prediction.total), numbers(likelihood_gap(log_prob, in_dist, out_dist)), rtol=1e-6
     )
-    np.testing.assert_allclose(numbers(remainder(log_prob, in_dist, out_dist, center, num_nodes=3)), 0, atol=1e-6)
+    np.testing.assert_allclose(
+        numbers(remainder(log_prob, in_dist, out_dist, center=center, num_nodes=3)), 0, atol=1e-6
+    )
 
 
 @every_center
@@ -79,7 +104,10 @@ def test_the_images_as_probes_give_the_trace_with_their_covariance():
     in_dist, out_dist = two_sets()
     gap = second_order_gap(nonlinear, in_dist, out_dist, center="midpoint", chunk_size=4)
     x0 = (in_dist.mean(axis=0) + out_dist.mean(axis=0)) / 2
-    p, q = (hessian_trace(nonlinear, x0, factor=moments(images, rank=DIM).factor) for images in (in_dist, out_dist))
+    p, q = (
+        hessian_trace(nonlinear, x0, factor=moments(images, rank=DIM).covariance_factor)
+        for images in (in_dist, out_dist)
+    )
     np.testing.assert_allclose(gap.covariance.value, (q - p) / 2, rtol=1e-9)
 
 
@@ -88,7 +116,7 @@ def test_the_diagonal_covariance_is_the_trace_weighted_by_variances():
     gap = second_order_gap(nonlinear, in_dist, out_dist, center="in_dist", covariance="diagonal", chunk_size=4)
     weights = moments(out_dist).variance - moments(in_dist).variance
     assert np.ptp(weights) > 0.1
-    expected = hessian_trace(nonlinear, in_dist.mean(axis=0), weights) / 2
+    expected = hessian_trace(nonlinear, in_dist.mean(axis=0), weights=weights) / 2
     np.testing.assert_allclose(gap.covariance.value, expected, rtol=1e-10)
 
 
@@ -98,7 +126,7 @@ def test_the_gap_is_the_second_order_and_its_remainder(center, log_prob):
     in_dist, out_dist = two_sets()
     gap = likelihood_gap(log_prob, in_dist, out_dist)
     prediction = second_order_gap(log_prob, in_dist, out_dist, center=center)
-    missed = remainder(log_prob, in_dist, out_dist, center, num_nodes=2)
+    missed = remainder(log_prob, in_dist, out_dist, center=center, num_nodes=2)
     assert abs(missed.total.value) > 0.01
     np.testing.assert_allclose(prediction.total.value + missed.total.value, gap.value, rtol=1e-10)
 
@@ -130,3 +158,61 @@ def test_copies_of_an_image_in_a_group_add_no_certainty():
     )
     np.testing.assert_allclose(grouped.sem, likelihood_gap(nonlinear, out_dist, in_dist).sem, rtol=1e-10)
     assert alone.sem < grouped.sem
+
+
+def test_the_gap_is_the_difference_of_the_means_of_terms_per_point():
+    in_dist, out_dist = two_sets(9, 12)
+    labels, center = np.arange(9) // 2, CENTERS["elsewhere"]
+    p, q = (second_order_terms(nonlinear, center, images, chunk_size=4) for images in (in_dist, out_dist))
+    found = second_order_gap(nonlinear, in_dist, out_dist, center=center, groups_in=labels)
+    np.testing.assert_allclose(numbers(stats.gap(p, q, groups_in=labels)), numbers(found), rtol=1e-12)
+    measured = [log_probs(nonlinear, images) for images in (in_dist, out_dist)]
+    np.testing.assert_allclose(numbers(stats.gap(*measured)), numbers(likelihood_gap(nonlinear, in_dist, out_dist)))
+
+
+def parts_sum_to_total(found, rtol=1e-10):
+    total = found.smooth.value + found.kink.value - found.quadrature.value
+    np.testing.assert_allclose(total, found.total.value, rtol=rtol, atol=rtol)
+
+
+@every_center
+def test_a_quadratic_leaves_no_remainder(center):
+    found = remainder(quadratic(symmetric(), slope=1.0), *two_sets(), center=center, num_nodes=2)
+    np.testing.assert_allclose(numbers(found), 0, atol=1e-12)
+
+
+@every_center
+def test_a_smooth_density_has_a_smooth_remainder_only(center):
+    found = remainder(nonlinear, *two_sets(), center=center)
+    parts_sum_to_total(found)
+    assert abs(found.total.value) > 0.1
+    np.testing.assert_allclose(numbers([found.kink, found.quadrature]), 0, atol=1e-5 * abs(found.total.value))
+    np.testing.assert_allclose(numbers(found.smooth), numbers(found.total), rtol=1e-5)
+
+
+def test_too_few_nodes_show_in_the_quadrature():
+    few, many = (remainder(nonlinear, *two_sets(), num_nodes=number) for number in (1, 24))
+    parts_sum_to_total(few)
+    np.testing.assert_allclose(numbers(few.total), numbers(many.total), rtol=1e-12)
+    assert abs(few.quadrature.value) > 1e3 * abs(many.quadrature.value)
+
+
+def test_the_kink_of_a_kinked_density_is_its_whole_remainder():
+    in_dist, out_dist = two_sets()
+    center = np.zeros(6)
+    kinks = [np.where(images[:, 0] > EDGE, -2 * (images[:, 0] - EDGE), 0) for images in (in_dist, out_dist)]
+    expected = kinks[1].mean() - kinks[0].mean()
+    found = remainder(kinked, in_dist, out_dist, center=center, num_nodes=200)
+    parts_sum_to_total(found)
+    np.testing.assert_allclose(found.total.value, expected, rtol=1e-10)
+    np.testing.assert_allclose(found.total.sem, np.hypot(*(np.std(k, ddof=1) / len(k) ** 0.5 for k in kinks)))
+    np.testing.assert_allclose(numbers(found.smooth), 0, atol=1e-12)
+    np.testing.assert_allclose(found.kink.value, expected, atol=4 * found.quadrature.sem + 1e-3)
+
+
+def test_a_relu_glow_has_kinks_and_a_tanh_glow_has_none():
+    relu, smooth = (remainder(glow_density(name), *two_image_sets()) for name in ("cv-relu", "cv-tanh"))
+    for found in (relu, smooth):
+        parts_sum_to_total(found, rtol=1e-9)
+    assert abs(relu.kink.value) > 5 * abs(relu.quadrature.value)
+    assert abs(smooth.kink.value) < 1e-8 * abs(smooth.total.value)
