@@ -92,7 +92,7 @@ def _second_order(config: DemoConfig, run_dir: Path, data_dir: Path) -> Result:
         SecondOrderConfig(
             run_dir=run_dir,
             out_dists=OUT_DISTS,
-            num_images=1_000,
+            num_images=min(1_000, config.num_images),
             num_paths=32,
             num_nodes=24,
             data_dir=data_dir,

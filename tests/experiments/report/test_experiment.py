@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import re
 import shlex
 from pathlib import Path
 
@@ -164,3 +165,14 @@ def test_bad_options_end_in_one_sentence_and_status_2(name, arguments, sentence,
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert sentence in error
+
+
+def test_the_readme_leads_to_every_experiment_and_its_commands_are_understood():
+    text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"\]\(([^)]+\.py)\)", text))
+    assert all((ROOT / "experiments" / file).is_file() for file in files)
+    commands = [shlex.split(line) for line in re.findall(r"`(?:python -m experiments )?([a-z-]+(?: --[^`]+)?)`", text)]
+    assert {name.replace("-", "_") for name, *_ in commands} >= set(NAMES)
+    for name, *arguments in commands:
+        if arguments and "..." not in arguments:
+            assert parsed(module(name.replace("-", "_")), arguments)
