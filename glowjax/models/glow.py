@@ -47,6 +47,11 @@ def nvp_glow(
 ) -> Flow:
     """A Glow with affine couplings and conditional split priors (Kingma and Dhariwal 2018, figure 2).
 
+    >>> import jax, numpy
+    >>> images = numpy.arange(4 * 28 * 28, dtype=numpy.uint8).reshape(4, 28, 28, 1)
+    >>> nvp_glow(num_scales=2, num_steps=8, width=64).init(jax.random.key(0), images)
+    FlowParams(155,056 params, 28x28x1)
+
     Args:
         num_scales: number of scales; image height and width must be divisible by 2^num_scales.
         num_steps: steps of flow (ActNorm, 1x1 convolution, coupling) per scale.

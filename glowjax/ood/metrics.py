@@ -56,6 +56,9 @@ def detection_metrics(
     >>> f"{metrics.auroc:.3f[]}"
     '0.938 [0.750, 1.000]'
 
+    >>> detection_metrics(in_scores=[0.0, 1.0, 2.0, 3.0], out_scores=[2.5, 4.0]).auroc.value
+    0.875
+
     Args:
         in_scores: [N] scores of in-distribution images.
         out_scores: [M] scores of out-of-distribution images.
