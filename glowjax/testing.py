@@ -32,7 +32,7 @@ def assert_invertible(
     _assert_finite_per_image(inverse_log_det, x, "inverse")
     for latent in jax.tree.leaves(y):
         _assert_finite(latent, "the output of forward")
-    _assert_close(back, x, atol, 0, "inverse(forward(x)) differs from x")
+    _assert_close(back, x, atol, 0.0, "inverse(forward(x)) differs from x")
     _assert_close(-inverse_log_det, log_det, atol_log_det, 1e-6, "the log-dets of forward and inverse do not cancel")
 
 
@@ -59,11 +59,11 @@ def assert_log_det_matches_jacobian(layer: Any, params: Params, x: Continuous, a
     flat_images = images.reshape(len(images), -1)
     single = jax.jit(jax.vmap(flat_forward))(flat_images)
     batch = jnp.concatenate([part.reshape(len(images), -1) for part in jax.tree.leaves(y)], axis=-1)
-    _assert_close(batch, single, 1e-4 * float(jnp.abs(single).max()), 0, "forward mixes the images of a batch")
+    _assert_close(batch, single, 1e-4 * float(jnp.abs(single).max()), 0.0, "forward mixes the images of a batch")
     jacobians = jax.jit(jax.vmap(jax.jacfwd(flat_forward)))(flat_images)
     expected = jnp.linalg.slogdet(jacobians)[1].reshape(x.shape[:-3])
     _assert_finite(expected, "log |det| of the Jacobian (minus infinity: it is singular)")
-    _assert_close(log_det, expected, atol, 0, "log_det is not that of the Jacobian")
+    _assert_close(log_det, expected, atol, 0.0, "log_det is not that of the Jacobian")
 
 
 def _assert_finite_per_image(log_det: Array, x: Array, direction: str) -> None:

@@ -1,5 +1,6 @@
 """Model configurations that JSON and a command line can hold: Glow, PixelCNN, VAE, and a user's own builder."""
 
+import abc
 import dataclasses
 from collections.abc import Callable
 from typing import ClassVar, Literal, TypeAlias
@@ -24,8 +25,20 @@ PIXELS: dict[str, PixelDistribution] = {
 Pixels: TypeAlias = Literal["softmax", "logistic", "logistics"]
 
 
+class Config(abc.ABC):
+    """A description of a model that can build it."""
+
+    @abc.abstractmethod
+    def build(self) -> ImageModel:
+        """The model."""
+
+    def likelihood(self, num_draws: int) -> str:
+        """A sentence that says what the reported log P(image) is."""
+        return explain_likelihood(type(self.build()), num_draws)
+
+
 @dataclasses.dataclass(frozen=True)
-class GlowConfig:
+class GlowConfig(Config):
     """The architecture of a Glow.
 
     Attributes:
@@ -85,13 +98,9 @@ class GlowConfig:
             f"({self.activation})"
         )
 
-    def likelihood(self, num_draws: int) -> str:
-        """A sentence that says what the reported log P(image) is."""
-        return explain_likelihood(Flow, num_draws)
-
 
 @dataclasses.dataclass(frozen=True)
-class PixelCNNConfig:
+class PixelCNNConfig(Config):
     """The architecture of a Gated PixelCNN.
 
     Attributes:
@@ -118,13 +127,9 @@ class PixelCNNConfig:
         """The architecture in a few words, without its title."""
         return f"{self.num_layers} gated layers of width {self.width}, {self.pixels} pixels"
 
-    def likelihood(self, num_draws: int) -> str:
-        """A sentence that says what the reported log P(image) is."""
-        return explain_likelihood(PixelCNN, num_draws)
-
 
 @dataclasses.dataclass(frozen=True)
-class VAEConfig:
+class VAEConfig(Config):
     """The architecture of a convolutional VAE.
 
     Attributes:
@@ -149,13 +154,9 @@ class VAEConfig:
         """The architecture in a few words, without its title."""
         return f"{self.num_latents} latents, convolutions of width {self.width}, {self.pixels} pixels"
 
-    def likelihood(self, num_draws: int) -> str:
-        """A sentence that says what the reported log P(image) is."""
-        return explain_likelihood(VAE, num_draws)
-
 
 @dataclasses.dataclass(frozen=True)
-class BuilderConfig:
+class BuilderConfig(Config):
     """A model of your own.
 
     Attributes:
@@ -187,10 +188,6 @@ class BuilderConfig:
     def summarize(self) -> str:
         """Where the model comes from."""
         return f"built by {self.builder}"
-
-    def likelihood(self, num_draws: int) -> str:
-        """A sentence that says what the reported log P(image) is."""
-        return explain_likelihood(type(self.build()), num_draws)
 
 
 ModelConfig: TypeAlias = GlowConfig | PixelCNNConfig | VAEConfig | BuilderConfig

@@ -184,12 +184,17 @@ def _encode(value: Any) -> Any:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    inherited = {"parent", "name"} if isinstance(value, nn.Module) else set()
-    return {
-        field.name: _encode(getattr(value, field.name))
-        for field in dataclasses.fields(value)
-        if field.init and field.name not in inherited
-    }
+    """The fields by name, except for defaults that cannot be encoded, such as an initializer of a linen module."""
+    skipped = {"parent", "name"} if isinstance(value, nn.Module) else set()
+    encoded = {}
+    for field in dataclasses.fields(value):
+        if field.init and field.name not in skipped:
+            try:
+                encoded[field.name] = _encode(getattr(value, field.name))
+            except InputError:
+                if getattr(value, field.name) is not field.default:
+                    raise
+    return encoded
 
 
 def _decode(value: Any) -> Any:

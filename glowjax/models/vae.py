@@ -112,7 +112,7 @@ class VAE:
             raise InputError(f"num_draws is {num_draws}; a standard error needs at least 2: try 1,000.")
         log_weights = self.log_weights(params, key, images, num_draws)
         mean = log_mean_exp(log_weights)
-        relative = jnp.exp(log_weights - mean)
+        relative = jnp.exp(log_weights - mean[None])
         return Estimate(mean, jnp.std(relative, axis=0, ddof=1) / math.sqrt(num_draws), num_draws)
 
     @compiled()

@@ -9,6 +9,7 @@ With ReLU, log p(x) is piecewise smooth: its second derivatives exist almost eve
 curvature matters, choose a smooth activation (`jax.nn.tanh`, `jax.nn.swish`).
 """
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -24,6 +25,7 @@ from glowjax.references import reference, resolve
 from glowjax.typing import Array, Continuous
 
 Activation: TypeAlias = Callable[[Array], Array]
+Norm: TypeAlias = Callable[..., nn.Module]
 
 ACTIVATIONS: dict[str, Activation] = {"relu": jax.nn.relu, "tanh": jax.nn.tanh, "swish": jax.nn.swish}
 """The activations that have a name of their own; any other goes by "package.module:function"."""
@@ -120,11 +122,11 @@ def feature_major(
     return jnp.moveaxis(y, 0, -1).reshape(*x.shape[:-1], y.shape[0])
 
 
-class ConvConditioner(nn.Module):
-    """The reference Glow's network: 3x3, 1x1 and zero-initialized 3x3 convolutions, the first two with ActNorms.
+class _Conditioner(nn.Module):
+    """The options that `ConvConditioner` and `HighwayConditioner` share.
 
     Attributes:
-        width: features of the two hidden activations.
+        width: features of every hidden activation.
         activation: a function, or its name; ReLU in the reference.
         compute_dtype: dtype of the activations and products.
         convolution: how to convolve, see `glowjax.networks.convolution.Method`.
@@ -144,57 +146,49 @@ class ConvConditioner(nn.Module):
     @nn.compact
     def __call__(self, x: Continuous, num_outputs: int) -> Float[Array, "*batch H W F"]:
         """[..., H, W, C] -> [..., H, W, num_outputs]."""
-        dtype, activation, method = x.dtype, activation_function(self.activation), self.convolution
+        norm = functools.partial(NormalizedConv, self.width, param_dtype=x.dtype, convolution=self.convolution)
+        activation = activation_function(self.activation)
 
-        def network(x: Activations) -> Activations:
-            hidden = activation(NormalizedConv(self.width, 3, dtype, method)(x))
-            hidden = activation(NormalizedConv(self.width, 1, dtype, method)(hidden))
-            return ZeroConv(num_outputs, dtype, method)(hidden)
+        def network(inside: Activations) -> Activations:
+            hidden = self.hidden(inside, norm, activation)
+            return ZeroConv(num_outputs, x.dtype, self.convolution)(hidden)
 
         return feature_major(network, x, self.compute_dtype)
 
 
-class HighwayConditioner(nn.Module):
+class ConvConditioner(_Conditioner):
+    """The reference Glow's network: 3x3, 1x1 and zero-initialized 3x3 convolutions, the first two with ActNorms."""
+
+    def hidden(self, x: Activations, norm: Norm, activation: Activation) -> Activations:
+        """The activations before the last convolution."""
+        hidden = activation(norm(kernel_size=3)(x))
+        return activation(norm(kernel_size=1)(hidden))
+
+
+class HighwayConditioner(_Conditioner):
     """The paper's kind of network: highway layers h <- g * t(h) + (1 - g) * h between a 3x3 entry and a 3x3 exit.
 
-    Layers and widths are those of a replication; the paper gives no kernel sizes. The highway layers here are 1x1
-    convolutions, and the gates g = sigmoid(. - 1) are mostly closed at initialization.
+    Layers and widths are those of a replication (200 for 28 x 28, 400 for 32 x 32); the paper gives no kernel sizes.
+    The highway layers here are 1x1 convolutions, and the gates g = sigmoid(. - 1) start mostly closed.
 
     Attributes:
-        width: features of every hidden activation; 200 (28 x 28) and 400 (32 x 32) in a replication.
         num_layers: highway layers; 3 in a replication.
-        activation: activation of the transformation t, a function or its name.
-        compute_dtype: dtype of the activations and products.
-        convolution: how to convolve, see `glowjax.networks.convolution.Method`.
     """
 
-    width: int
     num_layers: int = 3
-    activation: Activation | str = "relu"
-    compute_dtype: ComputeDtype = None
-    convolution: Method = "auto"
 
     def __post_init__(self) -> None:
-        check_count("width", self.width)
         check_count("num_layers", self.num_layers)
-        check_method(self.convolution)
-        object.__setattr__(self, "activation", activation_name(self.activation))
         super().__post_init__()
 
-    @nn.compact
-    def __call__(self, x: Continuous, num_outputs: int) -> Float[Array, "*batch H W F"]:
-        """[..., H, W, C] -> [..., H, W, num_outputs]."""
-        dtype, activation, method = x.dtype, activation_function(self.activation), self.convolution
-
-        def network(x: Activations) -> Activations:
-            hidden = NormalizedConv(self.width, 3, dtype, method)(x)
-            for _ in range(self.num_layers):
-                transformed = activation(NormalizedConv(self.width, 1, dtype, method)(hidden))
-                gate = jax.nn.sigmoid(NormalizedConv(self.width, 1, dtype, method)(hidden) - 1)
-                hidden = hidden + gate * (transformed - hidden)
-            return ZeroConv(num_outputs, dtype, method)(hidden)
-
-        return feature_major(network, x, self.compute_dtype)
+    def hidden(self, x: Activations, norm: Norm, activation: Activation) -> Activations:
+        """The activations before the last convolution."""
+        hidden = norm(kernel_size=3)(x)
+        for _ in range(self.num_layers):
+            transformed = activation(norm(kernel_size=1)(hidden))
+            gate = jax.nn.sigmoid(norm(kernel_size=1)(hidden) - 1)
+            hidden = hidden + gate * (transformed - hidden)
+        return hidden
 
 
 class LinearConditioner(nn.Module):

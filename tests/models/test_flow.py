@@ -1,8 +1,9 @@
-"""What a flow says of an image: its density, latents, samples, and the sentences for bad input."""
+"""Flows: densities, latents, samples, and the errors for bad input."""
 
 import functools
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +17,7 @@ from glowjax.likelihood import bits_per_dim, log_mean_exp
 from glowjax.networks.conditioners import ConvConditioner
 from glowjax.train import compiled_step, make_optimizer, make_state
 
+KEY = jax.random.key(0)
 SHAPE = (8, 8, 1)
 NUM_DIMS = 64
 MODELS = {"nvp": nvp_glow(2, 1, 4), "cv": cv_glow(2, 1, 4), "nvp-3-scales": nvp_glow(3, 1, 4)}
@@ -65,7 +67,7 @@ def test_a_density_integrates_to_one():
     flow = Flow(MultiScale((scale, ActNorm()), SplitPrior(conditioner)))
     spacing, num_points = 2.5, 801
     with jax.enable_x64(True):
-        axis = spacing * (jnp.arange(num_points) - num_points // 2)
+        axis = spacing * (jnp.arange(num_points, dtype=jnp.float64) - num_points // 2)
         grid = jnp.stack(jnp.meshgrid(axis, axis), axis=-1).reshape(-1, 1, 1, 2)
         params = flow.init(jax.random.key(0), noise(16, (1, 1, 2)))
         params = perturb(jax.tree.map(jnp.float64, params), 0.1)
@@ -95,21 +97,29 @@ def test_log_det_is_that_of_the_autodiff_jacobian_of_encode(glow):
 def test_terms_sum_to_log_prob(name):
     model, params, x = MODELS[name], perturbed(name), continuous()
     terms = model.terms(params, x)
-    num_scales = len(model.layer.scales)
-    chex.assert_shape([terms.log_pz, terms.log_det], (4,))
-    chex.assert_shape([terms.log_pz_by_scale, terms.log_det_by_scale], (4, num_scales))
+    chex.assert_shape(
+        [terms.log_pz_by_scale, terms.steps_by_scale, terms.splits_by_scale], (4, len(model.layer.scales))
+    )
     # Sums of a few hundred nats in float32.
     np.testing.assert_allclose(terms.log_pz + terms.log_det, model.log_prob(params, x), rtol=1e-6)
-    np.testing.assert_allclose(terms.log_pz_by_scale.sum(-1), terms.log_pz, rtol=1e-6)
+    np.testing.assert_allclose(terms.log_prob_by_scale.sum(-1), model.log_prob(params, x), rtol=1e-5)
+    np.testing.assert_allclose(terms.prior_by_scale + terms.steps_by_scale, terms.log_prob_by_scale, rtol=1e-6)
     np.testing.assert_allclose(terms.log_det_by_scale.sum(-1), terms.log_det, rtol=1e-6)
 
 
 @every_model
-def test_log_pz_is_the_standard_normal_density_of_the_latents(name):
+def test_terms_by_scale_are_those_of_each_scales_own_layers_and_split(name):
     model, params, x = MODELS[name], perturbed(name), continuous()
-    latents = model.encode(params, x)
-    expected = [jax.scipy.stats.norm.logpdf(z).sum((1, 2, 3)) for z in latents]
-    np.testing.assert_allclose(model.terms(params, x).log_pz_by_scale, np.stack(expected, -1), rtol=1e-5)
+    terms, kept = model.terms(params, x), x
+    for index, (scale, latent) in enumerate(zip(model.layer.scales, model.encode(params, x), strict=True)):
+        kept, steps = scale.forward(params.arrays["scales"][index], kept)
+        splits = jnp.zeros(4)
+        if index + 1 < len(model.layer.scales):
+            (kept, _), splits = model.layer.split.forward(params.arrays["splits"][index], kept)
+        log_pz = jax.scipy.stats.norm.logpdf(latent).sum((1, 2, 3))
+        found = (terms.log_pz_by_scale, terms.steps_by_scale, terms.splits_by_scale)
+        for parts, expected in zip(found, (log_pz, steps, splits), strict=True):
+            np.testing.assert_allclose(parts[:, index], expected, rtol=1e-5, atol=1e-4)
 
 
 @every_model
@@ -200,11 +210,11 @@ def test_no_model_compresses_uniform_noise(name):
 
 @every_model
 def test_training_starts_at_sane_bits_per_dimension(name):
-    """After data-dependent initialisation; images spread over 8 bits, so that a model without structure has about 8."""
+    """After data-dependent initialization; images spread over 8 bits, so that a model without structure has about 8."""
     assert 3 < MODELS[name].loss(initial(name), jax.random.key(4), structured(32, seed=9)) < 9
 
 
-def test_the_likelihood_of_one_draw_is_the_density_of_the_dequantised_image():
+def test_the_likelihood_of_one_draw_is_the_density_of_the_dequantized_image():
     model, params, images, key = MODELS["nvp"], perturbed("nvp"), structured(4, seed=5), jax.random.key(6)
     x = dequantize(jax.random.split(key, 1)[0], images)
     likelihood = model.log_likelihood(params, key, images)
@@ -248,41 +258,72 @@ def test_samples_at_temperature_zero_are_the_decoded_origin():
     assert (images == images[:1]).all()
 
 
-def test_bad_images_are_told_in_a_sentence():
-    model, params, x, key = MODELS["nvp"], initial("nvp"), continuous(), jax.random.key(0)
-    with pytest.raises(InputError, match=r"are float32 of shape .* between .* expected uint8"):
-        model.init(key, x)
-    with pytest.raises(InputError, match=r"shape \[8, 8, 1\].* of shape \[N, H, W, C\]"):
-        model.init(key, structured()[0])
-    with pytest.raises(InputError, match=r"got 3 x 3: .* divisible by 2\^num_scales"):
-        MODELS["nvp-3-scales"].init(key, structured(4, (12, 12, 1)))
-    with pytest.raises(InputError, match=r"images of shape \[8, 8, 1\], but got \[4, 8, 8, 3\]"):
-        model.log_prob(params, jnp.zeros((4, 8, 8, 3)))
-    with pytest.raises(InputError, match=r"images of shape \[8, 8, 1\], but got \[4, 16, 16, 1\]"):
-        model.log_likelihood(params, key, structured(4, (16, 16, 1)))
-    for method in (model.log_prob, model.terms, model.encode):
-        with pytest.raises(InputError, match="floating-point grey levels, but x is uint8; call dequantize"):
-            method(params, jnp.asarray(structured()))
-    with pytest.raises(InputError, match="num_draws must be a positive whole number, but is 0"):
-        model.log_likelihood(params, key, structured(), num_draws=0)
-    for temperature in (-1.0, float("nan")):
-        with pytest.raises(InputError, match=f"temperature must be a number from 0 on, but is {temperature}"):
-            model.sample(params, key, 2, temperature)
-    with pytest.raises(InputError, match="take them from encode"):
-        model.decode(params, model.encode(params, x)[:1])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, p, x: m.init(KEY, x), r"are float32 of shape .* between .* expected uint8"),
+        (lambda m, p, x: m.init(KEY, structured()[0]), r"shape \[8, 8, 1\].* of shape \[N, H, W, C\]"),
+        (
+            lambda m, p, x: m.init(KEY, structured(4, (10, 10, 1))),
+            r"\[10, 10, 1\] do not suit .* 5 x 5: .* 2\^num_scales",
+        ),
+        (
+            lambda m, p, x: m.log_prob(p, jnp.zeros((4, 8, 8, 3))),
+            r"of shape \[8, 8, 1\], but got \[4, 8, 8, 3\]",
+        ),
+        (lambda m, p, x: m.log_prob(p, x[0, 0]), r"x must be an array \[\.\.\., H, W, C\], but its shape is \[8, 1\]"),
+        (lambda m, p, x: m.log_likelihood(p, KEY, structured(4, (16, 16, 1))), r"but got \[4, 16, 16, 1\]"),
+        (
+            lambda m, p, x: m.terms(p, jnp.asarray(structured())),
+            "floating-point grey levels, but x is uint8; call dequantize",
+        ),
+        (lambda m, p, x: m.decode(p, m.encode(p, x)[:1]), "take them from encode"),
+        (lambda m, p, x: nvp_glow(2, 1, 4, conditioner="con"), "Unknown conditioner 'con'; did you mean 'conv'"),
+        (lambda m, p, x: cv_glow(2, 1, 4, memory="remap"), "Unknown memory mode 'remap'; did you mean 'remat'"),
+        (lambda m, p, x: nvp_glow(0, 1, 4), "num_scales must be a positive whole number, but is 0"),
+        (lambda m, p, x: nvp_glow(1, 1), "width must be a positive whole number, but is None"),
+        (lambda m, p, x: cv_glow(1, 1, 4, conditioner=nn.Dense(3)), "give such options to Dense itself"),
+        (lambda m, p, x: nvp_glow(1, 1, 4, compute_dtype="float16"), "Unknown compute dtype 'float16'"),
+        (lambda m, p, x: nvp_glow(1, 1, 4, log_scale_bound=np.nan), "log_scale_bound is nan, but must be positive"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call(MODELS["nvp"], initial("nvp"), continuous())
+
+
+def test_a_single_layer_is_a_flow_of_one_scale():
+    layer = Chain((PixelScaling(), ActNorm()))
+    flow, images = Flow(layer), structured()
+    assert flow == Flow(MultiScale((layer,)))
+    params = flow.init(KEY, images)
+    (latents,), x = flow.encode(params, continuous()), continuous()
+    np.testing.assert_array_equal(latents, layer.forward(params.arrays["scales"][0], x)[0])
+    np.testing.assert_array_equal(flow.terms(params, x).splits_by_scale, 0)
 
 
 @pytest.mark.parametrize("glow", [nvp_glow, cv_glow])
-def test_bad_hyperparameters_are_told_in_a_sentence(glow):
-    for index, name in enumerate(["num_scales", "num_steps", "width"]):
-        counts = [2, 2, 2]
-        counts[index] = 0
-        with pytest.raises(InputError, match=f"{name} must be a positive whole number, but is 0"):
-            glow(*counts)
-    with pytest.raises(InputError, match="Unknown conditioner 'con'; did you mean 'conv'"):
-        glow(1, 1, 4, conditioner="con")
-    with pytest.raises(InputError, match="Unknown memory mode 'remap'; did you mean 'remat'"):
-        glow(1, 1, 4, memory="remap")
+def test_a_glow_takes_any_linen_module_as_its_conditioner(glow):
+    class Pixelwise(nn.Module):
+        @nn.compact
+        def __call__(self, x, num_outputs):
+            return nn.Dense(num_outputs, kernel_init=nn.initializers.normal(0.1))(x)
+
+    flow = glow(2, 1, conditioner=Pixelwise())
+    params = flow.init(KEY, structured())
+    np.testing.assert_allclose(flow.decode(params, flow.encode(params, continuous())), continuous(), atol=0.02)
+    assert not np.array_equal(flow.log_prob(params, continuous()), MODELS["cv"].log_prob(initial("cv"), continuous()))
+
+
+@pytest.mark.parametrize("name", ["nvp", "cv"])
+def test_the_methods_of_convolution_give_one_density(name):
+    make = {"nvp": nvp_glow, "cv": cv_glow}[name]
+    auto, *forced = (make(2, 1, 4, convolution=method) for method in ("auto", "product", "xla"))
+    assert len({auto, *forced}) == 3
+    for model in forced:
+        found, expected = (one.log_prob(perturbed(name), continuous()) for one in (model, auto))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_known_images_may_stand_inside_a_jit_over_the_params(images):
@@ -351,19 +392,8 @@ def test_an_empty_batch_has_no_densities():
     assert model.log_prob(params, continuous()[:0]).shape == (0,)
 
 
-def test_an_unknown_compute_dtype_is_refused():
-    with pytest.raises(InputError, match="Unknown compute dtype 'float16'"):
-        nvp_glow(1, 1, 4, compute_dtype="float16")
-
-
 def test_a_looser_bound_lets_the_volume_change_further():
     steps = [nvp_glow(1, 1, 4, log_scale_bound=bound) for bound in (2.0, 4.0)]
     params = perturb(steps[0].init(jax.random.key(0), structured()), 3.0)  # raw log-scales beyond either bound
     by_x = [np.asarray(model.terms(params, continuous(32)).log_det) for model in steps]
     assert np.ptp(by_x[1]) > 1.5 * np.ptp(by_x[0]) > 0
-
-
-@pytest.mark.parametrize("bound", [0.0, -1.0, np.nan])
-def test_a_bound_that_is_not_positive_is_refused(bound):
-    with pytest.raises(InputError, match="log_scale_bound"):
-        nvp_glow(1, 1, 4, log_scale_bound=bound)

@@ -1,6 +1,7 @@
 """The matrix-product form is a convolution: XLA's own is the independent reference."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -44,7 +45,7 @@ def test_by_default_a_one_at_one_place_gives_the_kernel_turned_round():
     kernel = jax.random.normal(jax.random.key(0), (3, 3, 1, 1))
     x = np.zeros((1, 1, 5, 5), np.float32)
     x[0, 0, 2, 2] = 1
-    np.testing.assert_allclose(convolve(x, kernel)[0, 0, 1:4, 1:4], kernel[::-1, ::-1, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(convolve(jnp.asarray(x), kernel)[0, 0, 1:4, 1:4], kernel[::-1, ::-1, 0, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("form", CONVOLUTIONS.values(), ids=CONVOLUTIONS.keys())
@@ -52,7 +53,7 @@ def test_with_its_origin_at_the_end_a_convolution_sees_nothing_later(form):
     kernel = jax.random.normal(jax.random.key(0), (2, 2, 1, 1))
     x = np.zeros((1, 1, 5, 5), np.float32)
     x[0, 0, 2, 2] = 1
-    y = np.array(form(x, kernel, (1, 1))[0, 0])
+    y = np.array(form(jnp.asarray(x), kernel, (1, 1))[0, 0])
     np.testing.assert_allclose(y[2:4, 2:4], kernel[::-1, ::-1, 0, 0], rtol=1e-6)
     y[2:4, 2:4] = 0
     assert not y.any()
