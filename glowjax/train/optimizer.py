@@ -1,8 +1,12 @@
 """Optimizers with warm-up, decay and gradient clipping, which skip steps with non-finite gradients."""
 
+from typing import Any
+
+import jax
 import optax
 
 from glowjax.checks import InputError, unknown
+from glowjax.typing import Params
 
 OPTIMIZERS = {"adamax": optax.adamax, "adam": optax.adam, "rmsprop": optax.rmsprop}
 LEARNING_RATES = {"adamax": 1e-2, "adam": 1e-3, "rmsprop": 1e-4}
@@ -49,7 +53,14 @@ def skip_nonfinite(optimizer: optax.GradientTransformation) -> optax.GradientTra
 
     The training loop reads the count and stops the run, so there is no limit here.
     """
-    return optax.apply_if_finite(optimizer, max_consecutive_errors=2**30)
+    finite = optax.apply_if_finite(optimizer, max_consecutive_errors=2**30)
+
+    def update(gradient: Params, state: Any, params: Params | None = None, **extra: Any) -> tuple[Params, Any]:
+        # Optimizers raise floats to the power of their step count, which strict promotion refuses.
+        with jax.numpy_dtype_promotion("standard"):
+            return finite.update(gradient, state, params, **extra)
+
+    return optax.GradientTransformationExtraArgs(finite.init, update)
 
 
 def _schedule(name: str, learning_rate: float, num_steps: int, warmup_steps: int) -> optax.Schedule:

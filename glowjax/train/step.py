@@ -76,7 +76,8 @@ def apply_gradient(
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     step = state.step + 1
-    decay = jnp.minimum(EMA_DECAY, step / (step + 10.0))  # early in training, average over the few steps so far
+    num_steps = step.astype(jnp.float32)
+    decay = jnp.minimum(EMA_DECAY, num_steps / (num_steps + 10))  # early in training, average over the few steps so far
     decay = jnp.where(opt_state.last_finite, decay, 1.0)
     ema_params = optax.incremental_update(params, state.ema_params, 1 - decay)
     after = TrainState(
