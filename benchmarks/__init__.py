@@ -1,1 +1,1 @@
-"""Speed and memory, measured by commands and never by timed tests."""
+"""Speed and memory, measured by commands not by tests."""

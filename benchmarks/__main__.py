@@ -1,4 +1,4 @@
-"""Everything that is measured, beside the peers that are installed: one command, a table at the end, JSON beside it.
+"""Runs every benchmark, with those of PyTorch and normflows that are installed, and prints all tables at the end.
 
     python -m benchmarks
 
@@ -25,12 +25,12 @@ Name = Literal["glow", "costs", "curvature", "networks", "scaling"]
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is measured.
+    """The options of the benchmark.
 
     Attributes:
-        names: of the benchmarks.
-        repeats: timed runs of each way; each benchmark's own number by default.
-        output_dir: of one JSON file each and of `all.json`.
+        names: the benchmarks to run.
+        repeats: timed runs per implementation; by default each benchmark's own number.
+        output_dir: folder of one JSON file per benchmark and of `all.json`.
     """
 
     names: tuple[Name, ...] = ("glow", "costs", "curvature", "networks", "scaling")
@@ -39,7 +39,7 @@ class BenchmarkConfig:
 
 
 def main(config: BenchmarkConfig) -> dict[str, Any]:
-    """Runs the benchmarks, prints every table once more at the end, writes `all.json` and returns what it holds."""
+    """Runs the benchmarks, prints every table again at the end, writes `all.json` and returns what it holds."""
     folder = writable_directory(config.output_dir)
     results: dict[str, Any] = {}
     for name in config.names:

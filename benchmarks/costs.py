@@ -1,8 +1,8 @@
-"""What a Glow's training step costs by depth, memory mode, convolution and dtype, and a first and a second start.
+"""Measures a Glow's training step by depth, memory mode, convolution and dtype, and how long a training takes to start.
 
     python -m benchmarks.costs
 
-Seconds to compile and the program's memory at 8 and at 32 steps a scale; the errors of each memory mode's gradient and
+Seconds to compile and the program's memory at 8 and 32 steps per scale; the errors of each memory mode's gradient and
 of the inverse; the step with each way to convolve and with conditioners in bfloat16, and the bits per dimension that
 this changes under a trained Glow; and an experiment started twice, to its first step, with an empty compilation cache
 and with a full one.
@@ -35,15 +35,15 @@ Part = Literal["depth", "gradients", "convolutions", "dtypes", "bfloat16", "star
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is measured.
+    """The options of the benchmark.
 
     Attributes:
-        parts: of the benchmark.
+        parts: the parts to run.
         case: the size of flow and batch whose steps are timed.
         deep: the flow whose depth is changed.
-        depths: steps a scale.
+        depths: numbers of steps per scale.
         in_dist: the set whose training is started; the bundled one by default.
-        repeats: timed runs of each way.
+        repeats: timed runs of each implementation.
         output: the JSON file.
     """
 
@@ -72,7 +72,7 @@ def by_depth(config: BenchmarkConfig) -> list[Row]:
             gradient = jax.jit(jax.grad(case.model(mode).loss))
             started = time.perf_counter()
             program = gradient.lower(params, jax.random.key(1), images).compile()
-            row: Row = {"memory": mode, "steps_a_scale": depth, "compile_s": time.perf_counter() - started}
+            row: Row = {"memory": mode, "steps_per_scale": depth, "compile_s": time.perf_counter() - started}
             row["temporaries_mib"] = temporary_mib(program)
             first = first or row
             row["compile_ratio"] = row["compile_s"] / first["compile_s"]
@@ -82,7 +82,7 @@ def by_depth(config: BenchmarkConfig) -> list[Row]:
 
 
 def gradients(config: BenchmarkConfig) -> list[Row]:
-    """How exact each mode's gradient and the inverse are: random params and noise, trained ones and test images."""
+    """The errors of each mode's gradient and of the inverse, for random params and noise and for trained ones."""
     case = config.case
     _, params, about = gj.load_pretrained("fashion-mnist-small")
     images = gj.data.load("fashion_mnist", "test").images[: case.batch_size]
@@ -107,7 +107,7 @@ def by_dtype(config: BenchmarkConfig) -> list[Row]:
 
 
 def bits_in_bfloat16(config: BenchmarkConfig) -> list[Row]:
-    """What bfloat16 changes under a trained Glow: bits per dimension with it less those without, over test images."""
+    """The difference that bfloat16 makes to a trained Glow's bits per dimension, over test images."""
     del config
     model, params, about = gj.load_pretrained("fashion-mnist-small")
     images = gj.data.load("fashion_mnist", "test").images

@@ -3,13 +3,13 @@
     python -m benchmarks.curvature
 
 Four parts, on whatever device there is: the trace of a 28x28x1 flow at one image, and at one image on each core side by
-side, in turn with PyTorch's where that is installed; the trace with weights of both signs of a 32x32x3 flow, in a
+side, in turn with PyTorch's if that is installed; the trace with weights of both signs of a 32x32x3 flow, in a
 process of its own, with its peak memory; the second-order likelihood gap of 1,000 images under that flow; and the
 memory of the trace by chunk size. Prints a table for each and writes all numbers as JSON.
 
-Where other work shares the machine, trust ratios, and CPU seconds (summed over cores), more than seconds. There
+If other work shares the machine, trust ratios, and CPU seconds (summed over cores), more than seconds. There
 PyTorch's threads wait for each other, up to ten times as long; OMP_WAIT_POLICY=passive avoids that, but slows PyTorch
-by a third where the machine is quiet, and so flatters us.
+by a third on a quiet machine, and so favors us.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ def trace_by_products(log_prob_fn: LogProb, x: Array, weights: Array | float = 1
 
 
 WAYS: dict[str, Callable[..., Array]] = {"hessian_trace": hessian_trace, "by_products": trace_by_products}
-"""`laplacian` is the first under another name."""
+"""`laplacian` is another name of the first."""
 
 
 Part = Literal["trace", "weighted", "gap", "memory"]
@@ -54,10 +54,10 @@ class FlowSize:
 
     Attributes:
         size: height and width of the images.
-        channels: of the images.
+        channels: channels of the images.
         num_scales: scales of the flow.
-        num_steps: steps a scale.
-        width: of the conditioners.
+        num_steps: steps per scale.
+        width: hidden features of the conditioners.
     """
 
     size: int
@@ -69,15 +69,15 @@ class FlowSize:
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is measured, and at which size.
+    """The options of the benchmark.
 
     Attributes:
-        parts: of the benchmark.
+        parts: the parts to run.
         small: the flow whose trace is timed beside PyTorch's, and measured by chunk size.
         large: the flow of the weighted trace and of the gap.
         num_images: images of the gap, half of them in_dist and half out_dist.
-        chunk_sizes: of the memory part; the default chunks are measured too.
-        repeats: timed runs of each way to the trace.
+        chunk_sizes: the chunk sizes of the memory part, which also measures the default.
+        repeats: timed runs of each method.
         output: the JSON file.
     """
 
@@ -116,7 +116,7 @@ def time_traces(config: BenchmarkConfig) -> list[Row]:
 
 
 def torch_trace(params: FlowParams, x: Array, log_prob: float, trace: float) -> dict[str, Callable[[], float]]:
-    """The fastest way of torch.func to the same trace, under its name; empty without PyTorch."""
+    """torch.func's fastest way to the same trace, under its name; empty without PyTorch."""
     if importlib.util.find_spec("torch") is None:
         print("PyTorch is not installed: no comparison with torch.func")
         return {}
@@ -181,7 +181,7 @@ PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
 
 
 def problem(size: FlowSize) -> tuple[Callable[[Array], Array], FlowParams, Array]:
-    """The log density of a flow whose arrays are all moved from where they start, its params, and an image."""
+    """The log density of a flow none of whose arrays has its initial value, its params, and an image."""
     model = nvp_glow(size.num_scales, size.num_steps, size.width)
     images = random_images(size, 16, seed=0)
     leaves, tree = jax.tree.flatten(model.init(jax.random.key(0), images))

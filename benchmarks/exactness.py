@@ -1,4 +1,4 @@
-"""How exact gradients are in each memory mode, beside the inverse by which "invert" walks back."""
+"""Errors of the gradient in each memory mode, and of the inverse that the mode "invert" uses."""
 
 import functools
 from collections.abc import Callable

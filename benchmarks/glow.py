@@ -8,9 +8,9 @@ log densities, in float64, to 1e-3 nats. A step is loss, gradient and Adam updat
 clips the gradient, averages the params and guards against NaN. The ways run in turn.
 
 Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster. "glowjax" is
-what the experiments do: the presets' mode of memory, a step over all devices (of a CPU, its cores), likelihoods and
+what the experiments do: the presets' memory mode, a step over all devices (of a CPU, its cores), likelihoods and
 samples in batches side by side, one for each core. "one device" and "one batch" are a program over the whole batch.
-Where other work shares the machine, read benchmarks/curvature.py about CPU seconds.
+If other work shares the machine, read benchmarks/curvature.py about CPU seconds.
 """
 
 import dataclasses
@@ -43,9 +43,9 @@ from glowjax.typing import Params
 Part = Literal["step", "likelihood", "sampling"]
 
 NOISE = 0.02
-"""Standard deviation of what is added to every learned array, so that none is where it starts."""
+"""The standard deviation of the noise that is added to every learned array, so that none has its initial value."""
 NUM_IMAGES = 64
-"""Of a likelihood pass and of sampling."""
+"""The number of images of a likelihood pass and of sampling."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +60,11 @@ class GlowCase:
     batch_size: int
 
     def __str__(self) -> str:
-        """As 32x32x3, 3 x 8, width 128."""
+        """A short description such as "32x32x3, 3 x 8, width 128"."""
         return f"{self.size}x{self.size}x{self.channels}, {self.num_scales} x {self.num_steps}, width {self.width}"
 
     def model(self, memory: Memory = GlowConfig.memory, **options: Any) -> Flow:
-        """The flow, in a mode of memory."""
+        """The flow, in a memory mode."""
         return nvp_glow(self.num_scales, self.num_steps, self.width, memory=memory, **options)
 
     def images(self, count: int) -> np.ndarray:
@@ -73,7 +73,7 @@ class GlowCase:
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
     def params(self) -> FlowParams:
-        """Learned arrays, all moved from where they start."""
+        """Learned arrays, none of which has its initial value."""
         leaves, tree = jax.tree.flatten(self.model().init(jax.random.key(0), self.images(32)))
         keys = jax.random.split(jax.random.key(1), len(leaves))
         return jax.tree.unflatten(
@@ -86,13 +86,13 @@ CASES = (GlowCase(32, 3, 3, 8, 128, 32), GlowCase(28, 1, 2, 8, 64, 64), GlowCase
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is measured.
+    """The options of the benchmark.
 
     Attributes:
-        parts: of the benchmark.
-        cases: which of the three sizes, by number.
-        compile_torch: time torch.compile's programs too, which takes minutes and a C++ compiler.
-        repeats: timed runs of each way.
+        parts: the parts to run.
+        cases: the numbers of the sizes to run, from 0.
+        compile_torch: time torch.compile's programs too, which takes minutes and needs a C++ compiler.
+        repeats: timed runs of each implementation.
         output: the JSON file.
     """
 
@@ -120,7 +120,7 @@ def missing() -> list[str]:
 
 
 def time_part(runs_of: Callable[[GlowCase, BenchmarkConfig], Runs], config: BenchmarkConfig) -> list[Row]:
-    """The ways to a step, a likelihood pass or samples, at each size, run in turn."""
+    """Each implementation of a step, a likelihood pass or sampling, at each size, run in turn."""
     rows = []
     for case in (CASES[number] for number in config.cases):
         rows += [{"flow": str(case)} | row for row in in_turn(runs_of(case, config), config.repeats)]
@@ -128,7 +128,7 @@ def time_part(runs_of: Callable[[GlowCase, BenchmarkConfig], Runs], config: Benc
 
 
 def step_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
-    """A training step in each mode of memory, and the peers'."""
+    """A training step in each memory mode, and the peers'."""
     params, images = case.params(), case.images(case.batch_size)
     modes = [GlowConfig.memory, *(mode for mode in MEMORY if mode != GlowConfig.memory)]
     ours = {
@@ -142,9 +142,9 @@ def step_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
 def our_step(
     model: ImageModel, params: Params, images: np.ndarray, devices: Sequence[jax.Device] = ()
 ) -> Callable[[], Any]:
-    """A training step, as training takes it, over `devices` or those that training would take."""
+    """A training step, as in training, over `devices` or those that training would use."""
     optimizer = make_optimizer("adam", learning_rate=1e-4, num_steps=1_000, warmup_steps=10)
-    state = make_state(jax.tree.map(jnp.copy, params), optimizer)  # a step donates what it is given
+    state = make_state(jax.tree.map(jnp.copy, params), optimizer)  # a step donates its arguments
     step = compiled_step(model, optimizer, devices or step_devices(len(images)))
 
     def run() -> Any:
@@ -178,7 +178,7 @@ def sampling_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
 
 
 def peers(case: GlowCase, params: FlowParams, images: np.ndarray, config: BenchmarkConfig, part: Part) -> Runs:
-    """The installed peers' ways to a part, each checked against our log-likelihoods first."""
+    """The installed peers' implementations of a part, each checked against our log-likelihoods first."""
     absent = missing()
     if "torch" in absent:
         return {}

@@ -2,13 +2,13 @@
 
     python -m benchmarks.networks
 
-Both networks have the small presets' sizes and batches. Where PyTorch is installed, its networks take the same arrays
+Both networks have the small presets' sizes and batches. If PyTorch is installed, its networks take the same arrays
 and must give the same log-likelihoods (to 1e-5 of their size and 1e-2 nats) before anything is timed; then the ways run
 in turn. A step is loss, gradient and Adam update with one draw of the noise; ours also clips the gradient, averages the
 params and guards against NaN. Sampling is `model.sample` beside the naive loop that evaluates the whole image for each
 value, which is run once, whole: it takes a minute or more. Prints a table for each part and writes all as JSON.
 
-Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster. Where other
+Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster. If other
 work shares the machine, read benchmarks/curvature.py about CPU seconds and OMP_WAIT_POLICY=passive.
 """
 
@@ -51,23 +51,23 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is measured, and at which size.
+    """The options of the benchmark.
 
     Attributes:
-        parts: of the benchmark.
-        kinds: of network.
+        parts: the parts to run.
+        kinds: the networks to run.
         grey: the smaller case, whose PixelCNN is also sampled.
-        colour: the larger case.
-        compile_torch: time torch.compile's programs too, which takes a minute a program and a C++ compiler.
+        color: the larger case.
+        compile_torch: time torch.compile's programs too, which takes a minute per program and needs a C++ compiler.
         num_images: sampled images.
-        repeats: timed runs of each way.
+        repeats: timed runs of each implementation.
         output: the JSON file.
     """
 
     parts: tuple[Part, ...] = ("step", "likelihood", "sampling")
     kinds: tuple[Kind, ...] = ("pixelcnn", "vae")
     grey: Case = Case("small-28", size=28, channels=1)
-    colour: Case = Case("small-32", size=32, channels=3)
+    color: Case = Case("small-32", size=32, channels=3)
     compile_torch: bool = False
     num_images: int = 16
     repeats: int = 7
@@ -93,29 +93,29 @@ def main(config: BenchmarkConfig) -> dict[str, Any]:
 
 
 def has_torch() -> bool:
-    """Whether PyTorch is installed and JAX computes on the CPU, as PyTorch's networks do here."""
+    """Whether PyTorch is installed and JAX computes on the CPU, as PyTorch does here."""
     return importlib.util.find_spec("torch") is not None and jax.default_backend() == "cpu"
 
 
 def problem(kind: Kind, case: Case) -> Problem:
-    """A preset's network, every array moved from where it starts, with one batch of uniform images."""
+    """A preset's network, none of whose arrays has its initial value, with one batch of uniform images."""
     preset = PRESETS[kind][case.preset]
     shape = (preset.training.batch_size, case.size, case.size, case.channels)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     model: Any = preset.model.build()
     leaves, tree = jax.tree.flatten(model.init(jax.random.key(0), images))
     keys = jax.random.split(jax.random.key(1), len(leaves))
-    # What starts at zero moves further: behind nearly equal logits a wrong network would go unnoticed.
+    # Arrays of zeros change more: nearly equal logits would hide a wrong network.
     scales = [0.02 if leaf.any() else 0.2 for leaf in leaves]
     moved = [a + s * jax.random.normal(key, a.shape) for key, a, s in zip(keys, leaves, scales, strict=True)]
     return Problem(kind, case, model, jax.tree.unflatten(tree, moved), images)
 
 
 def time_part(runs_of: Callable[[Problem, bool], Runs], config: BenchmarkConfig) -> list[Row]:
-    """The ways to a step or a likelihood pass, of each network and case, run in turn."""
+    """Each implementation of a step or a likelihood pass, of each network and case, run in turn."""
     rows = []
     for kind in config.kinds:
-        for case in (config.grey, config.colour):
+        for case in (config.grey, config.color):
             given = problem(kind, case)
             name = {"network": kind, "preset": case.preset, "num_images": len(given.images)}
             rows += [name | row for row in in_turn(runs_of(given, config.compile_torch), config.repeats)]
@@ -126,7 +126,7 @@ def step_runs(given: Problem, compile_torch: bool) -> Runs:
     """A training step, ours first."""
     training = dataclasses.replace(PRESETS[given.kind][given.case.preset].training, optimizer="adam")
     optimizer = training.make_optimizer()
-    state = make_state(jax.tree.map(jnp.copy, given.params), optimizer)  # a step donates what it is given
+    state = make_state(jax.tree.map(jnp.copy, given.params), optimizer)  # a step donates its arguments
     step = compiled_step(given.model, optimizer, step_devices(len(given.images)))
 
     def run() -> Any:
@@ -138,7 +138,7 @@ def step_runs(given: Problem, compile_torch: bool) -> Runs:
 
 
 def likelihood_runs(given: Problem, compile_torch: bool) -> Runs:
-    """The log-likelihood of the batch, without gradient; of a VAE one draw of the bound. Ours first."""
+    """The log-likelihood of the batch without gradient (of a VAE one draw of the bound), ours first."""
     batch_size = -(-len(given.images) // num_side_by_side())
     ours = (given.model, given.params, jax.random.key(2), given.images)
     run = functools.partial(log_likelihoods, *ours, batch_size=batch_size)
@@ -146,7 +146,7 @@ def likelihood_runs(given: Problem, compile_torch: bool) -> Runs:
 
 
 def torch_rivals(given: Problem, learning_rate: float | None, compile_torch: bool) -> Runs:
-    """PyTorch's ways to a step or, without a learning rate, a likelihood pass; none where it is not to be compared."""
+    """PyTorch's training step or, without a learning rate, likelihood pass; empty if PyTorch cannot be compared."""
     if not has_torch():
         return {}
     from benchmarks import torch_runs

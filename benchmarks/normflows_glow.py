@@ -2,7 +2,7 @@
 
 normflows has no conditional split priors and no bound on the log-scales; those are plain PyTorch, so that both sides
 compute the same density. Its conditioner (`ConvNet2d`) has neither kernels of ActNorms folded in nor the last layer's
-scale, whence the network is that of `benchmarks.torch_glow`, on tensors of the same number.
+scale, so the network is that of `benchmarks.torch_glow`.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any
 
 import normflows as nf
 import torch
-import torch.nn.functional as F  # noqa: N812, what PyTorch's users call it
+import torch.nn.functional as F  # noqa: N812, the usual name
 from torch import Tensor, nn
 
 from benchmarks.torch_glow import NUM_LEVELS, folded_network, log_normal, soft_clip, split_prior, squeeze, zero_conv
@@ -23,7 +23,7 @@ class Conditioner(nn.Module):
     """normflows' `param_map`: shift and raw log-scale interleaved, the shift with normflows' sign."""
 
     def __init__(self, tensors: Tensors) -> None:
-        """Of a step's leaves."""
+        """Takes the leaves of one step."""
         super().__init__()
         self.tensors = tensors
 

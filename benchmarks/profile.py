@@ -1,10 +1,10 @@
-"""Where a Glow's training step spends its time, by jax.profiler: the operations of the compiled program, grouped.
+"""Profiles a Glow's training step with jax.profiler: the time of the compiled program's operations, in groups.
 
     python -m benchmarks.profile --memory store
 
 An operation's milliseconds are those of its thunk, summed over the calls of a step; operations run at the same time on
 several cores, so that their sum exceeds the step. Also prints the page faults of a step: a program's memory is new to
-the operating system at each call where it is large. CPU only: elsewhere operations bear other names.
+the operating system at each call where it is large. CPU only: on other devices operations have other names.
 """
 
 import collections
@@ -35,15 +35,15 @@ GROUPS = {
     "shifts of convolutions": r"pad|concatenate|slice",
     "triangular solves": r"triangular",
 }
-"""By the first pattern that an operation's name contains; loops contain the others and are left out."""
+"""An operation belongs to the first group whose pattern its name contains; loops contain others and are left out."""
 
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is profiled.
+    """The options of the profile.
 
     Attributes:
-        parts: of the profile.
+        parts: the parts to run.
         case: the size of flow and batch.
         memory: what the backward pass keeps.
         repeats: profiled steps.
@@ -63,7 +63,7 @@ def main(config: BenchmarkConfig) -> dict[str, Any]:
 
 
 def operations(config: BenchmarkConfig) -> list[Row]:
-    """Milliseconds and calls a step of each group of operations, the longest first."""
+    """Milliseconds and calls per step of each group of operations, the slowest first."""
     step = warm_step(config)
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
@@ -79,13 +79,13 @@ def operations(config: BenchmarkConfig) -> list[Row]:
             spent[group] += event["dur"] / 1e3 / config.repeats
             calls[group] += 1
     return [
-        {"operations": group, "ms_a_step": value, "calls_a_step": calls[group] // config.repeats}
+        {"operations": group, "ms_per_step": value, "calls_per_step": calls[group] // config.repeats}
         for group, value in spent.most_common()
     ]
 
 
 def page_faults(config: BenchmarkConfig) -> list[Row]:
-    """A step's pages that the operating system had to provide, with the CPU seconds that it spent in all."""
+    """The pages per step that the operating system had to provide, with its CPU seconds."""
     step = warm_step(config)
     before = resource.getrusage(resource.RUSAGE_SELF)
     wall = [seconds(step)[0] for _ in range(config.repeats)]

@@ -1,4 +1,4 @@
-"""How a training step's time grows with width, depth, batch and image size, beside the machine's arithmetic limit.
+"""Times a training step by width, depth, batch and image size, beside the machine's arithmetic limit.
 
     python -m benchmarks.scaling
 
@@ -29,28 +29,28 @@ Shape: TypeAlias = tuple[int, int, int]
 
 LABELS = {
     "width": "width of the conditioners",
-    "num_steps": "steps a scale",
-    "batch_size": "images a batch",
+    "num_steps": "steps per scale",
+    "batch_size": "images per batch",
     "size": "height and width of an image (pixels)",
 }
 
 
 TICKS = [digit * 10.0**power for power in range(-5, 4) for digit in (1, 2, 5)]
-"""Seconds that the figure may name."""
+"""The seconds at which the figure may have ticks."""
 
 BASE = GlowCase(32, 3, 3, 8, 64, 32)
 
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is measured.
+    """The options of the benchmark.
 
     Attributes:
-        parts: the only one.
-        base: where no size is changed.
-        width: of the conditioners.
-        num_steps: steps a scale.
-        batch_size: images a step.
+        parts: the only part.
+        base: the sizes of which one at a time is changed.
+        width: hidden features of the conditioners.
+        num_steps: steps per scale.
+        batch_size: images per step.
         size: height and width of the images.
         repeats: timed runs of each.
         output: the JSON file; the figure lies beside it.
@@ -92,7 +92,7 @@ def scaling(config: BenchmarkConfig) -> list[Row]:
 
 
 def product_shapes(case: GlowCase) -> list[tuple[Shape, int]]:
-    """The shapes of a conditioner's products at each scale, and how many of each a step of training takes.
+    """The shapes of a conditioner's products at each scale, and how many of each a training step computes.
 
     Entry, middle and exit of width F at a scale with C channels and P pixels in the batch: [F, 9C/2] x [9C/2, P],
     [F, F] x [F, P] and [9C, F] x [F, P], each once forward and twice, of the same number of operations, backward.
@@ -109,7 +109,7 @@ def product_shapes(case: GlowCase) -> list[tuple[Shape, int]]:
 
 
 def product(shape_and_count: tuple[Shape, int]) -> Callable[[], float]:
-    """A function that times one product of the shape, and gives the seconds of all of that shape in a step."""
+    """A function that times one product of this shape and returns the seconds of all such products in a step."""
     (rows, inner, columns), count = shape_and_count
     left, right = jnp.ones((rows, inner)), jnp.ones((inner, columns))
     multiply = jax.jit(jnp.matmul).lower(left, right).compile()

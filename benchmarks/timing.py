@@ -1,4 +1,4 @@
-"""How everything here is measured: in turn, with medians and ratios, beside the CPU seconds of all threads."""
+"""Measurements: implementations run in turn; medians, ratios and the CPU seconds of all threads."""
 
 import dataclasses
 import json
@@ -22,9 +22,9 @@ SETTLING_SECONDS = 0.5
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, float]:
-    """Wall-clock seconds until the results of `work` are there, and the CPU seconds of all threads meanwhile.
+    """Wall-clock seconds until the results of `work` are ready, and the CPU seconds of all threads in that time.
 
-    Waits before, until the threads of what ran last (PyTorch's, which spin for a while) are at rest.
+    Waits first until the threads of the previous run are idle (PyTorch's spin for a while).
     """
     time.sleep(SETTLING_SECONDS)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -33,9 +33,9 @@ def seconds(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def in_turn(runs: Runs, repeats: int, reference: str = OURS) -> list[Row]:
-    """A row for each way: seconds of its first call, then over `repeats` rounds, and ratios to the reference's.
+    """One row per implementation: seconds of its first call and over `repeats` rounds, and ratios to the reference.
 
-    A ratio is the median over rounds of the way's seconds over the reference's in the same round.
+    A ratio is the median over rounds of its seconds divided by the reference's in the same round.
     """
     first = {name: seconds(run)[0] for name, run in runs.items()}
     samples = [{name: seconds(run) for name, run in runs.items()} for _ in range(repeats)]
@@ -66,13 +66,13 @@ def run_parts(parts: Mapping[Any, Callable[[ConfigT], list[Row]]], config: Any) 
 
 
 def resident_mib(field: str) -> float:
-    """This process's memory now (VmRSS) or at most so far (VmHWM); ru_maxrss would count a parent's as well."""
+    """This process's memory in MiB: now (VmRSS) or at its peak (VmHWM); ru_maxrss would include a parent's."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
 def temporary_mib(program: Any) -> float:
-    """What a compiled program allocates besides its arguments and results."""
+    """MiB that a compiled program allocates besides its arguments and results."""
     return program.memory_analysis().temp_size_in_bytes / 2**20
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812, what PyTorch's users call it
+import torch.nn.functional as F  # noqa: N812, the usual name
 from torch import Tensor
 
 from glowjax.layers.coupling import LOG_SCALE_BOUND
@@ -122,7 +122,7 @@ def split_prior(conv: Conv, x_a: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def soft_clip(values: Tensor, bound: float) -> Tensor:
-    """`values` pressed smoothly into (-bound, bound)."""
+    """`values` mapped smoothly into (-bound, bound)."""
     return bound * torch.tanh(values / bound)
 
 
@@ -134,7 +134,7 @@ def log_normal(z: Tensor) -> Tensor:
 def leaves(params: FlowParams, device: str = "cpu") -> Tensors:
     """The arrays of an `nvp_glow` with the default conditioner, as tensors that take gradients.
 
-    Kernels are [C_out, C_in, k, k]; the permutations, which nothing learns, take none.
+    Kernels are [C_out, C_in, k, k]. The permutations are fixed and take no gradient.
     """
 
     def step(params: Params) -> Tensors:
@@ -153,7 +153,7 @@ def leaves(params: FlowParams, device: str = "cpu") -> Tensors:
 
 
 def learned(tensors: Tensors) -> list[Tensor]:
-    """Those of the tensors that take gradients."""
+    """The tensors that take gradients."""
     return [tensor for tensor in jax.tree.leaves(tensors) if tensor.requires_grad]
 
 
@@ -164,7 +164,7 @@ def folded(tensors: Tensors) -> TorchGlow:
 
 
 def copied(params: FlowParams, device: str = "cpu") -> TorchGlow:
-    """The flow with the arrays of one of ours, folded once and for all, without gradients by them."""
+    """The flow with the arrays of one of ours, folded once, without gradients."""
     with torch.no_grad():
         return folded(leaves(params, device))
 
@@ -201,7 +201,7 @@ def _normalized_conv(tensors: Tensors) -> Conv:
 
 
 def zero_conv(tensors: Tensors) -> Conv:
-    """Of the leaves of a `ZeroConv`."""
+    """The convolution with the leaves of a `ZeroConv`."""
     scale = (3 * tensors["log_scale"]).exp()
     return Conv(_by_output(scale) * tensors["kernel"], tensors["bias"] * scale)
 

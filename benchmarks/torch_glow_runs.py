@@ -1,6 +1,6 @@
 """The PyTorch peers' training step, likelihood pass and sampling of a Glow of ours, as functions to be timed.
 
-None exists before the peer has given our log-likelihoods of the same images, in float64.
+Each peer must first give our log-likelihoods of the same images, in float64.
 """
 
 import os
@@ -18,7 +18,7 @@ from glowjax.checks import InputError
 from glowjax.models import Flow, FlowParams
 
 TOLERANCE = 1e-3
-"""Nats, of an image's log density in float64."""
+"""The largest difference of log densities, in nats, in float64."""
 
 
 class Peer(Protocol):
@@ -35,7 +35,7 @@ Build = Callable[[Any], Peer]
 
 
 def builds(with_normflows: bool) -> dict[str, Build]:
-    """How each installed peer is made of `torch_glow.leaves`."""
+    """The function that builds each installed peer from `torch_glow.leaves`."""
     ways: dict[str, Build] = {"torch": torch_glow.folded}
     if with_normflows:
         from benchmarks.normflows_glow import NormflowsGlow
@@ -47,18 +47,18 @@ def builds(with_normflows: bool) -> dict[str, Build]:
 def runs(
     model: Flow, params: FlowParams, images: np.ndarray, part: str, *, compiled: bool, with_normflows: bool
 ) -> dict[str, Callable[[], Any]]:
-    """The peers' ways to "step", "likelihood" or "sampling".
+    """The peers' implementations of "step", "likelihood" or "sampling".
 
     Args:
         model: an `nvp_glow` with the default conditioner.
-        params: of the model.
+        params: the model's params.
         images: uint8 [N, H, W, C].
-        part: what is run.
-        compiled: besides the plain PyTorch Glow, that of torch.compile, which needs a C++ compiler.
-        with_normflows: besides it, that of normflows' blocks.
+        part: "step", "likelihood" or "sampling".
+        compiled: whether to add the PyTorch Glow under torch.compile, which needs a C++ compiler.
+        with_normflows: whether to add the Glow of normflows' blocks.
 
     Raises:
-        InputError: where a peer's log density is not ours.
+        InputError: if a peer's log density differs from ours.
     """
     torch.set_num_threads(os.cpu_count() or 1)
     x = torch.tensor(np.moveaxis(images, -1, 1).copy()).float()
@@ -72,7 +72,7 @@ def runs(
 
 
 def check_alike(name: str, build: Build, model: Flow, params: FlowParams, images: np.ndarray) -> None:
-    """Raises InputError where the peer's log density of `images` [N, H, W, C], in float64, is not that of the model."""
+    """Raises InputError if the peer's log density of `images` [N, H, W, C], in float64, differs from the model's."""
     with jax.enable_x64(True):
         exact = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), params)
         ours = np.asarray(model.log_prob(exact, jnp.asarray(images, jnp.float64)))
@@ -83,7 +83,7 @@ def check_alike(name: str, build: Build, model: Flow, params: FlowParams, images
     if not off < TOLERANCE:
         raise InputError(
             f"{name} and ours disagree by up to {off:.3g} nats of {np.max(np.abs(ours)):.6g}: they are not the same "
-            "flow, so no time is taken; compare benchmarks/torch_glow.py with glowjax/models/glow.py."
+            "flow, so nothing is timed; compare benchmarks/torch_glow.py with glowjax/models/glow.py."
         )
 
 
@@ -91,7 +91,7 @@ Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def training_step(build: Build, params: FlowParams, x: Tensor, wrap: Wrap) -> Callable[[], Any]:
-    """One draw of the noise, loss, gradient and Adam update; the call returns the loss in nats a dimension."""
+    """One draw of the noise, loss, gradient and Adam update; the call returns the loss in nats per dimension."""
     tensors = torch_glow.leaves(params)
     leaves = torch_glow.learned(tensors)
     optimizer = torch.optim.Adam(leaves, lr=1e-4, fused=True)

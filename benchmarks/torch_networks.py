@@ -1,10 +1,10 @@
 """A Gated PixelCNN and a convolutional VAE in plain PyTorch, with the arrays of ours and a softmax for every value.
 
 They are written as one would write them in PyTorch to be fast on a CPU: images [N, C, H, W] for F.conv2d, one F.pad
-where a convolution is causal, and logits [values, levels] straight out of F.linear, so that F.cross_entropy reads them
-along their contiguous axis. What our layout and PyTorch's disagree about is transposed when the arrays are copied.
-PixelCNN's kernels are stored channels last, which its activations then follow: a step took two thirds of the time. For
-the VAE it was slower.
+per causal convolution, and logits [values, levels] straight out of F.linear, so that F.cross_entropy reads them
+along their contiguous axis. Arrays whose layout differs from PyTorch's are transposed when they are copied.
+PixelCNN's kernels are stored channels last, and its activations follow: a step took two thirds of the time. For the VAE
+that was slower.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812, what PyTorch's users call it
+import torch.nn.functional as F  # noqa: N812, the usual name
 from torch import Tensor
 
 from glowjax.models import VAE, ModelParams, PixelCNN
@@ -46,7 +46,7 @@ class TorchPixelCNN:
         x = scaled(levels)
         first, *others = self.layers
         before_gate, horizontal = gated_layer(first, F.pad(x, (0, 0, 1, -1)), F.pad(x, (1, -1)))
-        for layer in others:  # so written, the last layer's vertical gate, which nothing reads, is not computed
+        for layer in others:  # written so that the last layer's vertical gate, which is unused, is not computed
             before_gate, horizontal = gated_layer(layer, gate(before_gate), horizontal)
         features = rows_of_features(F.relu(horizontal))
         logits = [head_logits(head, features, x[:, :channel]) for channel, head in enumerate(self.heads)]

@@ -1,6 +1,6 @@
 """PyTorch's training step and likelihood pass of a PixelCNN or VAE of ours, as functions to be timed.
 
-Neither exists before the PyTorch network has given our log-likelihoods of the same images.
+The PyTorch network must first give our log-likelihoods of the same images.
 """
 
 import os
@@ -18,7 +18,7 @@ from glowjax.typing import Key
 
 RELATIVE_TOLERANCE = 1e-5
 TOLERANCE = 1e-2
-"""Nats: both together are what an image's log-likelihood, of some thousand nats, may differ by."""
+"""In nats. Log-likelihoods of some thousand nats may differ by both tolerances together."""
 
 Likelihood = Callable[[Tensor, Tensor], Tensor]
 
@@ -30,12 +30,12 @@ def prepared(
 
     Args:
         model: with a softmax over 256 levels.
-        params: of the model.
+        params: the model's params.
         key: the noise is that which our model draws with it.
         images: uint8 [N, H, W, C].
 
     Raises:
-        InputError: where the two networks do not give the same log P(image).
+        InputError: if the two networks do not give the same log P(image).
     """
     torch.set_num_threads(os.cpu_count() or 1)
     network = copied(model, params)
@@ -47,7 +47,7 @@ def prepared(
 
 
 def check_alike(network: TorchNetwork, levels: Tensor, noise: Tensor, ours: np.ndarray) -> None:
-    """Raises InputError where the network's log P(image) of levels [N, C, H, W] is not `ours` [N], both in nats."""
+    """Raises InputError if the network's log P(image) of levels [N, C, H, W] differs from `ours` [N], both in nats."""
     with torch.inference_mode():
         theirs = network.log_likelihood(levels, noise).numpy()
     alike = np.isclose(theirs, ours, rtol=RELATIVE_TOLERANCE, atol=TOLERANCE)
@@ -55,21 +55,21 @@ def check_alike(network: TorchNetwork, levels: Tensor, noise: Tensor, ours: np.n
         raise InputError(
             f"{type(network).__name__} and ours disagree about {np.sum(~alike)} of {len(ours)} images, by up to "
             f"{np.max(np.abs(theirs - ours)):.3g} nats of {np.max(np.abs(ours)):.6g}: they are not the same network, "
-            "so no time is taken; compare benchmarks/torch_networks.py with glowjax/models."
+            "so nothing is timed; compare benchmarks/torch_networks.py with glowjax/models."
         )
 
 
 def rivals(
     network: TorchNetwork, levels: Tensor, noise: Tensor, learning_rate: float | None, *, compiled: bool
 ) -> dict[str, Callable[[], float]]:
-    """PyTorch's ways to a training step or, without a learning rate, to a likelihood pass.
+    """PyTorch's training step or, without a learning rate, likelihood pass.
 
     Args:
-        network: whose tensors the steps change.
+        network: the network; training steps change its tensors.
         levels: int64 [N, C, H, W].
         noise: [N, num_latents] for the likelihood pass; a step draws its own.
-        learning_rate: of Adam.
-        compiled: besides the network as it is, that of torch.compile, which needs a C++ compiler.
+        learning_rate: Adam's learning rate.
+        compiled: whether to add the network under torch.compile, which needs a C++ compiler.
     """
     ways: dict[str, Likelihood] = {"torch": network.log_likelihood}
     if compiled:
@@ -92,7 +92,7 @@ def likelihood(log_likelihood: Likelihood, levels: Tensor, noise: Tensor) -> Cal
 def training_step(
     network: TorchNetwork, log_likelihood: Likelihood, levels: Tensor, learning_rate: float
 ) -> Callable[[], float]:
-    """One draw of the noise, loss, gradient and Adam update; the call returns the loss in nats an image."""
+    """One draw of the noise, loss, gradient and Adam update; the call returns the loss in nats per image."""
     optimizer = torch.optim.Adam(network.parameters, lr=learning_rate, fused=True)
 
     def run() -> float:

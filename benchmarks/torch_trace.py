@@ -19,13 +19,13 @@ from glowjax.models import FlowParams
 Field: TypeAlias = Callable[[Tensor], Tensor]
 
 CHUNK_SIZES = (98, 196, 392)
-"""Directions at a time that torch.func is tried with; 28 and 49 were slower."""
+"""The numbers of directions at a time that are tried with torch.func; 28 and 49 were slower."""
 
 
 def fastest_trace(params: FlowParams, x: Any, log_prob: float, trace: float) -> tuple[str, Callable[[], float]]:
-    """The fastest way of torch.func, its name first, to the Hessian trace of our flow's `log_prob` at `x` [H, W, C].
+    """torch.func's fastest way, its name first, to the Hessian trace of our flow's `log_prob` at `x` [H, W, C].
 
-    Raises AssertionError where its log density or its trace is not ours.
+    Raises AssertionError if its log density or its trace differs from ours.
     """
     device = "cuda" if jax.default_backend() == "gpu" else "cpu"
     torch.set_num_threads(os.cpu_count() or 1)
@@ -64,5 +64,5 @@ PRODUCTS: dict[str, Callable[[Field, Tensor], Field]] = {
     "reverse over reverse": _reverse_over_reverse,
     "forward over reverse": _forward_over_reverse,
 }
-"""The ways of torch.func to v -> H v at x from the gradient. Its `linearize` is not among them: it traces the gradient
-anew for every x, which takes longer than the whole trace."""
+"""The ways of torch.func to v -> H v at x from the gradient. `torch.func.linearize` is not used: it
+traces the gradient again for every x, which takes longer than the whole trace."""

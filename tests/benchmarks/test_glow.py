@@ -64,7 +64,8 @@ def test_a_peer_inverts_and_has_our_density_and_one_that_has_not_is_refused(peer
 @pytest.mark.release
 def test_costs_are_measured():
     config = costs.BenchmarkConfig(case=TINY, deep=TINY, depths=(1, 2), repeats=1)
-    assert [(row["memory"], row["steps_a_scale"]) for row in costs.by_depth(config)[:2]] == [("store", 1), ("store", 2)]
+    rows = costs.by_depth(config)
+    assert [(row["memory"], row["steps_per_scale"]) for row in rows[:2]] == [("store", 1), ("store", 2)]
     exact = costs.gradients(config)
     assert [row["params"] for row in exact] == 3 * ["random"] + 3 * ["trained"]
     for store, _, invert in (exact[:3], exact[3:]):
@@ -110,5 +111,5 @@ def test_every_size_is_varied_and_drawn(tmp_path):
 def test_a_profile_finds_the_products_of_a_step(tmp_path):
     config = profile.BenchmarkConfig(case=TINY, memory="store", repeats=1, output=tmp_path / "profile.json")
     results = profile.main(config)
-    assert {row["operations"]: row["ms_a_step"] for row in results["operations"]}["matrix products"] > 0
+    assert {row["operations"]: row["ms_per_step"] for row in results["operations"]}["matrix products"] > 0
     assert results["page_faults"][0]["user_s"] >= 0

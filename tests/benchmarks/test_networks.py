@@ -15,7 +15,7 @@ from glowjax.models import PixelCNNConfig, VAEConfig
 
 pytestmark = pytest.mark.release
 GREY, COLOR = Case("tiny", size=8, channels=1), Case("tiny", size=8, channels=3)
-CONFIG = BenchmarkConfig(grey=GREY, colour=COLOR, num_images=2, repeats=1)
+CONFIG = BenchmarkConfig(grey=GREY, color=COLOR, num_images=2, repeats=1)
 MODELS = {
     "pixelcnn": PixelCNNConfig(num_layers=2, width=4, head_width=5),
     "vae": VAEConfig(num_latents=3, width=4),
