@@ -1,7 +1,7 @@
 """The three parts of a flow's Hessian, from log p(x) = log p(z) + log |det dz/dx|."""
 
 import functools
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from glowjax.linalg import vdot
 from glowjax.typing import Params
 
 
+@runtime_checkable
 class EncodingFlow(Protocol):
     """A flow with latents under a standard normal and a log-determinant."""
 
