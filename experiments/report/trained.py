@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import glowjax as gj
 from experiments.report.published import title
@@ -18,20 +18,9 @@ class Trained(train.Trained[ModelT], Generic[ModelT]):
     """A trained model, with titles."""
 
     @property
-    def _about(self) -> Any:
-        """What names and summarizes the model: its builder, if a function of the user's built it, or the model."""
-        builder = (self.description["model"] or {}).get("builder")
-        return models.BuilderConfig(builder) if builder else models.config_of(self.model) or self.model
-
-    @property
     def kind(self) -> str:
         """The model's name: NVP-Glow, CV-Glow, PixelCNN or VAE; that of its builder function or of its class."""
-        return getattr(self._about, "title", type(self.model).__name__)
-
-    @property
-    def architecture(self) -> str:
-        """The architecture in a few words."""
-        return self._about.summarize() if hasattr(self._about, "summarize") else type(self.model).__name__
+        return self.title
 
     @property
     def kind_and_data(self) -> str:
@@ -41,14 +30,6 @@ class Trained(train.Trained[ModelT], Generic[ModelT]):
     def likelihood(self, num_draws: int) -> str:
         """A sentence that says what the reported log P(image) is."""
         return models.likelihood(self.model, num_draws)
-
-    def summarize(self) -> str:
-        """The model and its training in a sentence."""
-        seconds = f" in {self.seconds / 60:.0f} minutes" if self.seconds else ""
-        return (
-            f"{self.kind}, {self.architecture}, trained on {self.description['num_images']:,} images for "
-            f"{self.step:,} steps of {self.description['training']['batch_size']}{seconds}"
-        )
 
 
 def load(source: Path | str) -> Trained[ImageModel]:

@@ -55,16 +55,22 @@ class Trained(Generic[ModelT]):
 
     @property
     def title(self) -> str:
-        """The name of the model: "NVP-Glow", or that of its class if it is a user's own."""
-        return models.title(self.model)
+        """The name of the model: "NVP-Glow", that of its builder function, or of its class."""
+        config = self._config
+        return config.title if config else type(self.model).__name__
+
+    @property
+    def architecture(self) -> str:
+        """The architecture in a few words."""
+        config = self._config
+        return config.summarize() if config else type(self.model).__name__
 
     def summarize(self) -> str:
         """The model and its training in a sentence, without a full stop."""
-        training = self.description["training"]
         time = "" if self.seconds is None else f" in {self.seconds / 60:.0f} minutes"
         return (
-            f"{self.title}, {models.summarize(self.model)}, trained on {self.description['num_images']:,} images for "
-            f"{self.step:,} steps of {training['batch_size']}{time}"
+            f"{self.title}, {self.architecture}, trained on {self.description['num_images']:,} images for "
+            f"{self.step:,} steps of {self.description['training']['batch_size']}{time}"
         )
 
     def __repr__(self) -> str:
@@ -100,6 +106,12 @@ class Trained(Generic[ModelT]):
     def curve(self, name: str) -> list[float]:
         """Bits per dimension of an evaluated set along `history`; NaN if not evaluated, or not finite."""
         return [record.get(name, math.nan) for record in self.history]
+
+    @property
+    def _config(self) -> models.ModelConfig | None:
+        """The configuration that builds the model, if there is one."""
+        builder = (self.description["model"] or {}).get("builder")
+        return models.BuilderConfig(builder) if builder else models.config_of(self.model)
 
     def _at_step(self, name: str) -> float | None:
         return next((record.get(name) for record in self.history if record["step"] == self.step), None)

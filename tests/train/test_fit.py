@@ -16,6 +16,7 @@ from glowjax.checks import InputError
 from glowjax.data import ImageSet, batch_indices
 from glowjax.models import Flow
 from glowjax.train import compiled_step, evaluate, fit, loop
+from glowjax.train.log import read
 from glowjax.train.step import StepMetrics
 
 MODEL = gj.nvp_glow(1, 1, 4)
@@ -68,6 +69,8 @@ def test_an_interrupted_run_resumes_to_the_same_bits_as_one_without_a_folder(tmp
     actual = train(directory=tmp_path)
     chex.assert_trees_all_equal(actual.params, expected.params)
     assert without_seconds(actual.history) == without_seconds(expected.history)
+    seconds = [record["seconds"] for record in read(tmp_path / "metrics.jsonl")]
+    assert seconds == sorted(seconds)  # the time before the interruption counts
     records = metrics(tmp_path)
     assert [record["step"] for record in records] == [2, 3, 4, 6]
     assert [record["step"] for record in records if "validation" in record] == [3, 6]

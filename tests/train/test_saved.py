@@ -17,6 +17,7 @@ import glowjax as gj
 from glowjax import layers
 from glowjax.checks import InputError
 from glowjax.train import Trained, fit
+from glowjax.train.named_arrays import named_leaves
 
 KEY = jax.random.key(0)
 
@@ -70,13 +71,21 @@ def test_every_model_comes_back_from_its_file_in_any_folder(tmp_path, images, mo
 def test_a_file_is_read_without_glowjax(tmp_path, images):
     saved = trained(MODELS["nvp"], images)
     path = gj.save(saved, tmp_path / "mine.safetensors")
-    arrays = load_file(path)  # safetensors.torch.load_file has the same names
+    arrays = load_file(path)
     assert all(array.dtype == np.float32 for array in arrays.values())
     assert sum(array.size for array in arrays.values()) == sum(leaf.size for leaf in jax.tree.leaves(saved.params))
     with safetensors.safe_open(path, "numpy") as file:
         description = json.loads(file.metadata()["glowjax"])
     assert description["model"]["kind"] == "nvp"
     assert description["history"][0]["validation"] is None
+
+
+@pytest.mark.release
+def test_pytorch_reads_a_file(tmp_path, images):
+    torch = pytest.importorskip("safetensors.torch", reason="needs PyTorch")
+    saved = trained(MODELS["nvp"], images)
+    tensors = torch.load_file(gj.save(saved, tmp_path / "mine.safetensors"))
+    chex.assert_trees_all_equal({name: one.numpy() for name, one in tensors.items()}, named_leaves(saved.params))
 
 
 def test_a_models_own_builder_is_kept_with_the_run_and_rebuilds_it(tmp_path, images):
@@ -86,6 +95,7 @@ def test_a_models_own_builder_is_kept_with_the_run_and_rebuilds_it(tmp_path, ima
     found = gj.load(str(tmp_path))
     assert found.description["model"] == {"builder": builder}
     assert found.model == build_mine()
+    assert found.summarize().startswith(f"build_mine, built by {builder}, trained on 8 images for 1 steps of 4")
     chex.assert_trees_all_equal(found.params, run.params)
     with pytest.raises(InputError, match="not equal to what"):
         fit(MODELS["nvp"], images, builder=builder, **options)
