@@ -67,7 +67,11 @@ class Trained(Generic[ModelT]):
 
     def summarize(self) -> str:
         """The model and its training in a sentence, without a full stop."""
-        time = "" if self.seconds is None else f" in {self.seconds / 60:.0f} minutes"
+        seconds = self.seconds
+        if seconds is None:
+            time = ""
+        else:
+            time = f" in {seconds:.0f} seconds" if seconds < 120 else f" in {seconds / 60:.0f} minutes"
         return (
             f"{self.title}, {self.architecture}, trained on {self.description['num_images']:,} images for "
             f"{self.step:,} steps of {self.description['training']['batch_size']}{time}"
