@@ -87,7 +87,7 @@ def _likelihoods(config: DemoConfig, run_dir: Path, data_dir: Path) -> Result:
 
 
 def _second_order(config: DemoConfig, run_dir: Path, data_dir: Path) -> Result:
-    """What explains the gap and what does not, on as many images as half a minute allows."""
+    """The explanations of the gap, on as many images as half a minute allows."""
     return second_order.main(
         SecondOrderConfig(
             run_dir=run_dir,

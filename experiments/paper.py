@@ -20,16 +20,17 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from experiments.presets import adapted, preset_named, train_command
 from experiments.report.experiment import Output
 from experiments.report.page import Cell, Link, Number, Result, Section, Table
-from experiments.report.published import title
+from experiments.report.trained import title
 from glowjax.checks import InputError
 from glowjax.data import load, splits
+from glowjax.train.log import read
 
 PAIRS = (
     "fashion_mnist/mnist",
@@ -131,12 +132,8 @@ class Stage:
         return shlex.join(["python", *self.words])
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How a stage ended: the seconds that it took, or None and the reason why it was skipped."""
-
-    seconds: float | None = None
-    reason: str = ""
+Outcome: TypeAlias = float | str
+"""How a stage ended: the seconds that it took, or the reason why it was skipped."""
 
 
 def main(config: PaperConfig) -> Result:
@@ -147,20 +144,20 @@ def main(config: PaperConfig) -> Result:
     planner = Planner.of(pairs, config)
     stages = {stage.name: stage for pair in pairs for stage in planner.plan(pair)}
     outcomes = run_plan(stages)
-    done = sum(outcome.seconds is not None for outcome in outcomes.values())
+    skipped = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)}
     summary = (
-        f"Pairs of data sets: {len(pairs)} compared, {len(absent)} left out. Stages: {done} finished, "
-        f"{len(outcomes) - done} skipped."
+        f"Pairs of data sets: {len(pairs)} compared, {len(absent)} left out. Stages: {len(outcomes) - len(skipped)} "
+        f"finished, {len(skipped)} skipped."
     )
     reasons = [f"Left out: {pair}. {reason}" for pair, reason in absent.items()]
-    reasons += [f"Skipped: {name}. {one.reason}" for name, one in outcomes.items() if one.seconds is None]
+    reasons += [f"Skipped: {name}. {reason}" for name, reason in skipped.items()]
     rows = [_row(stages[name], outcome) for name, outcome in outcomes.items()]
     overview = Table("All stages in order, with links to their pages", ["stage", "time", "command"], rows)
     sections = [
         Section("Likelihoods of each pair", tables=[_headlines(pairs, stages, outcomes)]),
         Section("Stages", "\n\n".join(reasons), [overview]),
     ]
-    numbers = {"stages": {name: dataclasses.asdict(one) for name, one in outcomes.items()}, "absent": absent}
+    numbers = {"seconds or reason": outcomes, "absent": absent}
     return Result("Do deep generative models know what they don't know?", QUESTION, summary, sections, numbers)
 
 
@@ -322,13 +319,11 @@ def run_plan(stages: Mapping[str, Stage]) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     for number, (name, stage) in enumerate(stages.items(), start=1):
         print(f"[{number}/{len(stages)}] {name}: {stage.command}", flush=True)
-        missing = [other for other in stage.needs if outcomes[other].seconds is None]
-        if missing:
-            outcomes[name] = Outcome(reason=f"It needs {', '.join(missing)}, which was skipped.")
-        else:
-            outcomes[name] = _run(stage, fingerprint(name, stages))
-        if outcomes[name].seconds is None:
-            print(f"  skipped: {outcomes[name].reason}", flush=True)
+        missing = [other for other in stage.needs if isinstance(outcomes[other], str)]
+        reason = f"It needs {', '.join(missing)}, which was skipped."
+        outcomes[name] = reason if missing else _run(stage, fingerprint(name, stages))
+        if isinstance(outcomes[name], str):
+            print(f"  skipped: {outcomes[name]}", flush=True)
     return outcomes
 
 
@@ -336,28 +331,34 @@ def _run(stage: Stage, mark: str) -> Outcome:
     marker = stage.output_dir / MARKER
     before = json.loads(marker.read_text()) if marker.is_file() else {}
     if before.get("fingerprint") == mark:
-        return Outcome(before["seconds"])
+        return before["seconds"]
     started = time.monotonic()
-    error = launch(stage.words)
-    if error:
-        return Outcome(reason=error)
-    seconds = time.monotonic() - started
+    if error := launch(stage.words):
+        return error
+    metrics = stage.output_dir / "metrics.jsonl"  # of a training, which may have been interrupted and resumed before
+    seconds = read(metrics)[-1]["seconds"] if metrics.is_file() else time.monotonic() - started
     marker.write_text(json.dumps({"fingerprint": mark, "seconds": seconds, "command": stage.command}, indent=1) + "\n")
-    return Outcome(seconds)
+    return seconds
 
 
 def launch(words: Sequence[str]) -> str:
-    """Runs a command in a process of its own; returns the last line of its errors if it fails, else nothing."""
+    """Runs a command in a process of its own; returns its error message if it fails, else nothing."""
     with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         tail = b""
-        while chunk := os.read(process.stderr.fileno(), 2**16):  # progress is shown as it comes
-            sys.stderr.write(chunk.decode(errors="replace"))
-            tail = (tail + chunk)[-(2**14) :]
+        try:
+            while chunk := os.read(process.stderr.fileno(), 2**16):  # progress is shown as it comes
+                sys.stderr.write(chunk.decode(errors="replace"))
+                tail = (tail + chunk)[-(2**14) :]
+        except KeyboardInterrupt:
+            process.wait()  # it saves a checkpoint
+            raise
     if process.returncode == 130:
         raise KeyboardInterrupt
     lines = tail.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
-    return lines[-1].removeprefix("error: ") if process.returncode else ""
+    starts = [n for n, line in enumerate(lines) if line.startswith("error: ")]  # a message may have several lines
+    message = "\n".join(lines[starts[-1] if starts else -1 :]).removeprefix("error: ")
+    return message if process.returncode else ""
 
 
 def fingerprint(name: str, stages: Mapping[str, Stage]) -> str:
@@ -369,10 +370,9 @@ def fingerprint(name: str, stages: Mapping[str, Stage]) -> str:
 
 def _row(stage: Stage, outcome: Outcome) -> list[Cell]:
     page = stage.output_dir / "report.html"
-    seconds = outcome.seconds
-    if seconds is None:
+    if isinstance(outcome, str):
         return [stage.name, "skipped", stage.command]
-    spent = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    spent = f"{outcome:.0f} s" if outcome < 100 else f"{outcome / 60:.0f} min"
     return [Link(stage.name, page) if page.is_file() else stage.name, spent, stage.command]
 
 
@@ -381,7 +381,7 @@ def _headlines(pairs: Sequence[Pair], stages: Mapping[str, Stage], outcomes: Map
     rows: list[list[Cell]] = []
     for pair in pairs:
         for name in (name for name in stages if name.startswith(f"{pair.name}: likelihoods")):
-            if outcomes[name].seconds is None:
+            if isinstance(outcomes[name], str):
                 continue
             numbers = json.loads((stages[name].output_dir / "results.json").read_text())
             by_seed = list(numbers.values()) if next(iter(numbers)).startswith("seed ") else [numbers]

@@ -1,7 +1,7 @@
 """The tables of likelihoods: of one model, of several, of an ensemble, by training time and by scale."""
 
 from docs.tables.kept import Rows, interval, kept, signed
-from experiments.report.published import title
+from experiments.report.trained import title
 
 
 def likelihoods(run: str) -> Rows:

@@ -20,9 +20,8 @@ import numpy as np
 from experiments.report import histograms
 from experiments.report.experiment import OneModel, References
 from experiments.report.page import Figure, Number, Result, Section, Table
-from experiments.report.published import title
 from experiments.report.scoring import Evaluation, Scored, evaluate, score
-from experiments.report.trained import Trained, load
+from experiments.report.trained import Trained, load, title
 from glowjax import plots, stats
 from glowjax.checks import InputError
 from glowjax.cores import side_by_side

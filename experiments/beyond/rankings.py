@@ -13,9 +13,8 @@ import numpy as np
 
 from experiments.report.experiment import OneModel
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table, slug
-from experiments.report.published import title
 from experiments.report.scoring import Scored, evaluate
-from experiments.report.trained import Trained, load
+from experiments.report.trained import Trained, load, title
 from glowjax import plots, stats
 from glowjax.checks import check_count
 from glowjax.stats import Estimate

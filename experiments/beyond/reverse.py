@@ -15,9 +15,8 @@ from typing import Any
 from experiments.report import histograms
 from experiments.report.experiment import References, SeveralModels
 from experiments.report.page import Cell, Number, Result, Section, Table, slug
-from experiments.report.published import title
 from experiments.report.scoring import Evaluation, evaluate_alike
-from experiments.report.trained import Trained, load
+from experiments.report.trained import Trained, load, title
 from glowjax.checks import InputError
 
 QUESTION = "A model can find other images more likely than those it was trained on. Does it in both directions?"

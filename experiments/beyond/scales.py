@@ -17,9 +17,8 @@ import numpy as np
 
 from experiments.report.experiment import OneModel, References
 from experiments.report.page import Figure, Number, Result, Section, Table
-from experiments.report.published import title
 from experiments.report.scoring import gap, image_sets
-from experiments.report.trained import Trained, load_flow
+from experiments.report.trained import Trained, load_flow, title
 from glowjax import plots, stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet

@@ -17,9 +17,8 @@ import numpy as np
 
 from experiments.report.experiment import OneModel
 from experiments.report.page import Figure, Number, Result, Section, Table
-from experiments.report.published import title
 from experiments.report.scoring import image_sets
-from experiments.report.trained import load_flow
+from experiments.report.trained import load_flow, title
 from glowjax import analysis as an
 from glowjax import plots, stats
 from glowjax.data import ImageSet

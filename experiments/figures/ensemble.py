@@ -21,9 +21,8 @@ from experiments.presets import TrainConfig, adapted, preset_named
 from experiments.report import histograms
 from experiments.report.experiment import Data, Draws, References, runs_of
 from experiments.report.page import Cell, Number, Result, Section, Table
-from experiments.report.published import title
 from experiments.report.scoring import Evaluation, Scored, draws_for, evaluate
-from experiments.report.trained import Trained, load
+from experiments.report.trained import Trained, load, title
 from glowjax.checks import InputError
 from glowjax.likelihood import log_mean_exp
 
@@ -182,41 +181,44 @@ def _sections(
     spread: dict[str, dict[str, float]],
     num_draws: int,
 ) -> list[Section]:
-    ensemble = averages[MIXTURE]
-    real = [ensemble.test.images.name, *ensemble.real]
+    text = (
+        f"One of the members: {trained.summarize()}. {trained.likelihood(num_draws)}\n\n"
+        "For every image, log P of a mixture of K models lies between that of its best member and that minus log K: a "
+        "mixture cannot make unlikely what one of them finds likely."
+    )
+    mixed = histograms.one_model(averages[MIXTURE], trained.num_dims, MIXTURE, "ensemble")
+    each = histograms.several_models(members, trained.num_dims, "members")
+    return [
+        Section("Members and ensemble", text, [_table(members | averages), _disagreement(len(members), spread)]),
+        Section("Log-likelihoods under the ensemble", figures=[mixed]),
+        Section("Log-likelihoods under each member", figures=[each]),
+    ]
+
+
+def _table(models: dict[str, Evaluation]) -> Table:
+    first = next(iter(models.values()))
+    real = [first.test.images.name, *first.real]
     rows: list[list[Cell]] = [
         [
             model,
             *(Number(evaluation.sets[name].mean(), ".3f[]") for name in real),
             *(Number(evaluation.detection(name).auroc, ".3f[]") for name in evaluation.others),
         ]
-        for model, evaluation in (members | averages).items()
+        for model, evaluation in models.items()
     ]
-    table = Table(
+    return Table(
         "Bits per dimension, and AUROC of bits per dimension as the score (below 0.5: inverted), with 95 % intervals "
         "over images",
-        ["model", *(f"{title(n)}, bits/dim" for n in real), *(f"AUROC, {title(n)}" for n in ensemble.others)],
+        ["model", *(f"{title(n)}, bits/dim" for n in real), *(f"AUROC, {title(n)}" for n in first.others)],
         rows,
     )
-    disagreement = Table(
-        f"Disagreement of the {len(members)} members in nats: standard deviations over members of a set's mean log P, "
-        f"known to about {1 / math.sqrt(2 * len(members) - 2):.0%}, and of the per-image deviations from that mean",
+
+
+def _disagreement(num_members: int, spread: dict[str, dict[str, float]]) -> Table:
+    sets = next(iter(spread.values()))
+    return Table(
+        f"Disagreement of the {num_members} members in nats: standard deviations over members of a set's mean log P, "
+        f"known to about {1 / math.sqrt(2 * num_members - 2):.0%}, and of the per-image deviations from that mean",
         ["set", "of the means", "about images"],
-        [[title(n), *(Number(values[n], ",.1f") for values in spread.values())] for n in ensemble.sets],
+        [[title(n), *(Number(values[n], ",.1f") for values in spread.values())] for n in sets],
     )
-    text = (
-        f"One of the members: {trained.summarize()}. {trained.likelihood(num_draws)}\n\n"
-        "For every image, log P of a mixture of K models lies between that of its best member and that minus log K: a "
-        "mixture cannot make unlikely what one of them finds likely."
-    )
-    return [
-        Section("Members and ensemble", text, [table, disagreement]),
-        Section(
-            "Log-likelihoods under the ensemble",
-            figures=[histograms.one_model(ensemble, trained.num_dims, MIXTURE, "ensemble")],
-        ),
-        Section(
-            "Log-likelihoods under each member",
-            figures=[histograms.several_models(members, trained.num_dims, "members")],
-        ),
-    ]

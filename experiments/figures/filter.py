@@ -17,11 +17,10 @@ import numpy as np
 from experiments.figures.classifier import Classifier, train_classifier
 from experiments.figures.detectors import CLASSIFIER, LIKELIHOOD, TYPICALITY, Answers, Outcome, count
 from experiments.figures.model_classes import load_alike
-from experiments.report.experiment import SeveralModels
+from experiments.report.experiment import Seeded, SeveralModels
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
-from experiments.report.published import title
 from experiments.report.scoring import draws_for, image_sets
-from experiments.report.trained import Trained
+from experiments.report.trained import Trained, title
 from glowjax import ood, plots
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve, training_and_validation
@@ -50,7 +49,7 @@ RISK_TEXT = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FilterConfig(SeveralModels):
+class FilterConfig(SeveralModels, Seeded):
     """Options of the filter; the data set of the runs must have labels.
 
     Attributes:

@@ -16,9 +16,8 @@ import numpy as np
 from experiments.report import histograms
 from experiments.report.experiment import OneModel, References
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
-from experiments.report.published import BITS_PER_DIM, title
 from experiments.report.scoring import Evaluation, FlowDetails, Scored, evaluate
-from experiments.report.trained import Trained, load
+from experiments.report.trained import Trained, load, title
 from glowjax import plots
 
 NUM_SHOWN = 20
@@ -28,10 +27,25 @@ TEMPERATURES = (1.0, 0.7)
 UNIFORM_CODE = 8.0
 """Bits/dim of 8-bit images without any model."""
 
+BITS_PER_DIM: dict[str, dict[str, float]] = {
+    "fashion_mnist": {"fashion_mnist:train": 2.902, "fashion_mnist:test": 2.958, "mnist:test": 1.833},
+    "mnist": {"mnist:test": 1.262},
+    "cifar10": {"cifar10:train": 3.386, "cifar10:test": 3.464, "svhn:test": 2.389},
+    "svhn": {"svhn:test": 2.057},
+}
+"""{trained on: {evaluated on: bits/dim}} of the paper's Glow, as read in the paper or its authors' slides."""
+
 QUESTION = (
     "Does the model find likely what it was trained on, and unlikely what it never saw? This page shows its "
     "likelihoods of both, the term of the density from which they come, their course during training, and samples of "
     "the model."
+)
+
+TERMS_TEXT = (
+    "log p(z) + log |det dz/dx| is the log density in nats. The first term says how typical the latents are, the "
+    "second how much the flow stretches space around the image. OOD images can be likely without typical latents, if "
+    "the volume term is large. In a constant-volume flow the right panel is a line, and the whole difference lies in "
+    "the latents."
 )
 
 
@@ -167,11 +181,11 @@ def _metrics(evaluation: Evaluation, name: str) -> list[Number]:
 
 def _decomposition(trained: Trained, evaluation: Evaluation) -> list[Section]:
     """The two terms of the log density (figure 4); nothing for a model that is not a flow."""
-    details = {name: (scored, scored.flow) for name, scored in evaluation.sets.items() if scored.flow is not None}
+    details = {name: scored.flow for name, scored in evaluation.sets.items() if scored.flow is not None}
     if not details:
         return []
-    log_pz = {title(name): flow.terms.log_pz for name, (_, flow) in details.items()}
-    log_det = {title(name): flow.terms.log_det for name, (_, flow) in details.items()}
+    log_pz = {title(name): flow.terms.log_pz for name, flow in details.items()}
+    log_det = {title(name): flow.terms.log_det for name, flow in details.items()}
     plot = plots.decomposition(
         log_pz,
         log_det,
@@ -187,28 +201,18 @@ def _decomposition(trained: Trained, evaluation: Evaluation) -> list[Section]:
         f"Histograms of the two terms of the log density. {histograms.BELOW}",
         "Histograms of log p(z) and of the log-determinant",
     )
-    rows: list[list[Cell]] = [
-        [
-            title(name),
-            Number(scored.mean(flow.terms.log_pz), ",.0f[]"),
-            Number(scored.mean(flow.terms.log_det), ",.0f[]"),
-            Number(float(flow.inversion_error.max()), ".4f"),
-        ]
-        for name, (scored, flow) in details.items()
-    ]
     table = Table(
         "The two terms of the log density, means with 95 % intervals over images, and the error of the flow's inverse "
         "in float32",
         ["set", "log p(z) [nats]", "log |det dz/dx| [nats]", "largest |decode(encode(x)) - x| [grey levels]"],
-        rows,
+        [[title(name), *_terms(evaluation.sets[name], flow)] for name, flow in details.items()],
     )
-    text = (
-        "log p(z) + log |det dz/dx| is the log density in nats. The first term says how typical the latents are, the "
-        "second how much the flow stretches space around the image. OOD images can be likely without typical latents, "
-        "if the volume term is large. In a constant-volume flow the right panel is a line, and the whole difference "
-        "lies in the latents."
-    )
-    return [Section("Where the difference comes from", text, [table], [figure])]
+    return [Section("Where the difference comes from", TERMS_TEXT, [table], [figure])]
+
+
+def _terms(scored: Scored, flow: FlowDetails) -> list[Number]:
+    means = [Number(scored.mean(term), ",.0f[]") for term in (flow.terms.log_pz, flow.terms.log_det)]
+    return [*means, Number(float(flow.inversion_error.max()), ".4f")]
 
 
 def _during_training(trained: Trained) -> list[Section]:

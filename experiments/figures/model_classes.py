@@ -13,9 +13,8 @@ from pathlib import Path
 from experiments.report import histograms
 from experiments.report.experiment import References, SeveralModels
 from experiments.report.page import Number, Result, Section, Table, slug
-from experiments.report.published import title
 from experiments.report.scoring import Evaluation, draws_for, evaluate_alike
-from experiments.report.trained import Trained, load, name_each
+from experiments.report.trained import Trained, load, name_each, title
 from glowjax.checks import InputError
 
 QUESTION = (

@@ -1,4 +1,4 @@
-"""What explains the gap: second order, the paper's version, and the exact form (the paper's section 5).
+"""Explanations of the gap: second order, the paper's version, and the exact form (section 5 of the paper).
 
     python -m experiments second_order --run-dir runs/fashion --out-dists mnist
 
@@ -21,9 +21,8 @@ import numpy as np
 
 from experiments.report.experiment import OneModel
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table, slug
-from experiments.report.published import title
 from experiments.report.scoring import image_sets
-from experiments.report.trained import Trained, load_flow
+from experiments.report.trained import Trained, load_flow, title
 from glowjax import analysis as an
 from glowjax import plots, stats
 from glowjax.checks import InputError

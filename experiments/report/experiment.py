@@ -51,7 +51,7 @@ SHELL_WORDS = {
     r"glowjax\.data\.prepare\('([^']+)'\)": r"`python -m experiments datasets prepare \1`",
     r"\bdata_dir\b": "--data-dir",
 }
-"""What error messages of the library advise, as patterns, and what to type on a command line instead."""
+"""{pattern in the advice of the library's error messages: its form on a command line}."""
 
 REFERENCES = ("contrast-0.5", "constant", "noise")
 """Generated sets that every histogram summarizes: less contrast, no content, no structure."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from experiments.report.page import Figure
-from experiments.report.published import title
 from experiments.report.scoring import Evaluation, Scored
+from experiments.report.trained import title
 from glowjax import plots
 
 REACH = 1.5

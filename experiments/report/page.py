@@ -23,7 +23,8 @@ from glowjax.checks import InputError
 from glowjax.stats import Estimate
 
 NO_BREAK = "\u00a0"
-NUMERIC = re.compile(r"[+-]?\d")
+NUMERIC = re.compile(r"[+-]?\d[^A-Za-z]*([A-Za-z]+[^A-Za-z]*)?")
+"""A number, perhaps with an interval or a unit, but no sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Table:
         """For each column: "right" for numbers, else "left"; the first column is text."""
         columns = list(zip(*self.rows, strict=True)) or [()] * len(self.header)
         texts = [[str(cell) for cell in column if str(cell)] for column in columns]
-        return ["left", *("right" if all(map(NUMERIC.match, column)) else "left" for column in texts[1:])]
+        return ["left", *("right" if all(map(NUMERIC.fullmatch, column)) else "left" for column in texts[1:])]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Section:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What an experiment found; the harness writes it.
+    """The findings of an experiment, which the harness writes.
 
     Attributes:
         title: of the page.

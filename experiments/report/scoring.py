@@ -27,7 +27,7 @@ from glowjax.typing import Array, Images, Key, Params
 
 @dataclasses.dataclass(frozen=True)
 class FlowDetails:
-    """What a flow gives in addition, at one dequantization draw.
+    """Details of a set under a flow, at one dequantization draw.
 
     Attributes:
         terms: [N] each, in nats.

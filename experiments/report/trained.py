@@ -1,4 +1,4 @@
-"""Trained models as experiments read them, with titles for figures."""
+"""Trained models as experiments read them, with the titles that figures give them and data sets."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,12 +6,34 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import glowjax as gj
-from experiments.report.published import title
 from glowjax import models, train
 from glowjax.checks import InputError
 from glowjax.models import Flow, GlowConfig, ImageModel
 
 ModelT = TypeVar("ModelT", bound=ImageModel, covariant=True)
+
+TITLES = {
+    "fashion_mnist": "FashionMNIST",
+    "mnist": "MNIST",
+    "notmnist_small": "notMNIST",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "svhn": "SVHN",
+    "celeba32": "CelebA",
+    "imagenet32": "ImageNet",
+    "letters": "letters",
+    "noise": "uniform noise",
+    "constant": "constant images",
+    "contrast-0.5": "test images at half contrast",
+    "contrast-0.5-to-black": "test images at half contrast, towards black",
+    "contrast-0.5-to-grey": "test images at half contrast, towards grey",
+}
+
+
+def title(name: str) -> str:
+    """The title of a data set: "fashion_mnist:test" is "FashionMNIST test"."""
+    stem, _, split = name.partition(":")
+    return f"{TITLES.get(stem, stem)} {split}".strip()
 
 
 class Trained(train.Trained[ModelT], Generic[ModelT]):

@@ -24,11 +24,12 @@ import numpy as np
 from experiments import train
 from experiments.presets import TrainConfig, preset_named, train_command
 from experiments.report.experiment import Data
-from experiments.report.page import Number, Result, Section, Table, over_seeds
+from experiments.report.page import Cell, Number, Result, Section, Table, over_seeds
 from experiments.report.scoring import Scored, score
 from experiments.report.trained import load
 from glowjax.checks import InputError, unknown
 from glowjax.data import ImageSet, batch_indices, resolve, training_and_validation
+from glowjax.stats import Estimate
 from glowjax.train import compiled_step, make_state, step_devices
 
 NUM_EVALUATIONS = 4
@@ -89,6 +90,50 @@ class SearchConfig(Data):
     seeds: tuple[int, ...] = (0,)
 
 
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A candidate that was trained and evaluated.
+
+    Attributes:
+        run: its training.
+        seconds: seconds per training step.
+        scored: the validation images under it.
+        difference: mean bits/dim minus those of the first candidate, over the same images and noise.
+    """
+
+    run: TrainConfig
+    seconds: float
+    scored: Scored
+    difference: Estimate
+
+    @property
+    def inversion_error(self) -> float:
+        """The largest inversion error of all images, in grey levels."""
+        assert self.scored.flow is not None  # candidates are Glows
+        return float(self.scored.flow.inversion_error.max())
+
+    def row(self) -> list[Cell]:
+        """Its row in the table, without its name."""
+        return [
+            Number(self.seconds),
+            Number(self.run.training.steps, ",d"),
+            Number(self.scored.mean(), ".3f[]"),
+            Number(self.difference, "+.3f"),
+            Number(self.inversion_error, ".4f"),
+        ]
+
+    def numbers(self) -> dict[str, Any]:
+        """Its numbers, as JSON has them."""
+        return {
+            "seconds_per_step": self.seconds,
+            "steps": self.run.training.steps,
+            "bits_per_dim": self.scored.mean().as_dict(),
+            "difference": self.difference.as_dict(),
+            "largest_inversion_error_grey_levels": self.inversion_error,
+            "command": train_command(self.run),
+        }
+
+
 def main(config: SearchConfig) -> Result:
     """Times each candidate, then trains and evaluates it with each seed."""
     configs = candidates(config)
@@ -96,18 +141,17 @@ def main(config: SearchConfig) -> Result:
     images, validation = training_and_validation(resolve(f"{first.in_dist}:train", data_dir=config.data_dir))
     seconds = timed_once(config.folder / "seconds.json", configs, images.images, config.num_rounds)
     validation = validation.take(config.num_images)
-    results = {f"seed {seed}": _search(config, configs, seconds, validation, seed) for seed in config.seeds}
+    results = {}
+    for seed in config.seeds:
+        runs = {name: with_steps(one, config.minutes, seconds[name], seed) for name, one in configs.items()}
+        results[f"seed {seed}"] = _result(config, *_trials(config, runs, seconds, validation), validation)
     return next(iter(results.values())) if len(results) == 1 else over_seeds(results)
 
 
-def _search(
-    config: SearchConfig,
-    configs: Mapping[str, TrainConfig],
-    seconds: Mapping[str, float],
-    validation: ImageSet,
-    seed: int,
-) -> Result:
-    runs = {name: with_steps(configs[name], config.minutes, seconds[name], seed) for name in configs}
+def _trials(
+    config: SearchConfig, runs: Mapping[str, TrainConfig], seconds: Mapping[str, float], validation: ImageSet
+) -> tuple[dict[str, Trial], dict[str, str]]:
+    """The candidates that could be trained, and {name: why not} for the others."""
     scored: dict[str, Scored] = {}
     failed: dict[str, str] = {}
     for name, one in runs.items():
@@ -120,52 +164,32 @@ def _search(
         jax.clear_caches()  # compiled programs hold memory maps, of which a process may have 65,530
     if not scored:
         raise InputError(f"No candidate could be trained. {' '.join(failed.values())}")
-    reference = next(iter(scored.values()))
-    order = sorted(scored, key=lambda name: scored[name].mean().value)
-    summary = (
-        f"After {config.minutes:g} minutes of steps each, '{order[0]}' has the fewest bits per dimension on "
-        f"{validation.num_images:,} validation images: {scored[order[0]].mean().value:.3f}."
-    )
-    rows = [
-        [
-            name,
-            Number(seconds[name]),
-            Number(runs[name].training.steps, ",d"),
-            Number(scored[name].mean(), ".3f[]"),
-            Number(_difference(scored[name], reference), "+.3f") if name != next(iter(scored)) else "",
-            Number(_inversion_error(scored[name]), ".4f"),
-        ]
-        for name in order
-    ]
-    table = Table(
-        f"Bits/dim of {validation.num_images:,} validation images at one draw of noise; difference from "
-        f"'{next(iter(scored))}', paired by image, ± standard error; largest inversion error of all images in grey "
-        "levels",
-        ["candidate", "seconds per step", "steps", "bits/dim", "difference", "inversion error"],
-        rows,
-    )
-    numbers = {
-        name: {
-            "seconds_per_step": seconds[name],
-            "steps": runs[name].training.steps,
-            "bits_per_dim": one.mean().as_dict(),
-            "difference": _difference(one, reference).as_dict(),
-            "largest_inversion_error_grey_levels": _inversion_error(one),
-            "command": train_command(runs[name]),
-        }
+    first = next(iter(scored.values()))
+    trials = {
+        name: Trial(runs[name], seconds[name], one, one.mean(one.bits_per_dim - first.bits_per_dim))
         for name, one in scored.items()
     }
+    return trials, failed
+
+
+def _result(
+    config: SearchConfig, trials: Mapping[str, Trial], failed: Mapping[str, str], validation: ImageSet
+) -> Result:
+    order = sorted(trials, key=lambda name: trials[name].scored.mean().value)
+    summary = (
+        f"After {config.minutes:g} minutes of steps each, '{order[0]}' has the fewest bits per dimension on "
+        f"{validation.num_images:,} validation images: {trials[order[0]].scored.mean().value:.3f}."
+    )
+    table = Table(
+        f"Bits/dim of {validation.num_images:,} validation images at one draw of noise; difference from "
+        f"'{next(iter(trials))}', paired by image, ± standard error; largest inversion error of all images in grey "
+        "levels",
+        ["candidate", "seconds per step", "steps", "bits/dim", "difference", "inversion error"],
+        [[name, *trials[name].row()] for name in order],
+    )
     section = Section("Candidates", "\n\n".join(failed.values()), tables=[table])
+    numbers = {name: trial.numbers() for name, trial in trials.items()}
     return Result("A search for architecture and schedule", QUESTION, summary, [section], numbers)
-
-
-def _difference(scored: Scored, reference: Scored) -> Any:
-    return scored.mean(scored.bits_per_dim - reference.bits_per_dim)
-
-
-def _inversion_error(scored: Scored) -> float:
-    assert scored.flow is not None  # candidates are Glows
-    return float(scored.flow.inversion_error.max())
 
 
 def changed(preset: TrainConfig, candidate: Candidate) -> TrainConfig:
@@ -218,7 +242,7 @@ def timed_once(path: Path, configs: Mapping[str, TrainConfig], images: np.ndarra
 
 
 def _options(one: TrainConfig) -> dict[str, Any]:
-    """What the time of a step depends on, as JSON has it."""
+    """The options on which the time of a step depends, as JSON has them."""
     model, training = dataclasses.asdict(one.model), dataclasses.asdict(one.training)
     num_devices = len(step_devices(one.training.batch_size))
     return {"in_dist": one.in_dist, "num_devices": num_devices, "model": model, "training": training}

@@ -17,8 +17,7 @@ import numpy as np
 from experiments.figures.likelihoods import UNIFORM_CODE
 from experiments.report.experiment import Output, runs_of
 from experiments.report.page import Figure, Number, Result, Section, Table
-from experiments.report.published import title
-from experiments.report.trained import Trained, load, name_each
+from experiments.report.trained import Trained, load, name_each, title
 from glowjax import plots
 from glowjax.checks import InputError
 

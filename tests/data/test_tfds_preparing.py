@@ -10,8 +10,7 @@ import scipy.io
 from glowjax.checks import InputError
 from glowjax.data import load, prepare
 
-pytest.importorskip("tensorflow", reason="preparing with TensorFlow Datasets needs TensorFlow (the extra tfds)")
-pytestmark = pytest.mark.filterwarnings("ignore")  # TensorFlow's own
+pytestmark = [pytest.mark.release, pytest.mark.filterwarnings("ignore")]  # TensorFlow's own
 
 NUM_IMAGES = {"train": 6, "test": 4, "extra": 3}
 

@@ -15,7 +15,11 @@ from experiments.__main__ import modules
 from experiments.report import experiment
 from glowjax.train import Pretrained
 
-SMALLER = {"num_steps=8, width=64": "num_steps=1, width=4", "range(3_000)": "range(30)"}
+SMALLER = {
+    "num_steps=8, width=64": "num_steps=1, width=4",
+    "num_steps=4, width=32": "num_steps=1, width=4",
+    "range(3_000)": "range(30)",
+}
 """The same lines with less to compute; `shrunk` cuts the images too."""
 
 

@@ -107,6 +107,17 @@ def test_the_page_needs_nothing_from_outside(report):
 
 def test_numbers_are_aligned_right_and_text_left(report):
     assert TABLE.alignments == ["left", "right", "left"]
+    cells = [
+        "1",
+        "40 (20 groups)",
+        "+3 ± 1; [1, 2]",
+        "-0.5 nats",
+        "50 images drawn from 2,000 images",
+        "3 x 4 steps",
+        "",
+    ]
+    sides = Table("t", ["set", *cells], [["MNIST", *cells]]).alignments
+    assert sides == ["left", *["right"] * 4, "left", "left", "right"]
     sides = [tag["class"] for tag in Page(report[0]).all("td")]
     assert sides == ["right", "left"] * 2
 
