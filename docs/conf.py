@@ -1,6 +1,6 @@
-"""The site of the documentation: `make docs` builds it into site/, whose pages open straight from the disk.
+"""Settings of the documentation's site, which `make docs` builds into site/. Its pages open straight from the disk.
 
-Nothing is fetched from the network, neither when the site is built nor when it is read.
+Nothing is fetched from the network when the site is built or read.
 """
 
 import sys
@@ -12,19 +12,19 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 project = "glowjax"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "mathml"]
 
-# Pages are Markdown that reads well on its own; notebooks carry their outputs, and the tests run them.
+# Pages are Markdown. Notebooks are stored with their outputs, and the tests run them.
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
 nb_merge_streams = True
 
-# The API from docstrings; a room exports what its __all__ names.
+# The API pages come from docstrings and show the names in each package's __all__.
 add_module_names = False
 python_use_unqualified_type_names = True
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
-napoleon_attr_annotations = False  # the signature has them
+napoleon_attr_annotations = False  # signatures show the types
 
 smartquotes_action = "qD"  # no ellipses: [...] is a shape
 

@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers draw themselves: no script, no fonts, nothing from the network."""
+"""Renders formulas as MathML, which browsers draw without scripts, fonts or the network."""
 
 from typing import Any
 

@@ -10,9 +10,9 @@ NOTEBOOKS = sorted((Path(__file__).parent / "notebooks").glob("*.ipynb"))
 
 
 def executed(path: Path) -> nbformat.NotebookNode:
-    """The notebook at `path` with fresh outputs; an error in a cell is raised.
+    """The notebook at `path` with new outputs; an error in a cell is raised.
 
-    What depends on machine and day (times, the interpreter's version) is left out.
+    Times and the interpreter's version are left out, because they depend on the machine.
     """
     notebook = nbformat.read(path, as_version=4)
     metadata = notebook.metadata.copy()
