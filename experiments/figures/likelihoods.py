@@ -216,8 +216,8 @@ def _terms(scored: Scored, flow: FlowDetails) -> list[Number]:
 
 
 def _during_training(trained: Trained) -> list[Section]:
-    """Bits/dim of the validation set and of the watched sets (figure 5b); nothing without a history of training."""
-    if len(trained.history) < 2:
+    """Bits/dim of the validation set and of the watched sets (figure 5b); nothing for a pretrained model."""
+    if not all("seconds" in record for record in trained.history):
         return []
     steps = [record["step"] for record in trained.history]
     seconds = [record["seconds"] for record in trained.history]
