@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +11,14 @@ from jaxtyping import Array, Shaped
 
 from glowjax.checks import InputError, is_count
 
+Count: TypeAlias = Any
+"""A positive whole number, of Python or NumPy; anything else is refused in a sentence."""
+
 MEMORY_BUDGET = 2**29
 """Bytes that the arrays of one chunk may take if no chunk size is given."""
 
 
-def check_chunk_size(chunk_size: int | None) -> int | None:
+def check_chunk_size(chunk_size: Count | None) -> int | None:
     """`chunk_size`, refused unless it is None or a positive whole number."""
     if chunk_size is None or is_count(chunk_size):
         return chunk_size if chunk_size is None else int(chunk_size)

@@ -32,7 +32,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from glowjax import stats
-from glowjax.analysis.chunking import check_chunk_size, map_chunks
+from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
 from glowjax.analysis.curvature import basis_vector
 from glowjax.analysis.density import Groups, Points, check_pair
 from glowjax.analysis.second_order import Center, CovarianceKind, check_covariance, resolve_center
@@ -60,7 +60,7 @@ def published_gap(
     *,
     groups_in: Groups = None,
     groups_out: Groups = None,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> Estimate:
     """The paper's closed form: -1/2 sum over pixels of (prod_k sum_j u_kcj)^2 (var_q - var_p).
 
@@ -91,7 +91,7 @@ def linear_gap(
     covariance: CovarianceKind = "full",
     groups_in: Groups = None,
     groups_out: Groups = None,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> Estimate:
     """-1/2 Tr(W (S_q - S_p) W') for the flow without its couplings; exact if they add nothing.
 
@@ -114,7 +114,7 @@ def jacobian_gap(
     covariance: CovarianceKind = "full",
     groups_in: Groups = None,
     groups_out: Groups = None,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> Estimate:
     """-1/2 Tr(J (S_q - S_p) J') with the flow's Jacobian at `center`: one Jacobian-vector product per image.
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from glowjax.analysis.chunking import check_chunk_size, map_chunks
+from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
 from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_point
 from glowjax.analysis.laplacian import laplacian
 from glowjax.checks import InputError
@@ -25,7 +25,7 @@ HESSIAN_LIMIT = 2**31
 
 
 def hessian(
-    log_prob_fn: LogProb, x: Points, *, chunk_size: int | None = None, limit: int = HESSIAN_LIMIT
+    log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None, limit: int = HESSIAN_LIMIT
 ) -> Float[Array, "..."]:
     """The Hessian [*shape, *shape] of `log_prob_fn` at `x` [*shape], computed by rows, a chunk at a time.
 
@@ -73,7 +73,7 @@ def hvp(log_prob_fn: LogProb, x: Points, v: Points) -> Float[Array, "..."]:
 
 
 def quadratic_forms(
-    log_prob_fn: LogProb, x: Points, directions: Points, *, chunk_size: int | None = None
+    log_prob_fn: LogProb, x: Points, directions: Points, *, chunk_size: Count | None = None
 ) -> Float[Array, " N"]:
     """V' H v for each v of `directions` [N, *shape] at `x` [*shape], in nats."""
     log_prob, x = check_point(log_prob_fn, x)
@@ -85,7 +85,7 @@ def quadratic_forms(
     return forms
 
 
-def hessian_diagonal(log_prob_fn: LogProb, x: Points, *, chunk_size: int | None = None) -> Float[Array, "..."]:
+def hessian_diagonal(log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None) -> Float[Array, "..."]:
     """The diagonal of the Hessian [*shape] at `x` [*shape], exactly, by D Hessian-vector products."""
     log_prob, x = check_point(log_prob_fn, x)
     diagonal = log_prob.run(diagonal_at, x, chunk_size=check_chunk_size(chunk_size))
@@ -99,7 +99,7 @@ def hessian_trace(
     *,
     weights: Points | None = None,
     factor: Points | None = None,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> Float[Array, ""]:
     """Tr(H diag(weights)), or Tr(H L L') for a `factor` L, exactly, in nats.
 
@@ -125,13 +125,15 @@ def hessian_trace(
     return forms.sum()
 
 
-def hessian_rows(log_prob: Callable, x: Float[Array, "..."], *, chunk_size: int | None = None) -> Float[Array, "D ..."]:
+def hessian_rows(
+    log_prob: Callable, x: Float[Array, "..."], *, chunk_size: Count | None = None
+) -> Float[Array, "D ..."]:
     """The Hessian [D, *shape]."""
     product = product_at(log_prob, x)
     return map_chunks(lambda n: product(basis_vector(n, x)), jnp.arange(x.size), chunk_size)
 
 
-def diagonal_at(log_prob: Callable, x: Float[Array, "..."], *, chunk_size: int | None = None) -> Float[Array, "..."]:
+def diagonal_at(log_prob: Callable, x: Float[Array, "..."], *, chunk_size: Count | None = None) -> Float[Array, "..."]:
     """The diagonal of the Hessian [*shape]."""
     product = product_at(log_prob, x)
     diagonal = map_chunks(lambda n: product(basis_vector(n, x)).ravel()[n], jnp.arange(x.size), chunk_size)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from glowjax.analysis.chunking import check_chunk_size
+from glowjax.analysis.chunking import Count, check_chunk_size
 from glowjax.analysis.curvature import HESSIAN_LIMIT, check_size, hessian_rows
 from glowjax.analysis.density import Points, check_finite, check_point
 from glowjax.analysis.subject import Subject, subject_of
@@ -48,7 +48,7 @@ class CurvatureTerms(NamedTuple):
 
 
 def curvature_terms(
-    flow: EncodingFlow, params: Params, x: Points, *, chunk_size: int | None = None, limit: int = HESSIAN_LIMIT
+    flow: EncodingFlow, params: Params, x: Points, *, chunk_size: Count | None = None, limit: int = HESSIAN_LIMIT
 ) -> CurvatureTerms:
     """The Hessian of `flow.log_prob(params, .)` at one image `x` [*shape], split into its three parts.
 

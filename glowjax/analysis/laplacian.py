@@ -29,7 +29,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array, Float, Integer
 
-from glowjax.analysis.chunking import check_chunk_size, chunk_size_for
+from glowjax.analysis.chunking import Count, check_chunk_size, chunk_size_for
 from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_point
 from glowjax.cores import num_side_by_side, side_by_side
 from glowjax.linalg import at_least_float32
@@ -39,7 +39,7 @@ DIRECTIONS_PER_CORE = 128
 
 
 def laplacian(
-    log_prob_fn: LogProb, x: Points, *, weights: Points | None = None, chunk_size: int | None = None
+    log_prob_fn: LogProb, x: Points, *, weights: Points | None = None, chunk_size: Count | None = None
 ) -> Float[Array, ""]:
     """sum_i weights_i d^2 log p / dx_i^2 at `x` [*shape], exactly, in nats.
 
@@ -135,7 +135,7 @@ def _interpret(jaxpr: Jaxpr, consts: Sequence[Value], args: Sequence[Value], wei
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _apply(eqn: JaxprEqn, *inputs: Array) -> list[Array]:
+def _apply(eqn: JaxprEqn, *inputs: Any) -> list[Any]:
     """The outputs of the equation on plain arrays."""
     bound = eqn.primitive.get_bind_params(eqn.params)
     functions, params = bound if isinstance(bound, tuple) else ((), bound)  # JAX before 0.10 keeps functions apart
@@ -152,7 +152,7 @@ def _nested_forward(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[
     jets, others, is_jet = _partition(inputs, [isinstance(value, Jet) for value in inputs])
     smooth = [_has_derivatives(variable) for variable in eqn.outvars]
 
-    def fun(*values: Array) -> tuple[list[Array], list[Array]]:
+    def fun(*values: Any) -> tuple[list[Any], list[Any]]:
         """The outputs that have derivatives, and the others (comparisons, indices)."""
         outputs, plain, _ = _partition(_apply(eqn, *_merge(values, others, is_jet)), smooth)
         return outputs, plain
@@ -160,13 +160,13 @@ def _nested_forward(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[
     values, tangents, seconds = (tuple(parts) for parts in zip(*jets, strict=True))
     outputs, second, plain = jax.jvp(fun, values, seconds, has_aux=True)
 
-    def first_order(values: tuple[Array, ...], along: tuple[Array, ...]) -> list[Array]:
+    def first_order(values: tuple[Any, ...], along: tuple[Any, ...]) -> list[Any]:
         return jax.jvp(fun, values, along, has_aux=True)[1]
 
     first = jax.vmap(first_order, in_axes=(None, 0))(values, tangents)
     if _depends_on_values(first_order, values, seconds):
 
-        def second_order(along: tuple[Array, ...]) -> list[Array]:
+        def second_order(along: tuple[Any, ...]) -> list[Any]:
             return jax.jvp(lambda *values: first_order(values, along), values, along)[1]
 
         curvature = jax.vmap(second_order)(tangents)
@@ -185,7 +185,7 @@ def _merge(first: Iterable[Any], second: Iterable[Any], is_first: list[bool]) ->
     return [next(firsts) if marked else next(seconds) for marked in is_first]
 
 
-def _weighted_sum(weights: Array, terms: Array) -> Array:
+def _weighted_sum(weights: Array, terms: Any) -> Array:
     """sum_r weights[r] terms[r] in the dtype of the terms, which a density may compute in less precision than x.
 
     A product and a sum, which the compiler fuses with the computation of the terms.
@@ -195,7 +195,7 @@ def _weighted_sum(weights: Array, terms: Array) -> Array:
     return jnp.sum(signed * terms.astype(precise), axis=0).astype(terms.dtype)
 
 
-def _depends_on_values(first_order: Callable, values: tuple[Array, ...], along: tuple[Array, ...]) -> bool:
+def _depends_on_values(first_order: Callable, values: tuple[Any, ...], along: tuple[Any, ...]) -> bool:
     """Whether a derivative varies smoothly with the point at which it is taken; not for linear functions or ReLU."""
     closed = jax.make_jaxpr(first_order)(values, along)
     return any(_reached(closed.jaxpr, [True] * len(values) + [False] * len(along)))

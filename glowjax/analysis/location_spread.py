@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from glowjax import stats
-from glowjax.analysis.chunking import check_chunk_size
+from glowjax.analysis.chunking import Count, check_chunk_size
 from glowjax.analysis.density import Groups, LogProb, Points, check_pair
 from glowjax.analysis.paths import Nodes, PathProfile, gauss_legendre, profile_of, second_order_parts
 from glowjax.analysis.second_order import log_probs_of
@@ -82,12 +82,12 @@ def location_spread_gap(
     out_dist: Points,
     key: Key,
     *,
-    num_nodes: int = 24,
-    num_paths: int | None = None,
-    num_resamples: int = 200,
+    num_nodes: Count = 24,
+    num_paths: Count | None = None,
+    num_resamples: Count = 200,
     groups_in: Groups = None,
     groups_out: Groups = None,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> LocationSpread:
     """The likelihood gap split exactly into location and spreads, each spread computed in several ways.
 
@@ -135,7 +135,7 @@ def location_spread_gap(
     )
 
 
-def _check_paths(codes: np.ndarray, num_paths: int | None, name: str) -> int:
+def _check_paths(codes: np.ndarray, num_paths: Count | None, name: str) -> int:
     """The number of points to which paths lead; they must belong to two groups or more."""
     paths = len(codes) if num_paths is None else min(int(num_paths), len(codes))
     if len(np.unique(codes[:paths])) < 2:
@@ -146,7 +146,7 @@ def _check_paths(codes: np.ndarray, num_paths: int | None, name: str) -> int:
     return paths
 
 
-def _weights(key: Key, num_resamples: int, codes: np.ndarray, dtype: Any) -> Float[Array, "R N"]:
+def _weights(key: Key, num_resamples: Count, codes: np.ndarray, dtype: Any) -> Float[Array, "R N"]:
     """Weights of the points in each resample, which sum to 1; whole groups are drawn with replacement."""
     times = stats.resample(key, codes, (int(num_resamples),)).astype(dtype)
     return times / times.sum(axis=1, keepdims=True)

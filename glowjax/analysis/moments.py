@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from glowjax.analysis.chunking import Count
 from glowjax.analysis.density import as_points, check_finite
 from glowjax.checks import InputError, is_count
 from glowjax.linalg import at_least_float32
@@ -31,7 +32,7 @@ class Moments(NamedTuple):
     covariance_factor: Float[Array, "... rank"]
 
 
-def moments(images: Any, *, rank: int = 0) -> Moments:
+def moments(images: Any, *, rank: Count = 0) -> Moments:
     """The moments of `images` [N, *shape], or of an iterator over batches [n, *shape], of any dtype.
 
     They are computed in float32 or better. Batches are merged as in Chan, Golub and LeVeque (variance) and Ross et al.

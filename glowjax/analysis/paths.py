@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from glowjax.analysis.chunking import check_chunk_size, map_chunks
+from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
 from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_points
 from glowjax.analysis.subject import Subject
 from glowjax.checks import check_count
@@ -93,7 +93,7 @@ class Remainder(Result):
     quadrature: Any
 
 
-def gauss_legendre(num_nodes: int) -> Nodes:
+def gauss_legendre(num_nodes: Count) -> Nodes:
     """Nodes that integrate polynomials of degree 2 num_nodes - 1 exactly.
 
     >>> from glowjax.analysis import paths
@@ -107,7 +107,7 @@ def gauss_legendre(num_nodes: int) -> Nodes:
 
 
 def log_prob_along(
-    log_prob_fn: LogProb, center: Points, points: Points, t: Any, *, chunk_size: int | None = None
+    log_prob_fn: LogProb, center: Points, points: Points, t: Any, *, chunk_size: Count | None = None
 ) -> PathProfile:
     """Values of log p and its derivatives along the paths from `center` to `points` [N, *shape] at `t` [T].
 

@@ -10,14 +10,14 @@ center and the model held fixed.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from glowjax import stats
-from glowjax.analysis.chunking import check_chunk_size, map_chunks
+from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
 from glowjax.analysis.curvature import diagonal_at
 from glowjax.analysis.density import Groups, LogProb, Points, check_finite, check_like, check_pair, check_points
 from glowjax.analysis.paths import Remainder, gauss_legendre, profile_of, remainder_along
@@ -25,13 +25,16 @@ from glowjax.analysis.subject import Subject
 from glowjax.checks import InputError, unknown
 from glowjax.linalg import matmul, vdot
 
-CenterName = Literal["midpoint", "in_dist"]
+CENTERS = ("midpoint", "in_dist")
 """Midway between the two means, where the quadratic terms of the means cancel; or the mean of in_dist."""
 
 Center: TypeAlias = Any
-"""A `CenterName`, or a point."""
+"""One of `CENTERS`, or a point."""
 
-CovarianceKind = Literal["full", "diagonal"]
+CovarianceKind: TypeAlias = str
+"""One of `COVARIANCES`."""
+
+COVARIANCES = ("full", "diagonal")
 
 
 class SecondOrderGap(stats.Result):
@@ -59,7 +62,7 @@ def likelihood_gap(
     *,
     groups_in: Groups = None,
     groups_out: Groups = None,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> stats.Estimate:
     """E_q[log p] - E_p[log p], measured, in nats; positive if `out_dist` is more likely.
 
@@ -85,7 +88,7 @@ def likelihood_gap(
     return stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
 
 
-def log_probs(log_prob_fn: LogProb, points: Points, *, chunk_size: int | None = None) -> Float[Array, " N"]:
+def log_probs(log_prob_fn: LogProb, points: Points, *, chunk_size: Count | None = None) -> Float[Array, " N"]:
     """The log densities of `points` [N, *shape], in nats."""
     log_prob, points = check_points(log_prob_fn, points, "points", at_least=1)
     return log_probs_of(log_prob, points, "points", chunk_size=check_chunk_size(chunk_size))
@@ -110,7 +113,7 @@ def second_order_gap(
     equal_means: bool = False,
     groups_in: Groups = None,
     groups_out: Groups = None,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> SecondOrderGap:
     """The gap to second order around `center`, by terms. The paper's: "in_dist", "diagonal", `equal_means=True`.
 
@@ -152,7 +155,7 @@ def second_order_terms(
     *,
     covariance: CovarianceKind = "full",
     equal_means: bool = False,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> SecondOrderGap:
     """The terms of log p(x) - log p(center) to second order for each of `points` [N, *shape]: [N] each, in nats.
 
@@ -180,10 +183,10 @@ def remainder(
     out_dist: Points,
     *,
     center: Center = "midpoint",
-    num_nodes: int = 24,
+    num_nodes: Count = 24,
     groups_in: Groups = None,
     groups_out: Groups = None,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> Remainder:
     """The part of the gap that the second order around `center` misses, along straight paths to every image.
 
@@ -200,16 +203,16 @@ def remainder(
 
 def check_covariance(covariance: Any) -> None:
     """Raises InputError for a covariance that is neither "full" nor "diagonal"."""
-    if covariance not in get_args(CovarianceKind):
-        raise unknown("covariance", str(covariance), get_args(CovarianceKind))
+    if covariance not in COVARIANCES:
+        raise unknown("covariance", str(covariance), COVARIANCES)
 
 
 def resolve_center(center: Center, in_dist: Float[Array, "N ..."], out_dist: Float[Array, "M ..."]) -> Array:
     """The point [*shape] that `center` names or is."""
     mean_in = in_dist.mean(axis=0)
     if isinstance(center, str):
-        if center not in get_args(CenterName):
-            raise unknown("center", center, get_args(CenterName))
+        if center not in CENTERS:
+            raise unknown("center", center, CENTERS)
         return mean_in if center == "in_dist" else (mean_in + out_dist.mean(axis=0)) / 2
     if center is None:
         raise InputError("center is None; expected 'midpoint', 'in_dist' or a point.")

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
+from glowjax.analysis.chunking import Count
 from glowjax.analysis.curvature import hessian_rows, product_at
 from glowjax.analysis.density import LogProb, Points, check_finite, check_point
 from glowjax.checks import InputError
@@ -34,7 +35,7 @@ class Eigenpairs(NamedTuple):
     residuals: Float[np.ndarray, " K"]
 
 
-def extreme_eigenpairs(log_prob_fn: LogProb, x: Points, num_low: int, num_high: int) -> Eigenpairs:
+def extreme_eigenpairs(log_prob_fn: LogProb, x: Points, num_low: Count, num_high: Count) -> Eigenpairs:
     """The `num_low` lowest and the `num_high` highest eigenpairs at `x` [*shape], each as often as its multiplicity.
 
     Up to `DENSE_SIZE` values, all eigenvalues of the Hessian are computed, and the ends are exact up to rounding: a few

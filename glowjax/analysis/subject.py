@@ -6,6 +6,7 @@ to compile once; create a new one after a change of what it reads. `model.log_pr
 new objects each time they are written.
 """
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -61,7 +62,7 @@ class Subject:
         except Exception as error:
             if _traces(of_arrays, *arrays):
                 raise  # an error of the computation, such as NaN under jax_debug_nans
-            raise _not_differentiable(self, error, forward_failed="laplacian" in kernel.__module__) from error
+            raise _not_differentiable(self, error, kernel) from error
 
     def forget(self) -> None:
         """Keeps nothing for this object."""
@@ -84,32 +85,28 @@ def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
-def _forward_over_reverse(log_prob: Subject, x: jax.Array) -> Any:
-    return jax.jvp(jax.grad(log_prob), (x,), (x,))
+SECOND_DERIVATIVES: dict[str, Callable[[Callable, jax.Array], Any]] = {
+    "hvp, hessian, hessian_diagonal and quadratic_forms work for it: they differentiate in reverse first": (
+        lambda log_prob, x: jax.jvp(jax.grad(log_prob), (x,), (x,))
+    ),
+    "laplacian and hessian_trace work for it: they differentiate in forward mode alone": (
+        lambda log_prob, x: jax.jvp(lambda x: jax.jvp(log_prob, (x,), (x,))[1], (x,), (x,))
+    ),
+    "only reverse mode works for it, twice: its Hessian is jax.jacrev(jax.jacrev(log_prob_fn))(x)": (
+        lambda log_prob, x: jax.jacrev(jax.jacrev(log_prob))(x)
+    ),
+}
+"""The advice that each way to a second derivative allows, if it works for a function."""
 
 
-def _forward_over_forward(log_prob: Subject, x: jax.Array) -> Any:
-    return jax.jvp(lambda x: jax.jvp(log_prob, (x,), (x,))[1], (x,), (x,))
-
-
-def _reverse_over_reverse(log_prob: Subject, x: jax.Array) -> Any:
-    return jax.jacrev(jax.jacrev(log_prob))(x)
-
-
-def _not_differentiable(log_prob: Subject, error: Exception, forward_failed: bool) -> InputError:
+def _not_differentiable(log_prob: Subject, error: Exception, kernel: Callable) -> InputError:
     """The error for a function that can be evaluated but not differentiated; its advice was tried on the function."""
-
-    def works(derivative: Callable) -> bool:
-        return log_prob.point is not None and _traces(lambda x: derivative(log_prob, x), log_prob.point)
-
-    if works(_forward_over_reverse):
-        advice = "hvp, hessian, hessian_diagonal and quadratic_forms work for it: they differentiate in reverse first"
-    elif works(_forward_over_forward) and not forward_failed:
-        advice = "laplacian and hessian_trace work for it: they differentiate in forward mode alone"
-    elif works(_reverse_over_reverse):
-        advice = "only reverse mode works for it, twice: its Hessian is jax.jacrev(jax.jacrev(log_prob_fn))(x)"
-    else:
-        advice = "write it with operations that JAX differentiates twice"
+    advice = "write it with operations that JAX differentiates twice"
+    for text, derivative in SECOND_DERIVATIVES.items():
+        is_other = not ("laplacian" in text and "laplacian" in kernel.__module__)
+        if is_other and log_prob.point and _traces(functools.partial(derivative, log_prob), log_prob.point):
+            advice = text
+            break
     if "custom_vjp" in str(error) or "custom_lin" in str(error):
         advice += ". A Glow with memory='invert' has a custom_vjp: build it with memory='store', the same params fit"
     return InputError(f"log_prob_fn has no second derivatives of the kind needed here ({first_line(error)}); {advice}.")

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +9,14 @@ from jaxtyping import Array, Float
 from matfree import stochtrace
 
 from glowjax import stats
-from glowjax.analysis.chunking import check_chunk_size, map_chunks
+from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
 from glowjax.analysis.curvature import diagonal_at, product_at
 from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_point
 from glowjax.checks import InputError, is_count, unknown
 from glowjax.linalg import at_least_float32, vdot
 from glowjax.typing import Key
 
-Method = Literal["hutchinson", "xtrace"]
+METHODS = ("hutchinson", "xtrace")
 
 XTRACE_INFLATION = math.sqrt(2)
 """The factor on the naive standard error of XTrace, for the correlation of its leave-one-out values."""
@@ -27,11 +26,11 @@ def hessian_trace_estimate(
     log_prob_fn: LogProb,
     x: Points,
     key: Key,
-    num_probes: int,
+    num_probes: Count,
     *,
-    method: Method = "hutchinson",
+    method: str = "hutchinson",
     weights: Points | None = None,
-    chunk_size: int | None = None,
+    chunk_size: Count | None = None,
 ) -> stats.Estimate:
     """Tr(H diag(weights)) from random probes, in nats, with its standard error over probes.
 
@@ -57,8 +56,8 @@ def hessian_trace_estimate(
     """
     log_prob, x = check_point(log_prob_fn, x)
     weights = jnp.ones_like(x) if weights is None else check_like("weights", weights, x)
-    if method not in get_args(Method):
-        raise unknown("method", str(method), get_args(Method))
+    if method not in METHODS:
+        raise unknown("method", str(method), METHODS)
     if not is_count(num_probes) or num_probes < 2:
         raise InputError(f"num_probes must be a whole number and at least 2, but is {num_probes!r}.")
     kernel = _hutchinson if method == "hutchinson" else _xtrace

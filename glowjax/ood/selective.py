@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from glowjax.stats import CONFIDENCE, Estimate, group_codes, resample
 
@@ -14,7 +15,9 @@ Part: TypeAlias = tuple[Any, Any, Any]
 """An image set: scores [N], whether the classifier is wrong [N], and groups [N] or None."""
 
 
-def risk_coverage(scores: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def risk_coverage(
+    scores: Shaped[np.ndarray, " N"], wrong: Shaped[np.ndarray, " N"]
+) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
     """Coverage [N] and risk [N] as more and more images are accepted, the lowest score first.
 
     Coverage is the share of images that are accepted, risk the share of wrong answers among them. Images of equal

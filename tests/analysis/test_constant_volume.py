@@ -76,14 +76,6 @@ def test_the_jacobian_form_lacks_what_the_gates_of_a_highway_bend():
     assert abs(jacobian_gap(flow, params, in_dist, out_dist, center="in_dist").value / whole.value - 1) > 1e-6
 
 
-@pytest.mark.parametrize("gap", GAPS)
-def test_images_may_be_lists(gap):
-    in_dist, out_dist = two_sets()
-    flow, params = GLOWS["cv-relu"], perturbed("cv-relu")
-    of_lists = GAPS[gap](flow, params, in_dist.tolist(), out_dist.tolist())
-    np.testing.assert_allclose(numbers(of_lists), numbers(GAPS[gap](flow, params, in_dist, out_dist)), rtol=1e-12)
-
-
 def test_an_unknown_covariance_is_refused():
     flow, params = two_convolutions()
     with pytest.raises(InputError, match="'diagnoal'; did you mean 'diagonal'"):

@@ -139,7 +139,6 @@ CALLS = {
     "no-directions": (lambda: quadratic_forms(nonlinear, X, X[None][:0]), "directions has none"),
     "no-values": (lambda: hessian_trace(nonlinear, X[:0]), r"x has shape \[0, 3\]: no values"),
     "true-chunk": (lambda: hessian(nonlinear, X, chunk_size=True), "positive whole number, but is True"),
-    "no-method": (lambda: estimate(nonlinear, X, method=None), "method 'None'"),
     "all-pairs": (lambda: extreme_eigenpairs(nonlinear, X, 4, 3), r"4 \+ 3 eigenpairs of 6 values"),
     "flat": (lambda: extreme_eigenpairs(jnp.sum, X, 1, 1), "The Hessian at x is zero"),
     "paths-of-a-group": (

@@ -146,20 +146,6 @@ def test_errors_are_the_spread_over_fresh_samples():
             np.testing.assert_allclose(sem.mean(), mean.std(), rtol=0.25)
 
 
-def test_copies_of_an_image_in_a_group_add_no_certainty():
-    in_dist, out_dist = two_sets()
-    labels = np.repeat(np.arange(24), 3)
-    single = second_order_gap(nonlinear, in_dist, out_dist)
-    copied = second_order_gap(nonlinear, np.repeat(in_dist, 3, axis=0), out_dist, groups_in=labels)
-    np.testing.assert_allclose(numbers(single), numbers(copied), rtol=1e-8, atol=1e-12)
-    grouped, alone = (
-        likelihood_gap(nonlinear, out_dist, np.repeat(in_dist, 3, axis=0), groups_out=groups)
-        for groups in (labels, None)
-    )
-    np.testing.assert_allclose(grouped.sem, likelihood_gap(nonlinear, out_dist, in_dist).sem, rtol=1e-10)
-    assert alone.sem < grouped.sem
-
-
 def test_the_gap_is_the_difference_of_the_means_of_terms_per_point():
     in_dist, out_dist = two_sets(9, 12)
     labels, center = np.arange(9) // 2, CENTERS["elsewhere"]
