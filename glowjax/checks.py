@@ -74,7 +74,7 @@ def check_images(images: np.ndarray | jax.Array, name: str = "The images", batch
     )
 
 
-def as_array(name: str, value: Any) -> jax.Array | np.ndarray:
+def as_array(value: Any, name: str) -> jax.Array | np.ndarray:
     """`value` as an array that JAX reads correctly: a JAX array as it is, a NumPy array as `native_array` gives it.
 
     Raises InputError for anything else, such as a list, and for arrays that hold no numbers.
@@ -107,7 +107,7 @@ def on_automatic_axes(array: jax.Array) -> jax.Array:
 
 def as_images(images: Any) -> jax.Array | np.ndarray:
     """`images` as `as_array` gives them, checked by `check_images`."""
-    images = as_array("images", images)
+    images = as_array(images, "images")
     check_images(images)
     return images
 
@@ -117,7 +117,7 @@ def as_grey_levels(x: Any) -> jax.Array | np.ndarray:
 
     Warns if all values lie in [0, 1] and differ: the unit is grey levels. Only arrays in CPU memory are looked at.
     """
-    x = as_array("x", x)
+    x = as_array(x, "x")
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise InputError(
             f"A density needs floating-point grey levels, but x is {x.dtype}; "
@@ -147,9 +147,10 @@ def _range(images: np.ndarray | jax.Array) -> str:
     """The range of concrete numbers, for a message; empty under a transformation and for anything else."""
     if isinstance(images, jax.core.Tracer) or images.size == 0 or not np.issubdtype(images.dtype, np.number):
         return ""
-    if not np.isfinite(np.asarray(images, np.float64)).all():
+    values = np.asarray(images, np.float64)
+    if not np.isfinite(values).all():
         return " with NaN or infinity among them"
-    return f" between {np.min(images):g} and {np.max(images):g}"
+    return f" between {values.min():g} and {values.max():g}"
 
 
 def writable_directory(directory: Path | str) -> Path:

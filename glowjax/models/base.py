@@ -115,7 +115,7 @@ def _count(name: str) -> Callable[[Any, Any], Any]:
 DOORS: dict[str, Callable[[Any, Any], Any]] = {
     "images": _images,
     "x": lambda model, x: as_grey_levels(x),
-    "latents": lambda model, latents: tuple(as_array("latents", z) for z in latents),
+    "latents": lambda model, latents: tuple(as_array(z, "latents") for z in latents),
     "num_draws": _count("num_draws"),
     "num_images": _count("num_images"),
     "temperature": _temperature,
