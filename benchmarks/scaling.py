@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.glow import GlowCase, our_step
 from benchmarks.timing import Row, run_parts, seconds
-from glowjax.plots.style import legend_below, line_styles, new_figure, save, styled
+from glowjax.plots.style import finished, line_styles, new_figure, save, styled
 
 Part = Literal["scaling"]
 Shape: TypeAlias = tuple[int, int, int]
@@ -131,7 +131,7 @@ def figure(rows: list[Row]) -> Figure:
     """One panel for each size that changes: seconds of a step and of its products, both axes logarithmic."""
     names = {"step_s": "training step", "products_s": "its matrix products alone"}
     every = [row[key] for row in rows for key in names]
-    drawn, panels = new_figure(5.2, num_columns=2, num_rows=2)
+    drawn, panels = new_figure(5.2, 4, num_columns=2)
     for axes, varied in zip(panels, LABELS, strict=True):
         part = [row for row in rows if row["varied"] == varied]
         values = [row["value"] for row in part]
@@ -145,8 +145,7 @@ def figure(rows: list[Row]) -> Figure:
         axes.set_xlabel(LABELS[varied])
         axes.set_ylabel("seconds")
         axes.grid(visible=True, alpha=0.3)
-    legend_below(drawn, panels[0])
-    return drawn
+    return finished(drawn, panels[0])
 
 
 PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {"scaling": scaling}

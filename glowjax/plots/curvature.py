@@ -13,12 +13,11 @@ from matplotlib.ticker import MaxNLocator
 from glowjax.plots.style import (
     PAGE_WIDTH,
     Vector,
+    finished,
     finite_arrays,
-    legend_below,
     line_styles,
     new_figure,
     styled,
-    title_above,
     values_and_errors,
 )
 from glowjax.stats import Estimate
@@ -33,13 +32,10 @@ def along_paths(
 ) -> Figure:
     """The mean of log p on the straight paths from a center to each set's images, beside its second-order expansion.
 
-    Args:
-        t: [T] positions, 0 at the center and 1 at the image.
-        measured: {set: [T] mean of log p minus log p at the center, in nats}.
-        second_order: {set: [T] the same by the expansion around the center}.
-        title: the title above the figure.
+    The paths have [T] positions `t`, 0 at the center and 1 at the image. `measured` and `second_order` are
+    {set: [T] mean of log p minus log p at the center, in nats}.
     """
-    figure, (left, right) = new_figure(3.2, num_columns=2)
+    figure, (left, right) = new_figure(3.2, 2)
     exact, expansion = finite_arrays(measured), finite_arrays(second_order)
     curves = np.concatenate(list(exact.values()))
     low, high = min(curves.min(), 0.0), max(curves.max(), 0.0)
@@ -48,16 +44,12 @@ def along_paths(
         left.plot(t, expansion[name], color=style["color"], linestyle=EXPANSION, label=f"{name}, second order")
         right.plot(t, np.abs(exact[name] - expansion[name]), color=style["color"])
     reach = SPREAD_OF_AXIS * (high - low)
-    left.set_ylim(low - reach, high + reach)
-    left.set_ylabel("mean gain in log p [nats]")
-    right.set_yscale("log")
-    right.set_ylabel("|measured - second order| [nats]")
+    left.set(ylim=(low - reach, high + reach), ylabel="mean gain in log p [nats]")
+    right.set(yscale="log", ylabel="|measured - second order| [nats]")
     for axes in (left, right):
         axes.set_xlabel("position (0: center, 1: images)")
         axes.xaxis.set_major_locator(MaxNLocator(5))
-    title_above(figure, title)
-    legend_below(figure, left)
-    return figure
+    return finished(figure, left, title)
 
 
 @styled
@@ -69,13 +61,11 @@ def contrast_curves(
 ) -> Figure:
     """Mean log p of image sets against their contrast, beside the second-order prediction.
 
-    Args:
-        factors: [F] contrast, 1 for the unchanged images.
-        measured: {panel: {set: F estimates in nats}}, the same sets in each panel.
-        predicted: {panel: {set: [F] means in nats}}; a note below the panel gives the range of a curve off its scale.
-        title: the title above the figure.
+    The contrast is [F] `factors`, 1 for the unchanged images. `measured` is {panel: {set: F estimates in nats}}, the
+    same sets in each panel, and `predicted` {panel: {set: [F] means in nats}}. A note below the panel gives the range
+    of a predicted curve off its scale.
     """
-    figure, panels = new_figure(3.4, num_columns=len(measured))
+    figure, panels = new_figure(3.4, len(measured))
     means = np.concatenate([values_and_errors(curve)[0] for sets in measured.values() for curve in sets.values()])
     reach = 0.6 * np.ptp(means)
     low, high = means.min() - reach, means.max() + reach
@@ -89,15 +79,12 @@ def contrast_curves(
             if not np.any((expansion > low) & (expansion < high)):
                 notes.append(f"{name}: {expansion.min():,.0f} to {expansion.max():,.0f}")
         lines = ["contrast (0: flat)", *(["second order, off scale:", *notes] if notes else [])]
+        axes.set(ylim=(low, high), title=fill(panel, 70 // len(measured)))
         axes.set_xlabel("\n".join(fill(line, 96 // len(measured)) for line in lines))
-        axes.set_ylim(low, high)
         axes.invert_xaxis()
-        axes.set_title(fill(panel, 70 // len(measured)))
         axes.label_outer()
     panels[0].set_ylabel("mean log p [nats]")
-    title_above(figure, title)
-    legend_below(figure, panels[0])
-    return figure
+    return finished(figure, panels[0], title)
 
 
 @styled
@@ -111,10 +98,10 @@ def spectrum(
     """Extreme eigenvalues of a Hessian, the variance of image sets along the eigenvectors, and these as images.
 
     Args:
-        eigenvalues: [K] ascending, in nats per squared gray level: the lowest ones, then the highest ones.
+        eigenvalues: [K] ascending, in nats per squared grey level: `num_low` lowest ones, then the highest ones.
         eigenimages: [K, H, W, C] of length 1.
-        variances: {set: [K] variance along each, in squared gray levels}.
-        num_low: the number of lowest eigenvalues, on the left; the others are the highest, on the right.
+        variances: {set: [K] variance along each, in squared grey levels}.
+        num_low: the number of eigenvalues on the left.
         title: the title above the figure.
     """
     values, images = np.asarray(eigenvalues, np.float64), np.asarray(eigenimages, np.float64)
@@ -138,24 +125,20 @@ def spectrum(
             axes.set_xlim(index[part][0] - 0.5, index[part][-1] + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         _eigenimages(bottom, images[part])
-    grid[0, 0].set_ylabel("eigenvalue\n[nats / gray level²]")
-    grid[1, 0].set_ylabel("variance along the\neigenvector [gray levels²]")
-    title_above(figure, title)
-    legend_below(figure, grid[1, 0])
-    return figure
+    grid[0, 0].set_ylabel("eigenvalue\n[nats / grey level²]")
+    grid[1, 0].set_ylabel("variance along the\neigenvector [grey levels²]")
+    return finished(figure, grid[1, 0], title)
 
 
 def _eigenimages(axes: Axes, images: Float[np.ndarray, "N H W C"]) -> None:
-    """Draws images of either sign in two rows: gray is zero, and each is scaled to its own peak."""
+    """Draws images of either sign in two rows: grey is zero, and each is scaled to its own peak."""
     num_columns = -(-len(images) // 2)
     shown = np.clip(0.5 + 0.5 * images / np.abs(images).max(axis=(1, 2, 3), keepdims=True), 0, 1)
     for n, tile in enumerate(shown):
         row, column = divmod(n, num_columns)
         extent = (column - 0.46, column + 0.46, -row - 0.46, -row + 0.46)
-        image = tile[..., 0] if tile.shape[-1] == 1 else tile
-        axes.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
-    axes.set_xlim(-0.5, num_columns - 0.5)
-    axes.set_ylim(-1.5, 0.5)
+        axes.imshow(tile, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    axes.set(xlim=(-0.5, num_columns - 0.5), ylim=(-1.5, 0.5))
     axes.set_aspect("equal", adjustable="box")
     axes.set_axis_off()
     axes.set_title("eigenvectors, row by row", fontsize="medium", loc="center")
@@ -165,13 +148,8 @@ def _eigenimages(axes: Axes, images: Float[np.ndarray, "N H W C"]) -> None:
 def pixel_moments(
     moments: Mapping[str, tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]], title: str = ""
 ) -> Figure:
-    """Histograms over pixels and channels of each set's mean and variance: figure 5 of the paper.
-
-    Args:
-        moments: {set: (mean, variance)} of pixel values in [0, 1].
-        title: the title above the figure.
-    """
-    figure, panels = new_figure(3.0, num_columns=2)
+    """Histograms over pixels and channels of each set's mean and variance, in [0, 1] units: figure 5 of the paper."""
+    figure, panels = new_figure(3.0, 2)
     for index, (axes, moment) in enumerate(zip(panels, ("mean", "variance"), strict=True)):
         arrays = finite_arrays({name: np.ravel(pair[index]) for name, pair in moments.items()})
         values = np.concatenate(list(arrays.values()))
@@ -179,8 +157,5 @@ def pixel_moments(
         for name, style in line_styles(arrays).items():
             axes.hist(arrays[name], edges, density=True, histtype="stepfilled", alpha=0.25, color=style["color"])
             axes.hist(arrays[name], edges, density=True, histtype="step", label=name, **style)
-        axes.set_xlabel(f"{moment} of a pixel value, in [0, 1] units")
-        axes.set_ylabel("density over pixel values")
-    title_above(figure, title)
-    legend_below(figure, panels[0])
-    return figure
+        axes.set(xlabel=f"{moment} of a pixel value, in [0, 1] units", ylabel="density over pixel values")
+    return finished(figure, panels[0], title)

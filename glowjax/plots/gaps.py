@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from glowjax.checks import InputError
-from glowjax.plots.style import COLORS, legend_below, new_figure, styled, title_above, values_and_errors
+from glowjax.plots.style import COLORS, finished, new_figure, styled, values_and_errors
 from glowjax.stats import Estimate
 
 MARKERS = {"measured": ("o", COLORS[0]), "exact parts": ("s", COLORS[2]), "predicted": ("D", COLORS[1])}
@@ -18,10 +18,8 @@ MARKERS = {"measured": ("o", COLORS[0]), "exact parts": ("s", COLORS[2]), "predi
 def gap_estimates(groups: Mapping[str, Mapping[str, Estimate]], title: str = "") -> Figure:
     """Estimates of a likelihood gap and of its parts, one row each, with two standard errors, on a symmetric-log axis.
 
-    Args:
-        groups: {"measured" | "exact parts" | "predicted": {label: estimate in nats}} from top to bottom. The first
-            measured one is the gap, which a vertical line marks.
-        title: the title above the figure.
+    `groups` is {"measured" | "exact parts" | "predicted": {label: estimate in nats}} from top to bottom. The first
+    measured one is the gap, which a vertical line marks.
     """
     if "measured" not in groups or not set(groups) <= set(MARKERS):
         raise InputError(f"The groups are {sorted(groups)}; expected 'measured', and others of {sorted(MARKERS)}.")
@@ -42,8 +40,7 @@ def gap_estimates(groups: Mapping[str, Mapping[str, Estimate]], title: str = "")
     _symmetric_log_axis(axes, gap)
     axes.set_xlabel("nats, symmetric log axis; bars: 2 standard errors")
     axes.set_title(title, loc="right")  # the row labels take up the left
-    legend_below(figure, axes)
-    return figure
+    return finished(figure, axes)
 
 
 def _symmetric_log_axis(axes: Axes, gap: float) -> None:
@@ -61,17 +58,15 @@ def _symmetric_log_axis(axes: Axes, gap: float) -> None:
 def gap_by_part(gaps: Mapping[str, Mapping[str, Estimate]], title: str = "") -> Figure:
     """Bars of the parts of each set's gap, in nats with two standard errors; each panel has its own axis.
 
-    Args:
-        gaps: {set: {part: estimate}} with the same parts for every set, the part "total" last. The color of a part
-            follows the last phrase of its name: "scale 1, prior" and "scale 2, prior" look alike.
-        title: the title above the figure.
+    `gaps` is {set: {part: estimate}} with the same parts for every set, the part "total" last. The color of a part
+    follows the last phrase of its name: "scale 1, prior" and "scale 2, prior" look alike.
     """
     parts = list(next(iter(gaps.values())))
     kinds = list(dict.fromkeys(part.rpartition(", ")[2] for part in parts))
     colors = {kind: "0.3" if kind == "total" else COLORS[n % len(COLORS)] for n, kind in enumerate(kinds)}
     num_rows = -(-len(gaps) // 2)
-    figure, panels = new_figure(0.4 + num_rows * (0.85 + 0.2 * len(parts)), num_columns=2, num_rows=num_rows)
-    for index, (axes, (name, estimates)) in enumerate(zip(panels, gaps.items(), strict=False)):
+    figure, panels = new_figure(0.4 + num_rows * (0.85 + 0.2 * len(parts)), len(gaps), num_columns=2)
+    for index, (axes, (name, estimates)) in enumerate(zip(panels, gaps.items(), strict=True)):
         values, errors = values_and_errors(estimates[part] for part in parts)
         color = [colors[part.rpartition(", ")[2]] for part in parts]
         bars = {"capsize": 2, "linewidth": 1}
@@ -80,9 +75,5 @@ def gap_by_part(gaps: Mapping[str, Mapping[str, Estimate]], title: str = "") -> 
         axes.set_yticks(range(len(parts)), parts if index % 2 == 0 else [""] * len(parts))
         axes.invert_yaxis()
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.set_title(name)
-        axes.set_xlabel("difference in mean log p [nats]")
-    for axes in panels[len(gaps) :]:
-        axes.set_visible(False)
-    title_above(figure, title)
-    return figure
+        axes.set(title=name, xlabel="difference in mean log p [nats]")
+    return finished(figure, title=title)

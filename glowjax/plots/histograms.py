@@ -42,9 +42,7 @@ def draw_histograms(axes: Axes, sets: Sets, labels: Mapping[str, str], reach: fl
             note = f", {outside:.0%} off scale" if outside >= 0.02 else ""
             axes.stairs(heights, borders, fill=True, alpha=0.25, color=style["color"], zorder=2 + order)
             axes.stairs(heights, borders, label=label + note, zorder=2.5 + order, **style)
-    axes.set_xlim(low, high)
-    axes.set_ylim(0, 1.05)
-    axes.set_ylabel("density [share of the peak]")
+    axes.set(xlim=(low, high), ylim=(0, 1.05), ylabel="density [share of the peak]")
 
 
 def _num_bins(values: Values, span: float) -> int:

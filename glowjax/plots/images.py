@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
 from glowjax.checks import InputError, check_count
@@ -19,18 +19,16 @@ SCORE_HEIGHT = 0.17  # inches, for the number above an image
 def samples(images: Mapping[str, np.ndarray], num_columns: int = 10) -> Figure:
     """One grid of images per title, from top to bottom: real images and samples, or one temperature each.
 
-    Args:
-        images: {title: [N, H, W, C] uint8} with C = 1 (gray) or 3 (color).
-        num_columns: images per row.
+    `images` is {title: [N, H, W, C] uint8} with C = 1 (grey) or 3 (color); a row has `num_columns` of them.
     """
     check_count("num_columns", num_columns)
     grids = {title: _tile(title, np.asarray(array), num_columns) for title, array in images.items()}
     width = min(PAGE_WIDTH, MAX_CELL * num_columns)
-    heights = [width * len(grid) / grid.shape[1] + TITLE_HEIGHT * bool(title) for title, (grid, _) in grids.items()]
+    heights = [width * len(grid) / grid.shape[1] + TITLE_HEIGHT * bool(title) for title, grid in grids.items()]
     figure = Figure(figsize=(width, sum(heights)), layout="constrained")
     panels = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, (title, (grid, is_image)) in zip(panels, grids.items(), strict=True):
-        axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest", alpha=is_image.astype(float))
+    for axes, (title, grid) in zip(panels, grids.items(), strict=True):
+        axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(title)
         axes.set_axis_off()
     return figure
@@ -40,9 +38,7 @@ def samples(images: Mapping[str, np.ndarray], num_columns: int = 10) -> Figure:
 def scored_images(ranked: Mapping[str, tuple[np.ndarray, Vector]], num_columns: int = 10) -> Figure:
     """One grid of images per title, with the bits per dimension above each image.
 
-    Args:
-        ranked: {title: ([N, H, W, C] uint8 with C = 1 or 3, [N] bits/dim)}.
-        num_columns: images per row.
+    `ranked` is {title: ([N, H, W, C] uint8 with C = 1 or 3, [N] bits/dim)}.
     """
     check_count("num_columns", num_columns)
     rows = [-(-len(images) // num_columns) for images, _ in ranked.values()]
@@ -58,27 +54,22 @@ def scored_images(ranked: Mapping[str, tuple[np.ndarray, Vector]], num_columns: 
         for axes in panels:
             axes.set_axis_off()
         for axes, image, value in zip(panels, images, bits, strict=False):
-            axes.imshow(_tile(title, image[None], 1)[0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.imshow(_tile(title, image[None], 1), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axes.set_title(f"{value:.2f}", fontsize="small", loc="center", pad=2)
     return figure
 
 
-def _tile(
-    title: str, images: np.ndarray, num_columns: int
-) -> tuple[UInt8[np.ndarray, "rows columns *rgb"], Bool[np.ndarray, "rows columns"]]:
-    """The images side by side on white, and where the sheet shows an image."""
+def _tile(title: str, images: np.ndarray, num_columns: int) -> UInt8[np.ndarray, "rows columns C"]:
+    """The images side by side on white."""
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or images.dtype != np.uint8 or not len(images):
         raise InputError(
             f"The images of '{title}' are {images.dtype} of shape {images.shape}; expected uint8 [N, H, W, C] with N "
-            "at least 1 and C of 1 or 3: convert them to gray levels 0..255 first."
+            "at least 1 and C of 1 or 3: convert them to grey levels 0..255 first."
         )
     num_images, height, width, num_channels = images.shape
     num_columns = min(num_columns, num_images)
     num_rows = -(-num_images // num_columns)
-    cells = np.full((num_rows * num_columns, height + GAP, width + GAP, num_channels + 1), 255, np.uint8)
-    cells[..., -1] = 0  # an alpha channel: 1 on images
-    cells[:num_images, :height, :width, :-1] = images
-    cells[:num_images, :height, :width, -1] = 1
-    grid = cells.reshape(num_rows, num_columns, height + GAP, width + GAP, num_channels + 1).swapaxes(1, 2)
-    sheet = grid.reshape(num_rows * (height + GAP), num_columns * (width + GAP), num_channels + 1)[:-GAP, :-GAP]
-    return sheet[..., 0] if num_channels == 1 else sheet[..., :-1], sheet[..., -1] == 1
+    cells = np.full((num_rows * num_columns, height + GAP, width + GAP, num_channels), 255, np.uint8)
+    cells[:num_images, :height, :width] = images
+    grid = cells.reshape(num_rows, num_columns, height + GAP, width + GAP, num_channels).swapaxes(1, 2)
+    return grid.reshape(num_rows * (height + GAP), num_columns * (width + GAP), num_channels)[:-GAP, :-GAP]

@@ -8,15 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glowjax.plots.histograms import ROW_HEIGHT, Sets, Values, draw_histograms, draw_references
-from glowjax.plots.style import (
-    Vector,
-    finite_arrays,
-    in_dist_first,
-    legend_below,
-    new_figure,
-    styled,
-    title_above,
-)
+from glowjax.plots.style import Vector, finished, finite_arrays, in_dist_first, new_figure, styled
 
 PANEL_LEGEND_WIDTH = 40  # characters below half a page
 
@@ -39,7 +31,7 @@ def likelihood_histograms(
 
     Args:
         log_likelihoods: {set: [N] nats}.
-        num_dims: dimensions of an image, H * W * C.
+        num_dims: H * W * C.
         in_dist: the set that the model was trained on; drawn first.
         title: the title above the figure.
         reach: how many widths of the in-distribution set another set may lie away and still be drawn.
@@ -53,14 +45,12 @@ def likelihood_histograms(
     figure, (axes,) = new_figure(2.9 + 0.17 * len(sets) + ROW_HEIGHT * len(below))
     draw_histograms(axes, sets, labels, reach, below)
     draw_references(axes, below, mean_bits)
-    axes.set_xlabel("log P(image) [nats]   (less likely ← → more likely)")
-    axes.set_title(title)
+    axes.set(xlabel="log P(image) [nats]   (less likely ← → more likely)", title=title)
     top = axes.secondary_xaxis(
         "top", functions=(lambda x: np.asarray(x) / -nats_per_bit, lambda b: np.asarray(b) * -nats_per_bit)
     )
     top.set_xlabel("bits/dim")
-    legend_below(figure, axes)
-    return figure
+    return finished(figure, axes)
 
 
 @styled
@@ -72,30 +62,21 @@ def likelihood_panels(
     reach: float = 6.0,
     references: Mapping[str, Mapping[str, Vector]] | None = None,
 ) -> Figure:
-    """Histograms of log P(image) under several models, one panel each: figure 3 of the paper.
+    """The histograms of `likelihood_histograms` for several models, one panel each: figure 3 of the paper.
 
-    Args:
-        log_likelihoods: {model: {set: [N] nats}}.
-        num_dims: dimensions of an image, H * W * C.
-        in_dist: the set that the models were trained on, or {model: set}; drawn first.
-        reach: how many widths of the in-distribution set another set may lie away and still be drawn.
-        references: {model: {set: [N] nats}} of generated images, shown as bars below the histograms.
+    `log_likelihoods` and `references` are {model: {set: [N] nats}}; `in_dist` is one set or {model: set}.
     """
     mean_bits = _mean_bits(num_dims)
     below = {model: finite_arrays((references or {}).get(model, {})) for model in log_likelihoods}
     height = 2.3 + 0.2 * max(map(len, log_likelihoods.values())) + ROW_HEIGHT * max(map(len, below.values()))
-    num_columns = min(2, len(log_likelihoods))
-    num_rows = -(-len(log_likelihoods) // num_columns)
-    figure, panels = new_figure(height * num_rows, num_columns, num_rows)
-    for axes, (model, values) in zip(panels, log_likelihoods.items(), strict=False):
+    num_models = len(log_likelihoods)
+    figure, panels = new_figure(height * -(-num_models // 2), num_models, min(2, num_models))
+    for axes, (model, values) in zip(panels, log_likelihoods.items(), strict=True):
         sets = in_dist_first(values, in_dist if isinstance(in_dist, str) else in_dist[model])
         _panel(axes, sets, mean_bits, reach, below[model])
-        axes.set_title(model)
-        axes.set_xlabel("log P(image) [nats]")
+        axes.set(title=model, xlabel="log P(image) [nats]")
     for axes in panels[1::2]:
         axes.set_ylabel("")
-    for axes in panels[len(log_likelihoods) :]:
-        axes.set_visible(False)
     return figure
 
 
@@ -112,26 +93,19 @@ def decomposition(
     """Histograms of a flow's two terms, log p(z) and log |det dz/dx|, in nats: figure 4 of the paper.
 
     The two terms of an image sum to its log density. A term that is the same for every image, such as the
-    log-determinant of a constant-volume flow, appears as a line with its value.
-
-    Args:
-        log_pz: {set: [N] nats}.
-        log_det: {set: [N] nats}, the same sets.
-        in_dist: the set that the model was trained on; drawn first.
-        title: the title above the figure.
-        reach: how many widths of the in-distribution set another set may lie away and still be drawn.
-        references: names of the sets that are generated images, shown as bars below the histograms.
+    log-determinant of a constant-volume flow, appears as a line with its value. `log_pz` and `log_det` are
+    {set: [N] nats} of the same sets, of which `references` names those of generated images. The other arguments are
+    those of `likelihood_histograms`.
     """
     num_histograms = len(log_pz) - len(references)
-    figure, panels = new_figure(2.8 + 0.2 * num_histograms + ROW_HEIGHT * len(references), num_columns=2)
+    figure, panels = new_figure(2.8 + 0.2 * num_histograms + ROW_HEIGHT * len(references), 2)
     for axes, term, label in zip(panels, (log_pz, log_det), ("log p(z)", "log |det dz/dx|"), strict=True):
         sets = in_dist_first(term, in_dist)
         below = {name: sets.pop(name) for name in references}
         _panel(axes, sets, lambda nats: f"{nats.mean():,.0f}", reach, below)
         axes.set_xlabel(f"{label} [nats]")
     panels[1].set_ylabel("")
-    title_above(figure, title)
-    return figure
+    return finished(figure, title=title)
 
 
 def _mean_bits(num_dims: int) -> Callable[[Values], str]:
@@ -141,10 +115,10 @@ def _mean_bits(num_dims: int) -> Callable[[Values], str]:
 
 def _panel(axes: Axes, sets: Sets, mean: Callable[[Values], str], reach: float, references: Sets) -> None:
     """Draws histograms, references below them, and a legend below the axis."""
-    draw_histograms(
-        axes, sets, {name: f"{name}: mean {mean(values)}" for name, values in sets.items()}, reach, references
-    )
+    labels = {name: f"{name}: mean {mean(values)}" for name, values in sets.items()}
+    draw_histograms(axes, sets, labels, reach, references)
     draw_references(axes, references, mean)
-    handles, labels = axes.get_legend_handles_labels()
-    wrapped = [fill(label, PANEL_LEGEND_WIDTH) for label in labels]
-    axes.legend(handles, wrapped, loc="upper center", bbox_to_anchor=(0.5, -0.24))
+    handles, texts = axes.get_legend_handles_labels()
+    axes.legend(
+        handles, [fill(text, PANEL_LEGEND_WIDTH) for text in texts], loc="upper center", bbox_to_anchor=(0.5, -0.24)
+    )

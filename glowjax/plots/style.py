@@ -34,20 +34,14 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (10, 3)), (0, (4, 1.5, 1, 1.5, 1, 1.5)))
 
 _SPLITS = ("", "train", "validation", "test")
-_COLOR_OF_SET = {
-    "fashionmnist": COLORS[0],
-    "mnist": COLORS[1],
-    "notmnist": COLORS[2],
-    "notmnistsmall": COLORS[2],
-    "letters": COLORS[3],
-    "cifar10": COLORS[0],
-    "svhn": COLORS[1],
-    "cifar100": COLORS[2],
-    "celeba": COLORS[3],
-    "celeba32": COLORS[3],
-    "imagenet": COLORS[4],
-    "imagenet32": COLORS[4],
-}
+_SETS_BY_COLOR = (
+    ("fashionmnist", "cifar10"),
+    ("mnist", "svhn"),
+    ("notmnist", "notmnistsmall", "cifar100"),
+    ("letters", "celeba", "celeba32"),
+    ("imagenet", "imagenet32"),
+)
+_COLOR_OF_SET = {name: color for color, names in zip(COLORS, _SETS_BY_COLOR, strict=False) for name in names}
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9.0,
@@ -81,10 +75,14 @@ def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
     return run
 
 
-def new_figure(height: float, num_columns: int = 1, num_rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """An empty figure as wide as a page, `height` inches high, and its panels, row by row."""
+def new_figure(height: float, num_panels: int = 1, num_columns: int | None = None) -> tuple[Figure, list[Axes]]:
+    """An empty figure as wide as a page, `height` inches high, and its panels, in one row or row by row."""
+    num_columns = num_columns or num_panels
     figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
-    return figure, list(figure.subplots(num_rows, num_columns, squeeze=False).ravel())
+    cells = figure.subplots(-(-num_panels // num_columns), num_columns, squeeze=False).ravel()
+    for unused in cells[num_panels:]:
+        unused.set_visible(False)
+    return figure, list(cells[:num_panels])
 
 
 def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -134,16 +132,18 @@ def values_and_errors(estimates: Iterable[Estimate]) -> tuple[Float[np.ndarray, 
     return values, errors
 
 
-def legend_below(figure: Figure, axes: Axes, num_columns: int | None = None) -> None:
-    """Puts the legend of `axes` below the whole figure, where it hides no data, in as many columns as fit."""
-    handles, labels = axes.get_legend_handles_labels()
-    num_columns = num_columns or max(1, 90 // (max(map(len, labels)) + 8))  # 90 characters per line, 8 per handle
-    figure.legend(handles, labels, loc="outside lower center", ncols=num_columns)
+def finished(figure: Figure, legend_of: Axes | None = None, title: str = "", num_columns: int | None = None) -> Figure:
+    """The figure with a title above all panels, and the legend of one panel below them, where it hides no data.
 
-
-def title_above(figure: Figure, title: str) -> None:
-    """Puts a title above all panels of the figure, on the left."""
-    figure.suptitle(title, x=0.01, ha="left", fontsize="large")
+    The legend has as many columns as fit, unless `num_columns` is given.
+    """
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize="large")
+    if legend_of:
+        handles, labels = legend_of.get_legend_handles_labels()
+        num_columns = num_columns or max(1, 90 // (max(map(len, labels)) + 8))  # 90 characters per line, 8 per handle
+        figure.legend(handles, labels, loc="outside lower center", ncols=num_columns)
+    return figure
 
 
 def save(figure: Figure, path_without_suffix: str | Path, data: Mapping[str, Any]) -> Path:
@@ -168,15 +168,15 @@ def _plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if hasattr(value, "as_dict"):
         return _plain(value.as_dict())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "_asdict"):
         return _plain(value._asdict())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, np.generic) or hasattr(value, "__array__"):
+    if hasattr(value, "__array__"):
         return _plain(np.asarray(value).tolist())
     raise InputError(
         f"The data of a figure holds a {type(value).__name__}; expected numbers, strings, arrays and "

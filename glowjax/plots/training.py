@@ -2,15 +2,13 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from glowjax.checks import InputError, unknown
-from glowjax.plots.style import COLORS, DASHES, Vector, legend_below, line_styles, new_figure, styled
+from glowjax.plots.style import COLORS, DASHES, Vector, finished, line_styles, new_figure, styled
 
 
 @styled
@@ -25,7 +23,7 @@ def training_curve(
     """Bits/dim of each image set against the training step, with the training time on a second axis.
 
     Args:
-        steps: [T] training steps at which the sets were evaluated, increasing.
+        steps: [T], increasing.
         bits_per_dim: {set: [T] bits/dim}; NaN leaves a gap.
         in_dist: the in-distribution sets (train and test, for example); drawn thick, the others thin.
         seconds: [T] seconds since training began.
@@ -34,12 +32,10 @@ def training_curve(
     _check_curves(steps, {**bits_per_dim, **({} if seconds is None else {"seconds": seconds})}, in_dist)
     figure, (axes,) = new_figure(3.4)
     for name, style in line_styles([*in_dist, *(n for n in bits_per_dim if n not in in_dist)]).items():
-        look: dict[str, Any] = {"linewidth": 2.2} if name in in_dist else {"linewidth": 1.2}
-        role = "in-distribution" if name in in_dist else "out-of-distribution"
-        axes.plot(steps, bits_per_dim[name], label=f"{name} ({role})", marker="o", markersize=3.5, **style, **look)
-    axes.set_xlabel("training step")
-    axes.set_ylabel("bits/dim (lower is more likely)")
-    axes.set_title(title)
+        width, role = (2.2, "in-distribution") if name in in_dist else (1.2, "out-of-distribution")
+        label = f"{name} ({role})"
+        axes.plot(steps, bits_per_dim[name], label=label, linewidth=width, marker="o", markersize=3.5, **style)
+    axes.set(xlabel="training step", ylabel="bits/dim (lower is more likely)", title=title)
     axes.margins(x=0.01)
     if seconds is not None:
         # The ticks of the steps, labelled by the time at which each was reached: steps need not be equally long.
@@ -47,8 +43,7 @@ def training_curve(
         top = axes.secondary_xaxis("top")
         top.xaxis.set_major_formatter(lambda step, _: _short(np.interp(step, steps, seconds) / size))
         top.set_xlabel(f"time since training began [{unit}]")
-    legend_below(figure, axes)
-    return figure
+    return finished(figure, axes)
 
 
 @styled
@@ -57,12 +52,7 @@ def bits_by_time(runs: Mapping[str, tuple[Vector, Mapping[str, Vector]]], in_dis
 
     A run's in-distribution set is drawn thick, its other sets thin, with other dashes in the run's color. A ring marks
     the end of a run. Compare and extrapolate rings only: a learning rate that decays over the run lowers bits/dim
-    until its end.
-
-    Args:
-        runs: {run: (seconds [T], {set: [T] bits/dim})}; every run holds `in_dist`.
-        in_dist: the name of the in-distribution set in every run.
-        title: the title above the figure.
+    until its end. `runs` is {run: (seconds [T], {set: [T] bits/dim})}; every run holds the set `in_dist`.
     """
     figure, (axes,) = new_figure(3.6)
     sets = list(dict.fromkeys([in_dist, *(name for _, curves in runs.values() for name in curves)]))
@@ -82,11 +72,12 @@ def bits_by_time(runs: Mapping[str, tuple[Vector, Mapping[str, Vector]]], in_dis
         axes.plot([], [], color="0.4", linestyle=DASHES[sets.index(name) % len(DASHES)], label=name)
     for _ in range(len(runs) - len(sets)):
         axes.plot([], [], " ", label=" ")
-    _axis_of_minutes(axes)
-    axes.set_ylabel("bits/dim (lower is more likely)")
-    axes.set_title(title)
-    legend_below(figure, axes, num_columns=2)  # one column of runs, one of sets
-    return figure
+    axes.set(xlabel="training time [minutes, logarithmic]", ylabel="bits/dim (lower is more likely)", title=title)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda minutes, _: f"{minutes:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    return finished(figure, axes, num_columns=2)  # one column of runs, one of sets
 
 
 def _check_curves(steps: Vector, curves: Mapping[str, Vector], in_dist: Sequence[str]) -> None:
@@ -99,14 +90,6 @@ def _check_curves(steps: Vector, curves: Mapping[str, Vector], in_dist: Sequence
                 f"'{name}' holds {len(curve)} numbers for {len(steps)} steps; expected one per step: "
                 "put NaN at a step without evaluation."
             )
-
-
-def _axis_of_minutes(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(lambda minutes, _: f"{minutes:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("training time [minutes, logarithmic]")
 
 
 def _short(number: float) -> str:

@@ -13,10 +13,8 @@ def test_training_curves_distinguish_in_distribution_sets_and_have_an_axis_of_ti
     (axes,) = figure.axes
     thick, thin = axes.lines
     assert thick.get_linewidth() > thin.get_linewidth()
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "in (in-distribution)",
-        "out (out-of-distribution)",
-    ]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["in (in-distribution)", "out (out-of-distribution)"]
     (time,) = axes.child_axes
     assert time.get_xlabel() == "time since training began [min]"
     assert time.xaxis.get_major_formatter()(100, 0) == "12"
