@@ -95,6 +95,7 @@ def main(config: FilterConfig) -> Result:
         [
             Section("The models", "\n\n".join(f"{trained.summarize()}." for trained in models.values())),
             _classifier(outcomes, config.confident),
+            Section("The detectors", RULES),
             *(_detectors(outcomes, kept, config.confident, rotated_names) for kept in config.kept),
             _rotated({angle: outcomes[one.images.name] for angle, one in rotated.items()}, config.kept[0]),
             _risk_coverage(rotated[0.0], ood_answers, held_out),
@@ -189,7 +190,7 @@ def _detectors(outcomes: Mapping[str, Outcome], kept: float, confident: float, r
                 for detector in shares[sets[0]]
             ]
             tables.append(Table(caption, ["detector", *map(title, sets)], rows))
-    return Section(f"Detectors that keep {kept:.0%} of validation images", RULES, tables)
+    return Section(f"Detectors that keep {kept:.0%} of validation images", tables=tables)
 
 
 def _rotated(outcomes: Mapping[float, Outcome], kept: float) -> Section:
