@@ -57,8 +57,9 @@ def main(config: ModelClassesConfig) -> Result:
 def load_alike(run_dirs: tuple[Path, ...]) -> dict[str, Trained]:
     """The models of the runs by name; refuses runs that were trained on different images."""
     models = name_each([load(run_dir) for run_dir in run_dirs])
-    trained_on = {(trained.name, trained.description.get("images")) for trained in models.values()}
-    if len(trained_on) != 1:
+    names = {trained.name for trained in models.values()}
+    images = {trained.description.get("images") for trained in models.values()} - {None}  # pretrained ones lack a hash
+    if len(names) != 1 or len(images) > 1:
         given = [f"{trained.description['num_images']:,} images of {trained.name}" for trained in models.values()]
         raise InputError(
             f"The runs were trained on {', '.join(given) or 'nothing'}; expected one or more runs, all on the same "
