@@ -24,7 +24,9 @@ FOLDERS = {
 def modules() -> dict[str, Path]:
     """{name of an experiment: its file}."""
     files = [file for folder in FOLDERS for file in sorted((HERE / folder).glob("*.py"))]
-    return {file.stem: file for file in files if "\ndef main(config" in file.read_text(encoding="utf-8")}
+    return {
+        file.stem.replace("_", "-"): file for file in files if "\ndef main(config" in file.read_text(encoding="utf-8")
+    }
 
 
 def listing() -> str:
@@ -48,13 +50,13 @@ def main(arguments: list[str]) -> None:
         return
     name, *rest = arguments
     found = modules()
-    stem = name.replace("-", "_")
-    if stem not in found:
+    name = name.replace("_", "-")
+    if name not in found:
         print(f"error: {unknown('experiment', name, found)}", file=sys.stderr)
         raise SystemExit(2)
     from experiments.report.experiment import from_command_line
 
-    path = found[stem].relative_to(HERE.parent).with_suffix("")
+    path = found[name].relative_to(HERE.parent).with_suffix("")
     from_command_line(importlib.import_module(".".join(path.parts)), rest)
 
 

@@ -235,7 +235,7 @@ class Planner:
         common: dict[str, Any] = {"out_dists": pair.out_dist, **latents}
         together = common | {"run_dirs": tuple(map(_run_dir, runs.values()))}
         steps = config.classifier_steps
-        stages.append(self.stage("model_classes", "", every, pair, **together))
+        stages.append(self.stage("model-classes", "", every, pair, **together))
         stages.append(self.stage("filter", "", every, pair, classifier_steps=steps, **together))
         members = self.trainings(first, pair.in_dist, pair.preset, config.ensemble_seeds)
         if len(members) > 1:
@@ -270,11 +270,11 @@ class Planner:
     def of_one_model(self, kind: str, needs: Sequence[Stage], pair: Pair) -> list[Stage]:
         """The experiments on one model; derivatives and scales need a Glow."""
         num_draws = self.config.num_latent_draws if kind == "vae" else 1
-        names = ("likelihoods", "rankings", "model_samples")
+        names = ("likelihoods", "rankings", "model-samples")
         options: dict[str, dict[str, Any]] = {name: {"num_draws": num_draws} for name in names}
         if kind in ("nvp", "cv"):
             options |= {name: {} for name in ("scales", "contrast", "spectrum")}
-            options["second_order"] = {"num_paths": max(2, self.config.num_images // 10)}
+            options["second-order"] = {"num_paths": max(2, self.config.num_images // 10)}
         common = {"run_dir": _run_dir(needs), "out_dists": pair.out_dist}
         return [self.stage(name, kind, needs, pair, **common, **more) for name, more in options.items()]
 

@@ -3,7 +3,7 @@
     python -m experiments model-classes --run-dirs runs/nvp runs/cv runs/pixelcnn runs/vae --out-dists mnist
 
 All models must be trained on the same images. Expect on FashionMNIST that all four find MNIST more likely than their
-own test images, with AUROCs below 0.1; likewise on CIFAR-10 with SVHN.
+own test images, with AUROCs of 0.05 to 0.11 after minutes of training (CV-Glow: 0.46); likewise on CIFAR-10 with SVHN.
 """
 
 import dataclasses

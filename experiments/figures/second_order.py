@@ -1,6 +1,6 @@
 """Explanations of the gap: second order, the paper's version, and the exact form (section 5 of the paper).
 
-    python -m experiments second_order --run-dir runs/fashion --out-dists mnist
+    python -m experiments second-order --run-dir runs/fashion --out-dists mnist
 
 For a trained Glow and each pair of image sets: the measured likelihood gap; the second-order prediction around the mean
 of the test images, the midpoint of the means and the class means, with its remainder split into a smooth part and a

@@ -215,14 +215,14 @@ def output_folder(main: Callable[..., Any], config: Output) -> Path:
     """The folder of an experiment's report."""
     if config.output_dir:
         return config.output_dir
-    name = name_of(main).replace("_", "-")
+    name = name_of(main)
     run_dir = getattr(config, "run_dir", None)
     return run_dir / name if run_dir and run_dir.is_dir() else Path("results") / name
 
 
 def name_of(main: Callable[..., Any]) -> str:
     """The name of the experiment that a function belongs to."""
-    return main.__module__.rpartition(".")[2]
+    return main.__module__.rpartition(".")[2].replace("_", "-")
 
 
 def command(main: Callable[..., Any], config: Any) -> str:

@@ -78,6 +78,6 @@ def parsed(program, arguments):
     if program.startswith("benchmarks."):
         (parameter,) = inspect.signature(importlib.import_module(program).main).parameters.values()
         return tyro.cli(parameter.annotation, args=arguments)
-    file = modules()[program.split()[1].replace("-", "_")]
+    file = modules()[program.split()[1]]
     module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
     return experiment.parsed(module, arguments)

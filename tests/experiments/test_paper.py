@@ -58,7 +58,7 @@ def test_every_command_is_understood_and_comes_after_those_that_it_needs(config)
     folders = [stage.output_dir for stage in stages.values()]
     assert len(set(folders)) == len(folders)
     experiments = {stage.words[2] for stage in stages.values()}
-    assert experiments == set(modules()) - {"demo", "paper", "search", "training_time", "export", "datasets"}
+    assert experiments == set(modules()) - {"demo", "paper", "search", "training-time", "export", "datasets"}
     runs = [stages[f"train nvp on ramps, seed {seed}"].output_dir for seed in (0, 1)]
     assert configs["ramps-others: likelihoods nvp"].run_dir == runs[0].parent == runs[1].parent
     members = configs["ramps-others: ensemble nvp"].run_dirs
@@ -196,7 +196,7 @@ def test_the_report_links_to_the_pages_of_the_stages(config, monkeypatch, tmp_pa
         "ramps-others: moments",
     }
     page = (config.output_dir / "report.html").read_text()
-    for part in ("Left out: ramps/large.", "Skipped: ramps-others: second_order nvp. Not today."):
+    for part in ("Left out: ramps/large.", "Skipped: ramps-others: second-order nvp. Not today."):
         assert part in page
     assert 'href="ramps-others/moments/report.html"' in page
     results = json.loads((config.output_dir / "ramps-others" / "likelihoods-nvp" / "results.json").read_text())

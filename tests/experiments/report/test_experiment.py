@@ -172,7 +172,7 @@ def test_the_readme_leads_to_every_experiment_and_its_commands_are_understood():
     files = set(re.findall(r"\]\(([^)]+\.py)\)", text))
     assert all((ROOT / "experiments" / file).is_file() for file in files)
     commands = [shlex.split(line) for line in re.findall(r"`(?:python -m experiments )?([a-z-]+(?: --[^`]+)?)`", text)]
-    assert {name.replace("-", "_") for name, *_ in commands} >= set(NAMES)
+    assert {name for name, *_ in commands} >= set(NAMES)
     for name, *arguments in commands:
         if arguments and "..." not in arguments:
-            assert parsed(module(name.replace("-", "_")), arguments)
+            assert parsed(module(name), arguments)
