@@ -89,11 +89,13 @@ class Pair:
         in_dist: the set to train on.
         out_dist: the set to evaluate, with its split, such as "mnist:test".
         preset: name of the presets for this size and image height, such as "small-28".
+        has_reverse: whether the second set has test images too, so that the reverse direction can be evaluated.
     """
 
     in_dist: str
     out_dist: str
     preset: str
+    has_reverse: bool = True
 
     @property
     def other(self) -> str:
@@ -172,6 +174,9 @@ def pairs_here(config: PaperConfig) -> tuple[list[Pair], dict[str, str]]:
             pairs.append(find(in_dist, out_dist, config))
         except InputError as error:
             absent[name] = str(error)
+        else:
+            if not pairs[-1].has_reverse:
+                absent[f"{out_dist}/{in_dist}"] = f"The data set '{out_dist}' has no test images here."
     return pairs, absent
 
 
@@ -190,7 +195,8 @@ def find(in_dist: str, out_dist: str, config: PaperConfig) -> Pair:
     preset = f"{config.size}-{test.shape[0]}"
     for kind in config.models:
         preset_named(kind, preset)
-    return Pair(in_dist, f"{out_dist}:{split}", preset)
+    has_reverse = "test" in splits(out_dist, config.data_dir)
+    return Pair(in_dist, f"{out_dist}:{split}", preset, has_reverse)
 
 
 def partners(pairs: Iterable[Pair]) -> dict[str, tuple[str, ...]]:
@@ -241,6 +247,8 @@ class Planner:
         if len(members) > 1:
             run_dirs = tuple(stage.output_dir for stage in members)
             stages += [*members, self.stage("ensemble", first, members, pair, run_dirs=run_dirs, **common)]
+        if not pair.has_reverse:
+            return stages
         back = self.trainings(first, pair.other, pair.preset, config.seeds)
         run_dirs = (_run_dir(runs[first]), _run_dir(back))
         return [*stages, *back, self.stage("reverse", first, [*runs[first], *back], pair, run_dirs=run_dirs, **latents)]

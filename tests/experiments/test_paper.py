@@ -83,6 +83,9 @@ def test_bundled_images_make_the_first_pair(monkeypatch):
     monkeypatch.delenv("GLOWJAX_DATA_DIR", raising=False)
     pair = paper.find("fashion_mnist", "mnist", PaperConfig())
     assert (pair.out_dist, pair.preset) == ("mnist:train", "small-28")
+    config = PaperConfig(pairs=("fashion_mnist/mnist",), output_dir=Path("out"))
+    assert not any(" mnist" in name or "reverse" in name for name in stages_of(config))  # nothing to evaluate it on
+    assert "no test images" in pairs_here(config)[1]["mnist/fashion_mnist"]
 
 
 def test_shared_runs_follow_every_set_that_they_are_compared_with(config):
