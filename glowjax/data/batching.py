@@ -9,15 +9,9 @@ from glowjax.checks import InputError
 
 
 def batch_indices(seed: int, step: int, num_images: int, batch_size: int) -> Integer[np.ndarray, " batch_size"]:
-    """The indices of the images of one training step; read-only.
+    """The indices of the images of one training step, counted from 0; read-only.
 
-    Each epoch has its own permutation of the images. An incomplete last batch is dropped.
-
-    Args:
-        seed: chooses the order; not negative.
-        step: the training step, counted from 0.
-        num_images: the size of the training set.
-        batch_size: images per step.
+    Each epoch has its own permutation of the images, which the seed chooses. An incomplete last batch is dropped.
     """
     if not 1 <= batch_size <= num_images:
         raise InputError(

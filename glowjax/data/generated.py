@@ -1,12 +1,7 @@
-"""Image sets that are generated in the shape of a reference set.
-
-"noise" is uniform on {0, ..., 255}. "constant" gives each image one random level per channel. "contrast-0.5" shrinks
-each image of the reference by that factor towards its own mean, channel by channel; "contrast-0.5-to-black" and
-"-to-grey" shrink it towards the level 0 or 127.5. "rotated-90" rotates each image by that angle in degrees and fills
-the corners with the nearest pixels.
-"""
+"""Image sets that are generated in the shape of a reference set."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -37,9 +32,13 @@ def is_generated(name: str) -> bool:
 def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int = 0) -> ImageSet:
     """A generated set in the shape of `like`.
 
+    "noise" is uniform on {0, ..., 255}. "constant" gives each image one random level per channel. "contrast-0.5"
+    shrinks each image of `like` by that factor, from 0 (flat) to 1 (unchanged), towards its own mean, channel by
+    channel; "contrast-0.5-to-black" and "-to-grey" shrink it towards the level 0 or 127.5. "rotated-90" rotates each
+    image counter-clockwise by that angle in degrees and fills the corners with the nearest pixels.
+
     Args:
-        name: "noise", "constant", "contrast-F", "contrast-F-to-black" or "contrast-F-to-grey" with a factor F from 0
-            (flat) to 1 (unchanged), or "rotated-A" with an angle A in degrees, counter-clockwise.
+        name: one of these names, with any factor or angle.
         like: the reference set.
         num_images: the number of images; as many as `like` by default. Sets of changed images have at most as many,
             and if they have all of them, in the order of `like`.
@@ -68,19 +67,12 @@ def _changed(name: str, reference: ImageSet, change: Change, how: str) -> ImageS
     for start in range(0, len(images), CHUNK):
         chunk = slice(start, start + CHUNK)
         images[chunk] = np.clip(np.rint(change(reference.images[chunk].astype(np.float64))), 0, 255)
-    return ImageSet(
-        name=name,
-        images=images,
-        labels=reference.labels,
-        groups=reference.groups,
-        source=f"{reference.source}, {how}",
-        generated=True,
-        derived_from=reference.name,
-    )
+    source = f"{reference.source}, {how}"
+    return replace(reference, name=name, images=images, source=source, generated=True, derived_from=reference.name)
 
 
 def _shrinking(name: str) -> tuple[Change, str]:
-    """The change that "contrast-F" or "contrast-F-to-LEVEL" names, and a phrase for the set's source."""
+    """The change that a name such as "contrast-0.5-to-grey" stands for, and a phrase for the set's source."""
     text, to, target = name.removeprefix(_CONTRAST).partition("-to-")
     if to and target not in LEVELS:
         raise unknown("level to lose contrast towards", target, LEVELS)
@@ -98,7 +90,7 @@ def _shrinking(name: str) -> tuple[Change, str]:
 
 
 def _rotation(name: str) -> tuple[Change, str]:
-    """The change that "rotated-A" names, by linear interpolation, and a phrase for the set's source."""
+    """The change that a name such as "rotated-90" stands for, by linear interpolation, and a phrase for its source."""
     text = name.removeprefix(_ROTATED)
     angle = _number(text)
     if not np.isfinite(angle):

@@ -68,10 +68,9 @@ class ImageSet:
         return height, width, channels
 
     def take(self, num_images: int | None, seed: int = 0) -> "ImageSet":
-        """`num_images` images in a random order that the seed fixes; all images if there are no more.
+        """`num_images` images, or all if there are no more, in a random order; None returns the set as it is.
 
-        With one seed, a smaller subset is the beginning of a larger one. The order is random because files are often
-        sorted by class. None returns the set as it is.
+        The order is random because files are often sorted by class. With one seed, a smaller subset begins a larger.
         """
         if num_images is None:
             return self
@@ -84,13 +83,7 @@ class ImageSet:
     def select(
         self, indices: Int[np.ndarray, " M"] | Bool[np.ndarray, " N"], how: str, name: str | None = None
     ) -> "ImageSet":
-        """The images at `indices` with their labels and groups.
-
-        Args:
-            indices: [M] integers or [N] booleans.
-            how: how they were chosen, for the new set's source.
-            name: the new set's name; this set's name by default.
-        """
+        """The images at `indices`, with their labels and groups; `how` they were chosen becomes part of the source."""
         images = self.images[indices]
         return replace(
             self,

@@ -114,16 +114,12 @@ def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
     else:
         problem = str(unknown("data set", name, known.union(generated.NAMES)))
     looked = data_dir or "no data folder (neither data_dir nor GLOWJAX_DATA_DIR is set)"
+    fetching = ""
+    if name in PREPARABLE and not tfds.Prepared(data_dir).find(name):
+        missing = name in tfds.TFDS_NAMES and importlib.util.find_spec("tensorflow") is None
+        fetching = f", or run glowjax.data.prepare('{name}')" + " (TensorFlow is needed for that)" * missing
     return InputError(
         f"{problem}\nLooked in {looked}, in TensorFlow Datasets' {tfds.default_dir()} and among the bundled sets.\n"
         f"To add it, put {name}_{split}.npz (key 'image', uint8 [N, H, W, C]) or image files {name}/{split}/*.png "
-        f"into a folder and name that in data_dir or GLOWJAX_DATA_DIR{_fetching(name, data_dir)}."
+        f"into a folder and name that in data_dir or GLOWJAX_DATA_DIR{fetching}."
     )
-
-
-def _fetching(name: str, data_dir: Path | None) -> str:
-    """How to fetch or make a set, if `prepare` can and has not."""
-    if name not in PREPARABLE or tfds.Prepared(data_dir).find(name):
-        return ""
-    missing = name in tfds.TFDS_NAMES and importlib.util.find_spec("tensorflow") is None
-    return f", or run glowjax.data.prepare('{name}')" + (" (TensorFlow is needed for that)" if missing else "")

@@ -39,11 +39,10 @@ class Archives:
 
     def find(self, name: str) -> Readers:
         """The splits of `name`; archives of single splits come before an archive of the whole."""
-        files = {split: self.folder / f"{name}_{split}.npz" for split in SPLITS}
         official: Readers = {
             split: functools.partial(read_archive, file, f"{name}:{split}")
-            for split, file in files.items()
-            if file.is_file()
+            for split in SPLITS
+            if (file := self.folder / f"{name}_{split}.npz").is_file()
         }
         whole = self.folder / f"{name}.npz"
         if official or not whole.is_file():
@@ -53,7 +52,16 @@ class Archives:
 
 def read_archive(file: Path, name: str) -> ImageSet:
     """All images of an archive."""
-    arrays, keys = _arrays(file)
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            keys = archive.files
+            arrays = {key: archive[key] for key in keys if key in KEYS}
+    # Not a zip file, truncated, flipped bits, encrypted, Python objects inside, or a single .npy under this name.
+    except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{file} cannot be read as a NumPy archive ({type(error).__name__}: {error}); it seems damaged or holds "
+            "Python objects; copy it again, or write it with np.savez_compressed(file, image=...)."
+        ) from error
     if "image" not in arrays:
         raise InputError(
             f"{file} has the keys {sorted(keys)} and no 'image'; expected 'image', uint8 [N, H, W, C], and optionally "
@@ -74,17 +82,3 @@ def write_archive(file: Path, image_set: ImageSet) -> Path:
         temporary = Path(folder) / file.name
         np.savez_compressed(temporary, **known)  # type: ignore[arg-type]
         return temporary.replace(file)
-
-
-def _arrays(file: Path) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The arrays that we use in an archive, and all of its keys."""
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            known = {key: archive[key] for key in archive.files if key in KEYS}
-            return known, archive.files
-    # Not a zip file, truncated, flipped bits, encrypted, Python objects inside, or a single .npy under this name.
-    except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{file} cannot be read as a NumPy archive ({type(error).__name__}: {error}); it seems damaged or holds "
-            "Python objects; copy it again, or write it with np.savez_compressed(file, image=...)."
-        ) from error

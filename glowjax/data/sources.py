@@ -2,29 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TypeAlias
 
 from glowjax.checks import InputError
 from glowjax.data.bundled import Bundle
 from glowjax.data.folder import ImageFolders
 from glowjax.data.npz import Archives
-from glowjax.data.split import Readers
 from glowjax.data.tfds import Prepared
 
-
-@runtime_checkable
-class Source(Protocol):
-    """A place where data sets are searched."""
-
-    @property
-    def place(self) -> str:
-        """A description of the place, such as "in .npz files"."""
-
-    def names(self) -> set[str]:
-        """The sets that a user may have meant."""
-
-    def find(self, name: str) -> Readers:
-        """The splits of `name` that can be read, each with its reader; empty if the set is not here."""
+Source: TypeAlias = Archives | ImageFolders | Prepared | Bundle
+"""`names` gives the sets that a user may have meant, and `find` the splits of a set that can be read from here."""
 
 
 def sources(data_dir: Path | str | None) -> list[Source]:

@@ -79,9 +79,7 @@ def default_dir() -> Path:
 def prepare(name: str, data_dir: Path | None = None) -> None:
     """Download the set and write it as array_record, so that `load` finds it. It leaves a prepared set alone.
 
-    Args:
-        name: one of `TFDS_NAMES`, or TFDS's name of a set.
-        data_dir: the folder to write to; TFDS's own folder by default.
+    The name is one of `TFDS_NAMES`, or that of TFDS. The default folder is TFDS's own.
     """
     root = data_dir or default_dir()
     if Prepared(root).find(name):

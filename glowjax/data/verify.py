@@ -34,7 +34,7 @@ class Official:
         num_images: by split; "all" for a set without official splits.
         mean: of the training split, or of the whole set; empty if none is published.
         std: the standard deviation, likewise.
-        fingerprints: of whole splits, if recorded; see `fingerprint`.
+        fingerprints: by split, if recorded; see `fingerprint`.
     """
 
     shape: tuple[int, int, int]
@@ -44,36 +44,24 @@ class Official:
     fingerprints: dict[str, str] = field(default_factory=dict)
 
 
+_FINGERPRINTS = {
+    "mnist": {
+        "train": "03a8a048601ebb4610dcd79cd759c718bed893982a4c153c4f33a41885101c0b",
+        "test": "e2842441ab1468bab7eeaa886875a3a7662245f3768610c4b4ca84d7ac309c70",
+    },
+    "fashion_mnist": {
+        "train": "aa670e63ae523d8fb206db0595287cd9ecee8f29b1b8ea690da7712c7444eb56",
+        "test": "f966ad9a453e7d5ef297476fd4939780e707ce15a852b67597069832263d31bd",
+    },
+    "notmnist_small": {"all": "fc8ddf6cfb40589ecc9a035860b1a57c4e6a416d7501f35981206925098bc17b"},
+}
 _GRAY, _COLOR = (28, 28, 1), (32, 32, 3)
+_MNIST = {"train": 60_000, "test": 10_000}
 
 OFFICIAL: dict[str, Official] = {
-    "mnist": Official(
-        _GRAY,
-        {"train": 60_000, "test": 10_000},
-        mean=(0.1307,),
-        std=(0.3081,),
-        fingerprints={
-            "train": "03a8a048601ebb4610dcd79cd759c718bed893982a4c153c4f33a41885101c0b",
-            "test": "e2842441ab1468bab7eeaa886875a3a7662245f3768610c4b4ca84d7ac309c70",
-        },
-    ),
-    "fashion_mnist": Official(
-        _GRAY,
-        {"train": 60_000, "test": 10_000},
-        mean=(0.2860,),
-        std=(0.3530,),
-        fingerprints={
-            "train": "aa670e63ae523d8fb206db0595287cd9ecee8f29b1b8ea690da7712c7444eb56",
-            "test": "f966ad9a453e7d5ef297476fd4939780e707ce15a852b67597069832263d31bd",
-        },
-    ),
-    "notmnist_small": Official(
-        _GRAY,
-        {"all": 18_724},
-        mean=(0.4254,),
-        std=(0.4586,),
-        fingerprints={"all": "fc8ddf6cfb40589ecc9a035860b1a57c4e6a416d7501f35981206925098bc17b"},
-    ),
+    "mnist": Official(_GRAY, _MNIST, (0.1307,), (0.3081,), _FINGERPRINTS["mnist"]),
+    "fashion_mnist": Official(_GRAY, _MNIST, (0.2860,), (0.3530,), _FINGERPRINTS["fashion_mnist"]),
+    "notmnist_small": Official(_GRAY, {"all": 18_724}, (0.4254,), (0.4586,), _FINGERPRINTS["notmnist_small"]),
     "cifar10": Official(_COLOR, {"train": 50_000, "test": 10_000}, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "cifar100": Official(_COLOR, {"train": 50_000, "test": 10_000}, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
     "svhn": Official(
@@ -89,12 +77,9 @@ OFFICIAL: dict[str, Official] = {
 
 
 class Moment(NamedTuple):
-    """A moment of all pixels by channel, in [0, 1] units.
+    """A moment of all pixels by channel, in [0, 1] units, beside the published one, which is empty if there is none.
 
-    Attributes:
-        value: of the images at hand.
-        sem: its standard error as an estimate from these images; zero for a whole split.
-        published: the published value; empty if there is none.
+    The standard error is that of a subset as an estimate for its split; it is zero for a whole split.
     """
 
     value: Float[np.ndarray, " C"]
@@ -104,16 +89,7 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """A split beside the published facts.
-
-    Attributes:
-        num_images: the number of images.
-        num_official: the number in the official split; None if none is published.
-        fingerprint: see `fingerprint`.
-        mean: of all pixels.
-        std: the standard deviation of all pixels.
-        faults: sentences about what contradicts the published facts.
-    """
+    """A split beside the published facts; `faults` are sentences about what contradicts these."""
 
     num_images: int
     num_official: int | None
@@ -133,11 +109,10 @@ def check(image_set: ImageSet, split: str, official: Official | None = None) -> 
     """`image_set` beside the published facts about the split `split` of a data set."""
     num_official = official.num_images.get(split) if official else None
     mean, std = _moments(image_set, is_whole=num_official == image_set.num_images)
+    if official:
+        mean, std = mean._replace(published=official.mean), std._replace(published=official.std)
     found = Check(image_set.num_images, num_official, fingerprint(image_set.images), mean, std)
-    if not official:
-        return found
-    found = replace(found, mean=mean._replace(published=official.mean), std=std._replace(published=official.std))
-    return replace(found, faults=tuple(_faults(found, image_set.shape, split, official)))
+    return replace(found, faults=tuple(_faults(found, image_set.shape, split, official))) if official else found
 
 
 def _faults(found: Check, shape: tuple[int, int, int], split: str, official: Official) -> Iterator[str]:

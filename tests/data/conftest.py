@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glowjax.data import ImageSet
+from glowjax.data import ImageSet, load
 
 OFFICIAL = Path(os.environ.get("GLOWJAX_DATA_DIR") or Path(__file__).parents[2] / "../shared/data")
 
@@ -23,6 +23,14 @@ def official():
     if not (OFFICIAL / "fashion_mnist_train.npz").is_file():
         pytest.skip("no folder of official archives (GLOWJAX_DATA_DIR)")
     return OFFICIAL
+
+
+@pytest.fixture
+def notmnist(official):
+    """The whole set; a test that needs it is skipped without its archive."""
+    if not (official / "notmnist_small.npz").is_file():
+        pytest.skip("no notmnist_small.npz among the official archives")
+    return load("notmnist_small", "all", official)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import tfds_on_disk
+from PIL import Image
 
 from glowjax.checks import InputError
-from glowjax.data import batch_indices
+from glowjax.data import batch_indices, load, training_and_validation
 
 
 @pytest.mark.parametrize(("num_images", "num_shown"), [(20, 20), (23, 20)])  # an incomplete last batch is dropped
@@ -31,13 +33,41 @@ def test_a_batch_cannot_be_written_to():
         batch_indices(0, 0, 10, 5)[0] = 1
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 11])
-def test_a_batch_of_no_or_more_than_all_images_is_refused(batch_size):
-    with pytest.raises(InputError, match=f"batch size is {batch_size} and the training set has 10 images"):
-        batch_indices(0, 0, num_images=10, batch_size=batch_size)
+@pytest.mark.parametrize(
+    ("seed", "step", "batch_size", "message"),
+    [
+        *((0, 0, size, f"batch size is {size} and the training set has 10 images") for size in (0, -1, 11)),
+        *((seed, step, 5, f"The seed is {seed} and the step {step}") for seed, step in ((-1, 0), (0, -1))),
+    ],
+)
+def test_a_batch_that_does_not_exist_is_refused(seed, step, batch_size, message):
+    with pytest.raises(InputError, match=message):
+        batch_indices(seed, step, 10, batch_size)
 
 
-@pytest.mark.parametrize(("seed", "step"), [(-1, 0), (0, -1)])
-def test_negative_seeds_and_steps_are_refused(seed, step):
-    with pytest.raises(InputError, match=f"The seed is {seed} and the step {step}"):
-        batch_indices(seed, step, 10, 5)
+def write_archive(folder, images):
+    np.savez_compressed(folder / "mine_train.npz", image=images)
+
+
+def write_files(folder, images):
+    (folder / "mine/train").mkdir(parents=True)
+    for i in np.random.default_rng(0).permutation(200):  # the order in which files are created is not that of reading
+        Image.fromarray(images[i, ..., 0]).save(folder / f"mine/train/{i:03}.png")
+
+
+def write_tfds(folder, images):
+    tfds_on_disk.write(folder, "mine", {"train": (images, None)})
+
+
+@pytest.mark.parametrize(
+    ("write", "name"), [(write_archive, "mine"), (write_files, "mine"), (write_tfds, "mine"), (None, "mnist")]
+)
+def test_a_restarted_run_sees_the_images_that_an_uninterrupted_one_would_see(tmp_path, write, name):
+    if write:
+        write(tmp_path, np.random.default_rng(3).integers(0, 256, (200, 8, 8, 1), dtype=np.uint8))
+
+    def batches(steps):
+        images = training_and_validation(load(name, "train", tmp_path))[0].images  # loaded again, as by a new process
+        return [images[batch_indices(7, step, len(images), 16)] for step in steps]
+
+    np.testing.assert_array_equal(batches(range(5, 30)), batches(range(30))[5:])

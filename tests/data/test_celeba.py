@@ -1,7 +1,7 @@
 """CelebA at 32x32 from the official files or TensorFlow Datasets, here with photographs of our own making."""
 
 import importlib.util
-import zipfile
+import shutil
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from glowjax.data.builders.celeba import PARTITION, PHOTOGRAPHS, SPLITS, crop_an
 
 NUMBERS = [0, 2, 0, 1, 0, 2]  # the partition of six photographs
 PHOTOS = np.random.default_rng(0).integers(0, 256, (6, 218, 178, 3), dtype=np.uint8)
-PHOTOS[:, :, :, 1] = 40 * np.arange(6, dtype=np.uint8)[:, None, None]  # so that each can be message by its green
+PHOTOS[:, :, :, 1] = 40 * np.arange(6, dtype=np.uint8)[:, None, None]  # so that its green tells each
 
 
 @pytest.fixture
@@ -48,21 +48,15 @@ def test_another_shape_is_refused():
         crop_and_reduce(np.zeros((178, 218, 3), np.uint8))
 
 
-def test_the_official_folder_gives_the_official_splits_in_the_official_order(official_files):
+@pytest.mark.parametrize("zipped", [False, True])
+def test_official_files_give_the_official_splits_in_the_official_order(official_files, zipped):
+    if zipped:
+        shutil.make_archive(official_files / PHOTOGRAPHS, "zip", official_files, PHOTOGRAPHS)
+        shutil.rmtree(official_files / PHOTOGRAPHS)
     prepare("celeba32", official_files)
     assert [greens(split, official_files) for split in SPLITS] == [[0, 80, 160], [120], [40, 200]]
     found = load("celeba32", "train", official_files)
     np.testing.assert_array_equal(found.images, [crop_and_reduce(PHOTOS[i]) for i in (0, 2, 4)])
-
-
-def test_the_zip_file_gives_the_same(official_files, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("zipped")
-    with zipfile.ZipFile(folder / f"{PHOTOGRAPHS}.zip", "w") as archive:
-        for file in (official_files / PHOTOGRAPHS).iterdir():
-            archive.write(file, f"{PHOTOGRAPHS}/{file.name}")
-    (official_files / PARTITION).rename(folder / PARTITION)
-    prepare("celeba32", folder)
-    assert [greens(split, folder) for split in SPLITS] == [[0, 80, 160], [120], [40, 200]]
 
 
 def test_photographs_prepared_by_tfds_are_read_without_tensorflow(tmp_path):
@@ -81,9 +75,8 @@ def test_what_is_there_is_left_alone_and_the_rest_made(official_files):
 
 def test_without_photographs_the_error_names_both_ways_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        InputError, match=r"needs TensorFlow, .* Or put list_eval_partition\.txt and img_align_celeba\.zip"
-    ):
+    message = r"needs TensorFlow, .* Or put list_eval_partition\.txt and img_align_celeba\.zip"
+    with pytest.raises(InputError, match=message):
         prepare("celeba32", tmp_path)
 
 

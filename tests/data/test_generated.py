@@ -71,7 +71,7 @@ def test_changed_images_keep_labels_and_groups(small):
 
 
 @pytest.mark.parametrize("name", ["contrast-1", "rotated-0"])
-@pytest.mark.parametrize("count", [None, 30, 99])
+@pytest.mark.parametrize("count", [None, 99])
 def test_all_images_changed_are_in_the_order_of_the_reference(small, name, count):
     np.testing.assert_array_equal(generate(name, small, count, seed=3).images, small.images)
 
@@ -112,19 +112,15 @@ def test_a_small_turn_and_its_undoing_give_the_image_back_roughly():
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("name", "count", "message"),
     [
-        *((f"contrast-{f}", f"contrast factor '{f}' in 'contrast-{f}' is not") for f in ("half", 1.5, -0.1, "nan", "")),
-        *((f"rotated-{angle}", f"The angle '{angle}' .* is not a number of degrees") for angle in ("left", "nan", "")),
-        ("contrast-0.5-to-blck", "'blck'; did you mean 'black'"),
-        ("nois", "Unknown generated set 'nois'; did you mean 'noise'"),
+        *((f"contrast-{f}", 3, f"contrast factor '{f}' in 'contrast-{f}' is") for f in ("half", 1.5, -0.1, "nan", "")),
+        *((f"rotated-{angle}", 3, f"The angle '{angle}' .* is not a number") for angle in ("left", "nan", "")),
+        ("contrast-0.5-to-blck", 3, "'blck'; did you mean 'black'"),
+        ("nois", 3, "Unknown generated set 'nois'; did you mean 'noise'"),
+        ("noise", 0, "Cannot generate 0 images of 'noise'"),
     ],
 )
-def test_a_name_that_cannot_be_generated_is_refused(small, name, message):
+def test_what_cannot_be_generated_is_refused(small, name, count, message):
     with pytest.raises(InputError, match=message):
-        generate(name, small)
-
-
-def test_generating_none_is_refused(small):
-    with pytest.raises(InputError, match="Cannot generate 0 images of 'noise'"):
-        generate("noise", small, 0)
+        generate(name, small, count)

@@ -47,13 +47,6 @@ def test_a_folder_without_splits_is_split_by_hash(tmp_path):
     np.testing.assert_array_equal(load(str(tmp_path / "mine"), "test").images, test.images)
 
 
-def test_a_folder_can_be_named_by_its_path_or_as_the_one_in_which_one_stands(tmp_path, monkeypatch):
-    write(tmp_path / "mine/train/a.png", BLACK)
-    assert load(str(tmp_path / "mine"), "train").num_images == 1
-    monkeypatch.chdir(tmp_path / "mine")
-    assert load(".", "train").name == "mine:train"
-
-
 @pytest.mark.parametrize(
     ("path", "message"),
     [

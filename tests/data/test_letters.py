@@ -50,10 +50,6 @@ def test_a_letter_is_the_glyph_of_its_font():
     assert (h[13, 1:-1] == 255).all()  # its bar
 
 
-def test_the_same_fonts_give_the_same_images():
-    np.testing.assert_array_equal(letters.render(FEW).images, letters.render(FEW).images)
-
-
 def test_fonts_without_the_letters_are_skipped(tmp_path):
     (tmp_path / "broken.ttf").write_bytes(b"not a font")
     others = [FONTS["STIXSizOneSymReg.ttf"], FONTS["LastResortHE-Regular.ttf"], tmp_path / "broken.ttf"]

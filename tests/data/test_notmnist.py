@@ -7,7 +7,7 @@ import tfds_on_disk
 
 from glowjax.checks import InputError
 from glowjax.data import load, prepare
-from glowjax.data.builders import notmnist
+from glowjax.data.builders import notmnist as builder
 from glowjax.data.verify import OFFICIAL, check
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 28, 28, 1), dtype=np.uint8)
@@ -31,7 +31,7 @@ def archive(tmp_path):
 
 
 def test_an_archive_is_read_in_the_order_of_letters_and_fonts(archive):
-    found, num_unreadable = notmnist.read_archive(archive)
+    found, num_unreadable = builder.read_archive(archive)
     np.testing.assert_array_equal(found.images, IMAGES[[2, 1, 0, 3]])
     assert found.labels.tolist() == [0, 0, 1, 9]
     assert found.groups.tolist() == [0, 1, 0, 2]  # by font: x, y, x, z
@@ -45,29 +45,26 @@ def test_other_images_than_the_published_ones_are_refused(archive):
     assert not (archive.parent / "notmnist_small.npz").exists()
 
 
-def test_the_published_images_are_written_with_letters_and_fonts(official, tmp_path):
-    if not (official / "notmnist_small.npz").is_file():
-        pytest.skip("no notmnist_small.npz among the official archives")
-    whole = load("notmnist_small", "all", official)
-    names = [f"{notmnist.LETTERS[label]}/{i:05}.png" for i, label in enumerate(whole.labels)]
-    write_archive(tmp_path / "notMNIST_small.tar.gz", dict(zip(names, whole.images, strict=True)))
+def test_the_published_images_are_written_with_letters_and_fonts(notmnist, tmp_path):
+    names = [f"{builder.LETTERS[label]}/{i:05}.png" for i, label in enumerate(notmnist.labels)]
+    write_archive(tmp_path / "notMNIST_small.tar.gz", dict(zip(names, notmnist.images, strict=True)))
     prepare("notmnist_small", tmp_path)
     found = load("notmnist_small", "all", tmp_path)
-    np.testing.assert_array_equal(found.images, whole.images[np.argsort(names)])
-    np.testing.assert_array_equal(np.bincount(found.labels), np.bincount(whole.labels))
+    np.testing.assert_array_equal(found.images, notmnist.images[np.argsort(names)])
+    np.testing.assert_array_equal(np.bincount(found.labels), np.bincount(notmnist.labels))
     assert check(found, "all", OFFICIAL["notmnist_small"]).faults == ()
 
 
 def test_an_archive_is_downloaded_where_none_lies_in_the_folder(archive, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
-    monkeypatch.setattr(notmnist, "URL", archive.as_uri())
+    monkeypatch.setattr(builder, "URL", archive.as_uri())
     with pytest.raises(InputError, match="holds 4 images"):
         prepare("notmnist_small", tmp_path / "elsewhere")
     assert (tmp_path / "elsewhere/notMNIST_small.tar.gz").read_bytes() == archive.read_bytes()
 
 
 def test_a_download_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(notmnist, "URL", (tmp_path / "absent/notMNIST_small.tar.gz").as_uri())
+    monkeypatch.setattr(builder, "URL", (tmp_path / "absent/notMNIST_small.tar.gz").as_uri())
     with pytest.raises(InputError, match=r"cannot be downloaded .*; bring notMNIST_small.tar.gz into"):
         prepare("notmnist_small", tmp_path)
     assert list(tmp_path.iterdir()) == []

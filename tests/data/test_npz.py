@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 
@@ -62,37 +64,33 @@ def assert_refused(folder, message):
     assert str(folder / "mine_test.npz") in str(caught.value)
 
 
-def flipped(whole):
-    return whole[:300] + bytes(10) + whole[310:]
-
-
-def of_an_unknown_method(whole):
+def with_an_unknown_compression(whole):
     place = whole.index(b"PK\x01\x02") + 10  # the compression method, in the archive's directory
     return whole[:place] + bytes([99]) + whole[place + 1 :]
 
 
+def a_single_array(whole):
+    np.save(file := io.BytesIO(), IMAGES)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    "damage",
     [
-        (lambda whole: b"", "cannot be read as a NumPy archive"),
-        (lambda whole: b"not a zip", "cannot be read as a NumPy archive"),
-        (lambda whole: b"PK\x03\x04" + bytes(50), "cannot be read as a NumPy archive"),
-        (lambda whole: whole[: len(whole) // 2], "seems damaged"),
-        (flipped, "seems damaged"),
-        (of_an_unknown_method, "compression method is not supported"),
+        lambda whole: b"",
+        lambda whole: b"not a zip",
+        lambda whole: b"PK\x03\x04" + bytes(50),
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[:300] + bytes(10) + whole[310:],
+        with_an_unknown_compression,
+        a_single_array,
     ],
 )
-def test_a_damaged_archive_is_refused(write, damage, message):
+def test_a_damaged_archive_is_refused(write, damage):
     folder = write("mine_test.npz", image=IMAGES)
     whole = (folder / "mine_test.npz").read_bytes()
     (folder / "mine_test.npz").write_bytes(damage(whole))
-    assert_refused(folder, message)
-
-
-def test_a_single_array_under_the_name_of_an_archive_is_refused(tmp_path):
-    with (tmp_path / "mine_test.npz").open("wb") as file:
-        np.save(file, IMAGES)
-    assert_refused(tmp_path, "cannot be read as a NumPy archive")
+    assert_refused(folder, "cannot be read as a NumPy archive .* seems damaged")
 
 
 @pytest.mark.parametrize(
@@ -101,12 +99,8 @@ def test_a_single_array_under_the_name_of_an_archive_is_refused(tmp_path):
         ({"image": np.array([{}], dtype=object)}, "Python objects"),
         ({"images": IMAGES, "label": np.arange(60)}, r"has the keys \['images', 'label'\] and no 'image'"),
         ({"image": IMAGES.astype(np.float32) / 255}, "are float32 of shape"),
-        ({"image": np.full((2, 3, 3, 1), np.nan)}, "with NaN or infinity among them"),
-        ({"image": IMAGES[..., 0]}, r"shape \[60, 4, 4\] .* expected uint8 .*\[N, H, W, C\]"),
-        ({"image": IMAGES[:0]}, r"shape \[0, 4, 4, 1\]"),
         ({"image": np.uint8(3)}, r"shape \[\]"),
         ({"image": IMAGES, "label": np.arange(3)}, "The labels of .* expected one integer"),
-        ({"image": IMAGES, "label": np.full(60, np.nan)}, "The labels of .* expected one integer"),
         ({"image": IMAGES, "source_image": np.arange(3)}, "The groups of .* expected one integer"),
     ],
 )
@@ -119,12 +113,3 @@ def test_official_sets_load_whole(official):
     digits = load("svhn", "test", official)
     assert digits.shape == (32, 32, 3)
     assert len(set(digits.groups.tolist())) == 256
-
-
-def test_duplicates_of_notmnist_land_on_the_same_side(official):
-    if not (official / "notmnist_small.npz").is_file():
-        pytest.skip("no notmnist_small.npz among the official archives")
-    train, test = (load("notmnist_small", split, official) for split in ("train", "test"))
-    assert train.num_images + test.num_images == 18_724
-    assert 0.09 < test.num_images / 18_724 < 0.11
-    assert not {image.tobytes() for image in train.images} & {image.tobytes() for image in test.images}

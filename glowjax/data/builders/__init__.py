@@ -15,12 +15,10 @@ PREPARABLE = frozenset(BUILDERS) | frozenset(tfds.TFDS_NAMES)
 
 
 def prepare(name: str, data_dir: Path | str | None = None) -> None:
-    """Fetch or make the set, so that `load` finds it. A set that is already there is left alone.
+    """Fetch or make the set `name`, so that `load` finds it. A set that is already there is left alone.
 
-    Args:
-        name: one of `PREPARABLE`.
-        data_dir: the folder to write to. The default is GLOWJAX_DATA_DIR for the sets of `BUILDERS` and TFDS's own
-            folder for the others.
+    It is written to `data_dir`. The default is GLOWJAX_DATA_DIR for the sets of `BUILDERS` and the folder of TensorFlow
+    Datasets for the others.
     """
     if name not in PREPARABLE:
         raise unknown("data set to prepare", name, PREPARABLE)

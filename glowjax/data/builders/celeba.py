@@ -34,9 +34,18 @@ def build(data_dir: Path) -> None:
     missing = {split: file for split in SPLITS if not (file := data_dir / f"celeba32_{split}.npz").is_file()}
     official = (data_dir / PARTITION).is_file()
     if missing and not official:
-        _prepare_with_tfds(data_dir)
+        try:
+            tfds.prepare("celeb_a", data_dir)
+        except InputError as error:
+            raise InputError(
+                f"{error} Or put {PARTITION} and {PHOTOGRAPHS}.zip, the official files, into {data_dir} and prepare "
+                "again."
+            ) from error
     for split, file in missing.items():
-        photographs = _official(data_dir, split) if official else _from_tfds(data_dir, split)
+        if official:
+            photographs = _official(data_dir, split)
+        else:
+            photographs = (example["image"] for example in tfds.Prepared(data_dir).stream("celeb_a", split))
         images = np.stack([crop_and_reduce(photograph) for photograph in photographs])
         npz.write_archive(file, ImageSet(f"celeba32:{split}", images))
 
@@ -80,18 +89,3 @@ def _read(file: Any) -> UInt8[np.ndarray, "H W 3"]:
             return np.asarray(image.convert("RGB"))
     except (OSError, KeyError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
         raise InputError(f"{file} cannot be read as a photograph of CelebA ({error}); fetch it again.") from error
-
-
-def _prepare_with_tfds(data_dir: Path) -> None:
-    """Let TensorFlow Datasets fetch the photographs; if it cannot, the error names the other way too."""
-    try:
-        tfds.prepare("celeb_a", data_dir)
-    except InputError as error:
-        raise InputError(
-            f"{error} Or put {PARTITION} and {PHOTOGRAPHS}.zip, the official files, into {data_dir} and prepare again."
-        ) from error
-
-
-def _from_tfds(data_dir: Path, split: str) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    """The photographs of a split that TensorFlow Datasets has prepared."""
-    return (example["image"] for example in tfds.Prepared(data_dir).stream("celeb_a", split))
