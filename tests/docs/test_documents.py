@@ -13,11 +13,11 @@ from docs.documents import PAGES, ROOT, anchors, blocks, commands, links, name
 import glowjax as gj
 from experiments.__main__ import modules
 from experiments.report import experiment
-from glowjax.train import Pretrained
 
 SMALLER = {
     "num_steps=8, width=64": "num_steps=1, width=4",
     "num_steps=4, width=32": "num_steps=1, width=4",
+    "num_steps=2_000": "num_steps=2",
     "range(3_000)": "range(30)",
 }
 """The same lines with less to compute; `shrunk` cuts the images too."""
@@ -41,20 +41,23 @@ def test_the_readme_links_to_every_page():
 
 @pytest.fixture
 def shrunk(monkeypatch):
-    """Images come as their 8 x 8 centres, and a pretrained model is a small new one of these."""
-    load, load_pretrained = gj.data.load, gj.load_pretrained
+    """Images come as their 8 x 8 centers, and a pretrained model is a small new one of these."""
+    load_images, load = gj.data.load, gj.load
 
-    def centres(*args):
-        found = load(*args)
+    def centers(*args):
+        found = load_images(*args)
         return dataclasses.replace(found, images=found.images[:, 10:18, 10:18])
 
-    def small(name):
+    def small(source, *args):
+        trained = load(source, *args)
+        if not str(source).startswith("pretrained:"):
+            return trained
         model = gj.nvp_glow(1, 1, 4)
-        params = model.init(jax.random.key(0), centres("fashion_mnist", "train").images[:64])
-        return Pretrained(model, params, load_pretrained(name).description)
+        params = model.init(jax.random.key(0), centers("fashion_mnist", "train").images[:64])
+        return dataclasses.replace(trained, model=model, params=params)
 
-    monkeypatch.setattr(gj.data, "load", centres)
-    monkeypatch.setattr(gj, "load_pretrained", small)
+    monkeypatch.setattr(gj.data, "load", centers)
+    monkeypatch.setattr(gj, "load", small, raising=False)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name)
