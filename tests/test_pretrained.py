@@ -49,8 +49,7 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 
 def test_weights_of_another_hash_are_refused(monkeypatch, tmp_path):
     name = pretrained.names()[0]
-    weights = (pretrained.files(pretrained.__name__) / f"{name}.safetensors").read_bytes()
-    (tmp_path / f"{name}.safetensors").write_bytes(weights + b"0")
-    monkeypatch.setattr(pretrained, "files", lambda _: tmp_path)
+    (tmp_path / f"{name}.safetensors").write_bytes(pretrained.file(name).read_bytes() + b"0")
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     with pytest.raises(InputError, match="SHA-256"):
         gj.load_pretrained(name)

@@ -1,9 +1,11 @@
 """Small trained Glows that come with glowjax, to try likelihoods and curvature on in seconds."""
 
 import hashlib
-from importlib.resources import files
+from pathlib import Path
 
 from glowjax.checks import InputError, unknown
+
+FOLDER = Path(__file__).parent
 
 HASHES = {
     "fashion-mnist": "3cb93f95efd27054b5b28e9a88eb0a3c0aae0c074b924fb5f19fbf02b9baf25b",
@@ -18,14 +20,14 @@ def names() -> list[str]:
     return sorted(HASHES)
 
 
-def read(name: str) -> bytes:
+def file(name: str) -> Path:
     """The file of a pretrained model. Raises InputError for an unknown name or a damaged file."""
     if name not in HASHES:
         raise unknown("pretrained model", name, names())
-    data = (files(__name__) / f"{name}.safetensors").read_bytes()
-    if (found := hashlib.sha256(data).hexdigest()) != HASHES[name]:
+    path = FOLDER / f"{name}.safetensors"
+    if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != HASHES[name]:
         raise InputError(
             f"The weights of '{name}' have the SHA-256 hash {found}, but {HASHES[name]} was expected: the file is "
             "damaged; install glowjax again."
         )
-    return data
+    return path

@@ -16,12 +16,13 @@ from glowjax._version import __version__
 from glowjax.checks import InputError, check_count, check_images, native_array
 from glowjax.data import ImageSet, parse_spec
 from glowjax.models import Flow, ImageModel, describe
+from glowjax.train.files import as_json
 from glowjax.train.log import REPORTED, Record
 from glowjax.train.loop import Loop
 from glowjax.train.optimizer import LEARNING_RATES, make_optimizer, skip_nonfinite
 from glowjax.train.parallel import step_devices
-from glowjax.train.record import InMemory, RunFolder, as_json, evaluations
-from glowjax.train.saved import load_run
+from glowjax.train.record import InMemory, RunFolder, evaluations
+from glowjax.train.saved import load
 from glowjax.train.trained import Trained
 from glowjax.typing import Array
 
@@ -107,7 +108,7 @@ def fit(
         return Trained(model, params, as_json(about), memory.step, evaluations(memory.records))
     with RunFolder(directory, about) as folder:
         loop.run(folder)
-    return load_run(folder.directory, model)
+    return load(folder.directory, model)
 
 
 def seed_of(key: Array) -> int:

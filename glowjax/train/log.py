@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from glowjax.checks import InputError, writable_directory
+from glowjax.checks import InputError
+from glowjax.train.files import in_one_step
 
 Record: TypeAlias = dict[str, Any]
 """Scalars by name, with the training `step` among them."""
@@ -21,21 +22,17 @@ class MetricLog(contextlib.AbstractContextManager["MetricLog"]):
     """A run's metrics, written to `metrics.jsonl` and to TensorBoard's event files in one directory."""
 
     def __init__(self, directory: Path, resume_step: int = 0):
-        """Opens the log; new lines follow those that are already there.
+        """Opens the log of a run that continues from `resume_step`.
 
-        Args:
-            directory: created if need be.
-            resume_step: the step from which the run continues. Later lines are dropped, since the continued run
-                writes them again.
+        Later lines are dropped, since the continued run writes them again.
         """
-        self.path = writable_directory(directory) / "metrics.jsonl"
+        self.path = directory / "metrics.jsonl"
         self.path.touch()
-        records = [r for r in read(self.path) if r["step"] <= resume_step]
-        rest = self.path.with_suffix(".tmp")
-        rest.write_text("".join(_line(record) for record in records), encoding="utf-8")
-        rest.replace(self.path)  # atomic: a kill here leaves the old file or the new one
+        self.records = [record for record in read(self.path) if record["step"] <= resume_step]
+        with in_one_step(self.path) as part:
+            part.write_text("".join(map(_line, self.records)), encoding="utf-8")
         self._file = self.path.open("a", encoding="utf-8")
-        self._events = _event_writer(self.path.parent, purge_step=resume_step + 1)
+        self._events = _event_writer(directory, purge_step=resume_step + 1)
 
     def write(self, record: Record) -> None:
         """Appends one line, with null for numbers that are not finite, and hands it to the operating system."""

@@ -11,17 +11,17 @@ import jax
 
 from glowjax.checks import InputError, writable_directory
 from glowjax.train.checkpoint import Checkpoints
-from glowjax.train.log import REPORTED, MetricLog, Record, read
+from glowjax.train.files import as_json, in_one_step
+from glowjax.train.log import REPORTED, MetricLog, Record
 from glowjax.train.step import TrainState
 from glowjax.typing import Params
 
 NOT_COMPARED = ("provenance", "training.evaluate_every", "training.log_every")
 """Entries of a description that may differ when a run resumes, since they do not change its params."""
 
-_SAME_IMAGES = "give the images that it had"
 _REMEDIES = {
     "num_devices": "set JAX_NUM_CPU_DEVICES={before} (on a CPU)",
-    **dict.fromkeys(("num_images", "images", "image_shape"), _SAME_IMAGES),
+    **dict.fromkeys(("num_images", "images", "image_shape"), "give the images that it had"),
 }
 """How to resume a run, by the entry of its description that differs."""
 
@@ -60,16 +60,17 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
 
         Raises InputError if the folder holds another run, or if the description is not JSON.
         """
-        as_json(description)
-        self.directory = Path(directory).expanduser().absolute()
-        self._checkpoints = Checkpoints(self.directory / "checkpoints")
+        description = as_json(description)
+        self.directory = writable_directory(directory)
+        self._checkpoints = Checkpoints(writable_directory(self.directory / "checkpoints"))
         self._latest = self._checkpoints.latest_step()
         if self._latest is not None:
-            _check_same_run(self.directory, read_description(self.directory), as_json(description))
+            _check_same_run(self.directory, read_description(self.directory), description)
         else:
-            write_text(self.directory / "config.json", json.dumps(as_json(description), indent=1) + "\n")
+            with in_one_step(self.directory / "config.json") as part:
+                part.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
         self._log = MetricLog(self.directory, resume_step=self._latest or 0)
-        self.seconds = max((record["seconds"] for record in read(self._log.path)), default=0.0)
+        self.seconds = max((record["seconds"] for record in self._log.records), default=0.0)
 
     def resume(self, fresh: TrainState) -> TrainState:
         """The state of the newest checkpoint, or `fresh` if there is none."""
@@ -85,7 +86,6 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
 
     def __exit__(self, *error: object) -> None:
         self._log.close()
-        self._checkpoints.close()
 
 
 RunRecord: TypeAlias = InMemory | RunFolder
@@ -104,25 +104,6 @@ def read_description(directory: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} does not describe a run ({error}); name the folder of a run.") from error
-
-
-def as_json(description: Mapping[str, Any]) -> dict[str, Any]:
-    """`description` as JSON returns it, with lists for tuples. Raises InputError if JSON cannot hold it."""
-    try:
-        return dict(json.loads(json.dumps(description, allow_nan=False)))
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"The description cannot be written as JSON ({error}); "
-            "use strings, finite numbers, booleans, lists and dictionaries."
-        ) from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file in one step: a kill leaves the old file or the new one."""
-    writable_directory(path.parent)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _check_same_run(directory: Path, saved: dict[str, Any], given: dict[str, Any]) -> None:

@@ -12,15 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors
-from safetensors.numpy import save as to_bytes
+from safetensors.numpy import load_file, save_file
 
 from glowjax import pretrained
 from glowjax.checks import InputError, writable_directory
 from glowjax.models import ImageModel, build
 from glowjax.train.checkpoint import Checkpoints
-from glowjax.train.log import from_json, read, to_json
-from glowjax.train.named_arrays import from_named_arrays, named_leaves
-from glowjax.train.record import as_json, evaluations, read_description
+from glowjax.train.files import as_json, from_named_arrays, in_one_step, named_leaves
+from glowjax.train.log import Record, from_json, read, to_json
+from glowjax.train.record import evaluations, read_description
 from glowjax.train.trained import Trained
 from glowjax.typing import Params
 
@@ -36,8 +36,19 @@ class Pretrained(NamedTuple):
     description: dict[str, Any]
 
 
+class _Contents(NamedTuple):
+    """What a run's folder or a file holds; `history` has one record per evaluation."""
+
+    description: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    step: int
+    history: list[Record]
+
+
 def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
     """The trained model of a run, of a saved `.safetensors` file, or of a name such as "pretrained:fashion-mnist".
+
+    A run gives the params of its best step by validation or, without validation, those of its newest checkpoint.
 
     Args:
         source: the folder of the run, the file, or the name.
@@ -48,41 +59,25 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
         InputError: if there is no such model, it is damaged, or it has other params than `model`.
     """
     if str(source).startswith(PRETRAINED):
-        name = str(source).removeprefix(PRETRAINED)
-        return _from_bytes(pretrained.read(name), f"The pretrained model '{name}'", model)
-    path = Path(source).expanduser().absolute()
-    if path.is_dir():
-        return load_run(path, model)
-    if path.is_file():
-        return _from_bytes(path.read_bytes(), str(path), model)
-    known = ", ".join(f"'{PRETRAINED}{name}'" for name in pretrained.names())
-    raise InputError(
-        f"There is no trained model at {path}; give the folder of a run, a .safetensors file of glowjax.save, "
-        f"or one of {known}."
-    )
+        path = pretrained.file(str(source).removeprefix(PRETRAINED))
+    else:
+        path = Path(source).expanduser().absolute()
+    description, arrays, step, history = _contents(path)
+    if model is None:
+        if description["model"] is None:
+            raise InputError(
+                f"{path} does not say how to build its model; give it as well: glowjax.load(..., model=model)."
+            )
+        model = build(description["model"])
+    images = jax.ShapeDtypeStruct((2, *description["image_shape"]), jnp.uint8)
+    template = jax.eval_shape(model.init, jax.random.key(0), images)
+    return Trained(model, from_named_arrays(template, arrays, str(path)), description, step, history)
 
 
 def load_pretrained(name: str) -> Pretrained:
     """The pretrained model of a name, as `model, params, description`; `load` returns it as a `Trained`."""
     trained = load(f"{PRETRAINED}{name}")
     return Pretrained(trained.model, trained.params, trained.description)
-
-
-def load_run(directory: Path, model: ImageModel | None = None) -> Trained[Any]:
-    """The trained model of a run's folder, at its best step by validation or, without validation, at its newest."""
-    with Checkpoints(directory / "checkpoints", read_only=True) as checkpoints:
-        step = checkpoints.best_step() or checkpoints.latest_step()
-        if step is None:
-            raise InputError(
-                f"No checkpoint in {directory}; give the folder of a run that was trained to its first evaluation."
-            )
-        arrays = checkpoints.arrays(step)
-    prefix = "ema_params."
-    averaged = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
-    description = read_description(directory)
-    model = model or _build(description, str(directory))
-    params = _params(model, description, averaged, f"The checkpoint at step {step} in {directory}")
-    return Trained(model, params, description, step, evaluations(read(directory / "metrics.jsonl")))
 
 
 def save(trained: Trained[Any], path: str | Path) -> Path:
@@ -94,18 +89,12 @@ def save(trained: Trained[Any], path: str | Path) -> Path:
     if path.suffix != ".safetensors":
         raise InputError(f"Saved models end in .safetensors, but the path is {path}; rename it.")
     writable_directory(path.parent)
-    path.write_bytes(_to_bytes(trained))
-    return path
-
-
-def _to_bytes(trained: Trained[Any]) -> bytes:
-    description = {
-        **trained.description,
-        "step": trained.step,
-        "history": [to_json(record) for record in trained.history],
-    }
+    history = [to_json(record) for record in trained.history]
+    description = as_json({**trained.description, "step": trained.step, "history": history})
     arrays = {name: _storable(leaf) for name, leaf in named_leaves(trained.params).items()}
-    return to_bytes(arrays, {HEADER: json.dumps(as_json(description))})
+    with in_one_step(path) as part:
+        save_file(arrays, part, {HEADER: json.dumps(description)})
+    return path
 
 
 def _storable(leaf: Any) -> np.ndarray:
@@ -114,37 +103,38 @@ def _storable(leaf: Any) -> np.ndarray:
     return np.array(array, np.float32 if jnp.issubdtype(array.dtype, jnp.floating) else array.dtype, order="C")
 
 
-def _from_bytes(data: bytes, source: str, model: ImageModel | None) -> Trained[Any]:
-    description, arrays = _contents(data, source)
-    step, history = description.pop("step"), [from_json(record) for record in description.pop("history")]
-    model = model or _build(description, source)
-    return Trained(model, _params(model, description, arrays, source), description, step, history)
+def _contents(path: Path) -> _Contents:
+    if path.is_dir():
+        return _contents_of_run(path)
+    if path.is_file():
+        return _contents_of_file(path)
+    known = ", ".join(f"'{PRETRAINED}{name}'" for name in pretrained.names())
+    raise InputError(
+        f"There is no trained model at {path}; give the folder of a run, a .safetensors file of glowjax.save, "
+        f"or one of {known}."
+    )
 
 
-def _contents(data: bytes, source: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The description and the arrays of a file."""
-    try:
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])["__metadata__"][HEADER]
-        return json.loads(header), safetensors.numpy.load(data)
-    except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+def _contents_of_run(directory: Path) -> _Contents:
+    checkpoints = Checkpoints(directory / "checkpoints")
+    step = checkpoints.best_step() or checkpoints.latest_step()
+    if step is None:
         raise InputError(
-            f"{source} is not a model that glowjax.save wrote ({type(error).__name__}: {error}); "
+            f"No checkpoint in {directory}; give the folder of a run that was trained to its first evaluation."
+        )
+    prefix, arrays = "ema_params.", checkpoints.arrays(step)
+    averaged = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+    return _Contents(read_description(directory), averaged, step, evaluations(read(directory / "metrics.jsonl")))
+
+
+def _contents_of_file(path: Path) -> _Contents:
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            description = json.loads(file.metadata()[HEADER])
+        history = [from_json(record) for record in description.pop("history")]
+        return _Contents(description, load_file(path), description.pop("step"), history)
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        raise InputError(
+            f"{path} is not a model that glowjax.save wrote ({type(error).__name__}: {error}); "
             "give such a file, or the folder of a run."
         ) from error
-
-
-def _params(model: ImageModel, description: dict[str, Any], arrays: dict[str, np.ndarray], source: str) -> Params:
-    """The model's params from arrays by name."""
-    images = jax.ShapeDtypeStruct((2, *description["image_shape"]), jnp.uint8)
-    template = jax.eval_shape(model.init, jax.random.key(0), images)
-    return from_named_arrays(template, arrays, source)
-
-
-def _build(description: dict[str, Any], source: str) -> ImageModel:
-    """The model of a description."""
-    if description["model"] is None:
-        raise InputError(
-            f"{source} does not say how to build its model; give it as well: glowjax.load(..., model=model)."
-        )
-    return build(description["model"])

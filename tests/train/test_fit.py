@@ -192,6 +192,13 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, train, change
     assert not (tmp_path / "run").exists()
 
 
+def test_a_directory_that_cannot_be_created_is_refused(tmp_path, train):
+    (tmp_path / "file").write_text("")
+    for directory in (tmp_path / "file", tmp_path / "file" / "inside"):
+        with pytest.raises(InputError, match="Cannot write"):
+            train(directory=directory)
+
+
 def test_the_order_of_images_depends_on_the_seed_of_the_key_alone(train, images, monkeypatch):
     class EnoughError(Exception):
         pass

@@ -17,7 +17,7 @@ import glowjax as gj
 from glowjax import layers
 from glowjax.checks import InputError
 from glowjax.train import Trained, fit
-from glowjax.train.named_arrays import named_leaves
+from glowjax.train.files import named_leaves
 
 KEY = jax.random.key(0)
 

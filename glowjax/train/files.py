@@ -1,10 +1,14 @@
-"""Pytrees as flat dictionaries of named arrays, the form in which checkpoints and saved files hold them.
+"""Files of runs and of saved models: each is written in one step, and holds a pytree as named arrays, or text.
 
 A name is the path to the leaf, such as `layer.scales.0.2.log_scale`. The arrays depend on no class of the code that
 wrote them; the template of `from_named_arrays` brings the classes back.
 """
 
-from collections.abc import Mapping
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,6 +16,19 @@ import numpy as np
 from jax import tree_util
 
 from glowjax.checks import InputError
+
+
+@contextlib.contextmanager
+def in_one_step(path: Path) -> Iterator[Path]:
+    """Yields the path of a file to write, which then takes the place of `path`.
+
+    A kill at any moment leaves the old file or the new one.
+    """
+    part = path.with_name(f"{path.name}.part")
+    yield part
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:
@@ -28,13 +45,8 @@ def named_leaves(tree: Any) -> dict[str, Any]:
 def from_named_arrays(template: Any, arrays: Mapping[str, np.ndarray], source: str) -> Any:
     """The pytree of `arrays` with the template's classes, static fields and devices.
 
-    Args:
-        template: a pytree of arrays or `jax.ShapeDtypeStruct`; its values are not used.
-        arrays: by the names that `named_leaves` gives.
-        source: where the arrays come from, for the error message.
-
-    Raises:
-        InputError: if the names, dtypes or shapes are not those of the template.
+    Raises InputError, which begins with `source`, if the names, dtypes or shapes are not those of the template, a
+    pytree of arrays or of `jax.ShapeDtypeStruct`.
     """
     expected = named_leaves(template)
     for name in [*expected, *arrays]:
@@ -46,6 +58,17 @@ def from_named_arrays(template: Any, arrays: Mapping[str, np.ndarray], source: s
             )
     leaves = [_put(arrays[name], like) for name, like in expected.items()]
     return tree_util.tree_unflatten(tree_util.tree_structure(template), leaves)
+
+
+def as_json(description: Mapping[str, Any]) -> dict[str, Any]:
+    """`description` as JSON returns it, with lists for tuples. Raises InputError if JSON cannot hold it."""
+    try:
+        return dict(json.loads(json.dumps(description, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"The description cannot be written as JSON ({error}); "
+            "use strings, finite numbers, booleans, lists and dictionaries."
+        ) from error
 
 
 def _signature(leaf: Any) -> str:
