@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 
 SIMILAR = 0.6
-"""A known name is suggested from this similarity on, on the scale of `difflib`: 1 for equal words."""
+"""The minimum `difflib` similarity for a suggestion; 1 means equal."""
 
 
 class InputError(ValueError):
@@ -38,14 +38,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
 
 
 def is_count(value: Any) -> bool:
-    """Whether `value` is a positive whole number, of Python or NumPy."""
+    """Whether `value` is a positive whole number: a Python or NumPy integer."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
-def check_count(name: str, value: Any) -> None:
-    """Raises InputError unless `value` is a positive whole number, of Python or NumPy."""
+def check_count(name: str, value: Any) -> int:
+    """`value` as an int. Raises InputError unless it is a positive whole number, see `is_count`."""
     if not is_count(value):
         raise InputError(f"{name} must be a positive whole number, but is {value!r}.")
+    return int(value)
 
 
 def native_array(values: Any, name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""ActNorm: a scale and a shift for each channel, set by the first batch (Kingma and Dhariwal 2018, section 3.1)."""
+"""ActNorm: a scale and a shift for each channel, initialized from the first batch (Glow, section 3.1)."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ class ActNorm:
         """`log_scale` [C] and `shift` [C] from the statistics of `x` [..., H, W, C], which must not be empty."""
         del key
         if not x.size:
-            raise InputError(f"An ActNorm is set by a first batch, but got an empty one of shape {list(x.shape)}.")
+            raise InputError("ActNorm is initialized from the first batch, but this one is empty; pass images.")
         return normalizer(x, tuple(range(x.ndim - 1)))
 
     def forward(self, params: Params, x: Continuous) -> tuple[Continuous, LogDet]:

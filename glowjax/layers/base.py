@@ -7,12 +7,12 @@ plain pytrees, and the layer itself can be a static argument.
 Direction: `forward` goes from data to latent (the normalizing direction). Several libraries call the opposite
 direction forward; wrap a layer in `Inverse` to swap the two.
 
-Shapes: `x` is floating-point, [..., H, W, C] with any number of leading axes, also none, and `log_det` is [...] in
-nats, in float32 or better: half precision cannot tell thousands of nats apart. No layer mixes the images of a batch,
-except in `init`.
+Shapes: `x` is floating-point, [..., H, W, C] with any number of leading axes (or none), and `log_det` is [...] in
+nats, in float32 or better: half precision cannot resolve a few nats among thousands. No layer mixes the images of a
+batch, except in `init`.
 
-Two more methods are optional: `visit(params, x)`, by which a layer made of layers yields what `visit` here yields, and
-`pull_back`, a cheaper form of `pull_back` here.
+Two more methods are optional: `visit(params, x)` yields the elementary layers of a composed layer, and `pull_back` is
+a cheaper version of the function of that name.
 """
 
 import math
@@ -63,16 +63,10 @@ def visit(layer: Layer, params: Params, x: Continuous) -> Iterator[Visit]:
 def pull_back(
     layer: Layer, params: Params, y: Continuous, y_bar: Continuous, log_det_bar: LogDet
 ) -> tuple[Continuous, Params, Continuous]:
-    """A layer's input, from its output, and the gradients with respect to the params and the input.
+    """A layer's input, from its output `y`, and the gradients with respect to the params and the input.
 
+    `y_bar` and `log_det_bar` are the gradients with respect to the output, which is one array, and the log-determinant.
     A method `pull_back` of the layer is used, unless a subclass overrides `forward` or `inverse` and not the method.
-
-    Args:
-        layer: a layer whose output is one array.
-        params: its learned arrays.
-        y: its output [..., H, W, C].
-        y_bar: gradient with respect to the output.
-        log_det_bar: gradient with respect to the log-determinant [...].
     """
     methods = ("forward", "inverse", "pull_back")
     owner = next((cls for cls in type(layer).__mro__ if any(name in vars(cls) for name in methods)), None)
@@ -84,10 +78,7 @@ def pull_back(
 
 
 def per_image(value: Float[Array, ""] | float, x: Array) -> LogDet:
-    """`value`, the same for every image, broadcast to one number per image of `x` [..., H, W, C], in float32 or better.
-
-    Raises InputError unless `x` is floating-point.
-    """
+    """`value`, the same for every image, broadcast to one number per image of `x` [..., H, W, C]."""
     return jnp.broadcast_to(jnp.asarray(value, log_det_dtype(x)), x.shape[:-3])
 
 
@@ -97,7 +88,7 @@ def sum_per_image(values: Array) -> LogDet:
 
 
 def per_channel(values: Float[Array, " C"], x: Array) -> Array:
-    """`values` [C] with leading axes of length 1, to meet `x` [..., C]."""
+    """`values` [C] with leading axes of length 1, so that it broadcasts against `x` [..., C]."""
     return values.reshape((1,) * (x.ndim - 1) + values.shape)
 
 
@@ -109,7 +100,7 @@ def log_det_dtype(x: Array) -> jnp.dtype:
 
 
 def promote_dtypes(*dtypes: jnp.dtype) -> jnp.dtype:
-    """The least precise dtype that holds the values of all `dtypes`."""
+    """The smallest dtype that holds the values of all `dtypes`."""
     with jax.numpy_dtype_promotion("standard"):
         return jnp.result_type(*dtypes)
 

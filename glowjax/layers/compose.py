@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +18,14 @@ PLAIN_SPLIT = Split()
 
 @dataclasses.dataclass(frozen=True)
 class Chain:
-    """Several layers, the first one nearest to the data; `params` is the tuple of theirs."""
+    """Layers applied one after another, starting at the data; `params` is the tuple of their params."""
 
     layers: Sequence[Layer]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
-            raise InputError("A chain needs at least one layer, but got none.")
+            raise InputError("A chain needs at least one layer, but got none; pass a list of layers.")
 
     def init(self, key: Key, x: Continuous) -> Params:
         """Each layer's arrays; a layer is initialized with the output of the layers before it for `x`."""
@@ -76,12 +76,12 @@ class Inverse:
     layer: Layer
 
     def init(self, key: Key, x: Continuous) -> Params:
-        """The wrapped layer's arrays. A data-dependent layer is set as if `x` were its input, not its output."""
+        """The wrapped layer's arrays, initialized as if `x` were its input, not its output."""
         y = jax.eval_shape(lambda: self.layer.forward(self.layer.init(key, x), x)[0])
         if jax.tree.map(jnp.shape, y) != x.shape:
             raise InputError(
-                f"An inverse is initialized with its own input, but the wrapped {type(self.layer).__name__} makes "
-                f"{jax.tree.map(jnp.shape, y)} of {x.shape}: initialize the layer itself; its params serve both ways."
+                f"The wrapped {type(self.layer).__name__} maps shape {x.shape} to {jax.tree.map(jnp.shape, y)}, so "
+                "images do not initialize its inverse; initialize the layer itself: both directions have its params."
             )
         return self.layer.init(key, x)
 
@@ -94,23 +94,9 @@ class Inverse:
         return self.layer.forward(params, y)
 
 
-class ByScale(NamedTuple):
-    """The forward pass of a `MultiScale`, one entry per scale, finest first.
-
-    Attributes:
-        latents: the latents that leave at the scale.
-        steps: log-determinants of the scales' layers.
-        splits: log-determinants of the splits; zero at the last scale, which has none.
-    """
-
-    latents: Latents
-    steps: tuple[LogDet, ...]
-    splits: tuple[LogDet, ...]
-
-
 @dataclasses.dataclass(frozen=True)
 class MultiScale:
-    """The multi-scale architecture: after each scale except the last, half the channels leave as a latent.
+    """The multi-scale architecture: each scale except the last factors out half of the channels as a latent.
 
     Latents are a tuple, one array per scale, finest first. `params` is {"scales": (...), "splits": (...)}.
 
@@ -125,12 +111,11 @@ class MultiScale:
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", tuple(self.scales))
         if not self.scales:
-            raise InputError("A multi-scale architecture needs at least one scale, but got none.")
+            raise InputError("MultiScale needs at least one scale, but got none; pass one layer per scale.")
 
     def init(self, key: Key, x: Continuous) -> Params:
         """Every scale's and split's arrays, each initialized with the output of the part before it."""
-        scales: list[Any] = []
-        splits: list[Any] = []
+        scales, splits = [], []
         for scale, scale_key in zip(self.scales, jax.random.split(key, len(self.scales)), strict=True):
             layer_key, split_key = jax.random.split(scale_key)
             scales.append(scale.init(layer_key, x))
@@ -140,8 +125,8 @@ class MultiScale:
                 (x, _), _ = self.split.forward(splits[-1], x)
         return {"scales": tuple(scales), "splits": tuple(splits)}
 
-    def forward_by_scale(self, params: Params, x: Continuous) -> ByScale:
-        """Latents and log-determinants by scale."""
+    def forward_by_scale(self, params: Params, x: Continuous) -> tuple[Latents, tuple[LogDet, ...], tuple[LogDet, ...]]:
+        """By scale, finest first: latents, and log-dets of the layers and of the split (zero at the last scale)."""
         latents, steps, splits = [], [], []
         for index, (scale, scale_params) in enumerate(zip(self.scales, params["scales"], strict=True)):
             x, log_det = scale.forward(scale_params, x)
@@ -151,7 +136,7 @@ class MultiScale:
             latents.append(latent)
             steps.append(log_det)
             splits.append(split_log_det)
-        return ByScale(tuple(latents), tuple(steps), tuple(splits))
+        return tuple(latents), tuple(steps), tuple(splits)
 
     def forward(self, params: Params, x: Continuous) -> tuple[Latents, LogDet]:
         """Latents, finest first, and the log-determinant."""
@@ -161,7 +146,7 @@ class MultiScale:
     def inverse(self, params: Params, y: Latents) -> tuple[Continuous, LogDet]:
         """The image [..., H, W, C] of the latents, one per scale, and the inverse's log-determinant."""
         if len(y) != len(self.scales):
-            raise InputError(f"A flow of {len(self.scales)} scales has as many latents, but got {len(y)}.")
+            raise InputError(f"A flow of {len(self.scales)} scales has {len(self.scales)} latents, but got {len(y)}.")
         x, log_det = self.scales[-1].inverse(params["scales"][-1], y[-1])
         for index in reversed(range(len(self.scales) - 1)):
             x, split_log_det = self.split.inverse(params["splits"][index], (x, y[index]))

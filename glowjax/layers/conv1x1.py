@@ -14,25 +14,20 @@ from glowjax.typing import Array, Continuous, Key, LogDet, Params
 Matrix = Float[Array, "C C"]
 
 
-def random_rotation(key: Key, size: int, dtype: jnp.dtype) -> Matrix:
-    """A rotation [size, size] drawn uniformly (Haar), up to reflections: its log |det| is 0."""
-    return jax.random.orthogonal(key, size, dtype=dtype)
-
-
 def refine_inverse(weight: Matrix, inverse: Matrix) -> Matrix:
-    """`inverse` after one Newton step towards the inverse of `weight`, rounding included.
+    """`inverse` after one Newton step towards the inverse of `weight`, as rounded to its dtype.
 
-    In a deep flow the rounding errors of 1x1 convolutions add up and are amplified on the way: the precision here
-    decides whether images far from the data are recovered.
+    In a deep flow the rounding errors of 1x1 convolutions add up and are amplified: this precision decides whether
+    images far from the data can be reconstructed.
     """
     return inverse + matmul(inverse, jnp.eye(len(weight), dtype=weight.dtype) - matmul(weight, inverse))
 
 
 def nearest_permutation(matrix: Matrix) -> Matrix:
-    """The largest entry of each row of `matrix` as 1 or -1, and zeros.
+    """The signed permutation with the largest entry of each row of `matrix` as 1 or -1, and 0 elsewhere.
 
-    P is no learned array, yet optimizers see it: an average over steps blurs it and weight decay shrinks it. Neither
-    moves the largest entries or their signs.
+    P is not learned, but it is in the params, so averages over steps blur it and weight decay shrinks it. Neither
+    changes which entries are the largest, or their signs.
     """
     largest = jax.nn.one_hot(jnp.argmax(jnp.abs(matrix), axis=-1), matrix.shape[-1], dtype=matrix.dtype)
     return jnp.sign(matrix) * largest
@@ -49,7 +44,7 @@ class Conv1x1:
 
     def init(self, key: Key, x: Continuous) -> Params:
         """The triangular factors of a random rotation of the C channels of `x` [..., H, W, C]."""
-        permutation, lower, upper = lu(random_rotation(key, x.shape[-1], log_det_dtype(x)))
+        permutation, lower, upper = lu(jax.random.orthogonal(key, x.shape[-1], dtype=log_det_dtype(x)))
         diagonal = jnp.diag(upper)
         signs = jnp.sign(diagonal)
         return {
@@ -95,7 +90,7 @@ class FullConv1x1:
 
     def init(self, key: Key, x: Continuous) -> Params:
         """A random rotation of the C channels of `x` [..., H, W, C]."""
-        return {"weight": random_rotation(key, x.shape[-1], log_det_dtype(x))}
+        return {"weight": jax.random.orthogonal(key, x.shape[-1], dtype=log_det_dtype(x))}
 
     def weight(self, params: Params) -> Matrix:
         """The matrix W [C, C]: row c_out, column c_in."""

@@ -17,7 +17,7 @@ class PixelScaling:
     num_levels: int = 256
 
     def init(self, key: Key, x: Continuous) -> Params:
-        """An empty dictionary: this layer learns nothing."""
+        """No params."""
         del key, x
         return {}
 

@@ -24,8 +24,8 @@ Memory = Literal["store", "remat", "invert"]
 PRODUCTS = jax.checkpoint_policies.save_from_both_policies(
     jax.checkpoint_policies.dots_saveable, jax.checkpoint_policies.save_only_these_names(CONDITIONED)
 )
-"""This policy keeps the results of matrix products and convolutions; of a conditioner's last one, whose shifted parts
-make a product nine times as large, it keeps what the coupling reads."""
+"""This policy keeps the results of matrix products and convolutions. For a conditioner's last convolution it keeps only
+the sum over shifts, because the product before it is nine times as large."""
 
 
 def _scan(
@@ -77,7 +77,7 @@ MEMORY: dict[Memory, Callable[[Layer, Params, Array], tuple[Array, LogDet]]] = {
     "remat": _rematerialize,
     "invert": _invert,
 }
-"""The modes of memory. The backward pass keeps every product, one image per step, or the last output alone."""
+"""The implementation of each mode of `Repeat`."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,41 +1,29 @@
-"""Splits: half the channels leave the flow as a finished latent at the end of each scale (Real NVP, section 3.6).
+"""Splits: half of the channels are factored out as a latent at the end of each scale (Real NVP, section 3.6).
 
 `forward` returns the pair `(kept, latent)` in place of one array, and `inverse` takes that pair.
 """
 
 import dataclasses
 
-import flax.linen as nn
 import jax.numpy as jnp
 
 from glowjax.layers.base import per_image, soft_clip, sum_per_image
-from glowjax.layers.coupling import apply_conditioner, halves, split_channels
+from glowjax.layers.coupling import Conditioned, split_channels
 from glowjax.typing import Continuous, Key, LogDet, Params
 
 LOG_SCALE_BOUND = 3.0
 """Bound on the prior's log-scale: standard deviations lie between 0.05 and 20. Without it, noise fed to a trained
-model gets a vanishing standard deviation, and a likelihood that is finite only on paper."""
+model gets a vanishing standard deviation, and log p overflows in float32."""
 
 
 @dataclasses.dataclass(frozen=True)
-class SplitPrior:
+class SplitPrior(Conditioned):
     """The dropped half, standardized given the kept half: latent = (x_b - shift(x_a)) * exp(-log_scale(x_a)).
 
     Glow gives x_b the prior N(shift(x_a), exp(log_scale(x_a))^2). Written as a bijection, the prior of every latent
-    is a standard normal: the temperature acts in one place and the density is one function. Note that this is an
-    affine coupling: a flow of constant volume needs `Split`.
-
-    Attributes:
-        conditioner: a linen module, called as `conditioner(x_a, num_outputs)`, such as those of
-            `glowjax.networks.conditioners`.
+    is a standard normal, so that temperature and density are handled in one place. This is an affine coupling: use
+    `Split` in a flow of constant volume.
     """
-
-    conditioner: nn.Module
-
-    def init(self, key: Key, x: Continuous) -> Params:
-        """The conditioner's arrays for inputs like `x` [N, H, W, C]."""
-        x_a, x_b = split_channels(x)
-        return self.conditioner.init(key, x_a, 2 * x_b.shape[-1])["params"]
 
     def forward(self, params: Params, x: Continuous) -> tuple[tuple[Continuous, Continuous], LogDet]:
         """`(kept, latent)`, each [..., H, W, C/2], and minus the sum of the log-scales."""
@@ -50,7 +38,7 @@ class SplitPrior:
         return jnp.concatenate([x_a, latent * jnp.exp(log_scale) + shift], axis=-1), sum_per_image(log_scale)
 
     def _shift_and_log_scale(self, params: Params, x_a: Continuous) -> tuple[Continuous, Continuous]:
-        shift, raw = halves(apply_conditioner(self.conditioner, params, x_a, 2 * x_a.shape[-1]))
+        shift, raw = split_channels(self.condition(params, x_a))
         return shift, soft_clip(raw, LOG_SCALE_BOUND)
 
 
@@ -59,7 +47,7 @@ class Split:
     """The dropped half unchanged: a fixed standard normal prior, volume preserving."""
 
     def init(self, key: Key, x: Continuous) -> Params:
-        """An empty dictionary: this layer learns nothing."""
+        """No params."""
         del key
         split_channels(x)
         return {}

@@ -12,7 +12,7 @@ class Squeeze:
     """[..., H, W, C] -> [..., H/2, W/2, 4C]: channel 4c + 2i + j holds pixel (i, j) of each 2 x 2 block."""
 
     def init(self, key: Key, x: Continuous) -> Params:
-        """An empty dictionary: this layer learns nothing."""
+        """No params."""
         del key, x
         return {}
 

@@ -2,7 +2,7 @@
 
 from glowjax.models.base import ImageModel, ModelParams
 from glowjax.models.configs import BuilderConfig, GlowConfig, ModelConfig, PixelCNNConfig, VAEConfig
-from glowjax.models.description import build, config_from, config_of, describe, likelihood, summarize, title
+from glowjax.models.description import build, config_from, config_of, describe, likelihood
 from glowjax.models.flow import Flow, FlowParams, FlowTerms
 from glowjax.models.glow import cv_glow, nvp_glow
 from glowjax.models.pixelcnn import PixelCNN
@@ -33,6 +33,4 @@ __all__ = [
     "describe",
     "likelihood",
     "nvp_glow",
-    "summarize",
-    "title",
 ]

@@ -62,9 +62,8 @@ class ModelParams(flax.struct.PyTreeNode, repr=False):
 def compiled(*static: str) -> Callable[[MethodT], MethodT]:
     """Decorates a method of a model: its arguments are checked, and it is compiled for each shape of them.
 
-    The checks go by the arguments' names, see `DOORS`, and run before the method is traced, on the values themselves;
-    what the method itself raises, it raises while it is traced. `self` and the arguments that `static` names are
-    constants of the compiled function.
+    The checks go by the arguments' names, see `DOORS`, and run on the values themselves, before the method is traced.
+    `self` and the arguments that `static` names are constants of the compiled function.
     """
 
     def decorate(method: MethodT) -> MethodT:
@@ -86,11 +85,10 @@ def compiled(*static: str) -> Callable[[MethodT], MethodT]:
 def _images(model: Any, images: Any) -> Any:
     images = as_images(images)
     num_levels = getattr(model, "num_levels", NUM_LEVELS)
-    if (
-        num_levels < NUM_LEVELS
-        and not isinstance(images, jax.core.Tracer)
-        and (top := int(np.max(np.asarray(images)))) >= num_levels
-    ):
+    if num_levels == NUM_LEVELS or isinstance(images, jax.core.Tracer):
+        return images
+    top = int(np.max(np.asarray(images)))
+    if top >= num_levels:
         raise InputError(
             f"The images hold level {top}, but this model knows the levels 0 to {num_levels - 1}; quantize them "
             f"to {num_levels} levels, or build the model with num_levels={NUM_LEVELS}."
@@ -100,24 +98,16 @@ def _images(model: Any, images: Any) -> Any:
 
 def _temperature(model: Any, temperature: Any) -> Any:
     if not isinstance(temperature, jax.core.Tracer) and not 0 <= temperature < math.inf:
-        raise InputError(f"temperature must be a number from 0 on, but is {temperature}; 1 samples from the model.")
+        raise InputError(f"temperature must be 0 or more, but is {temperature}; 1 samples from the model.")
     return temperature
-
-
-def _count(name: str) -> Callable[[Any, Any], Any]:
-    def check(model: Any, value: Any) -> int:
-        check_count(name, value)
-        return int(value)
-
-    return check
 
 
 DOORS: dict[str, Callable[[Any, Any], Any]] = {
     "images": _images,
     "x": lambda model, x: as_grey_levels(x),
     "latents": lambda model, latents: tuple(as_array(z, "latents") for z in latents),
-    "num_draws": _count("num_draws"),
-    "num_images": _count("num_images"),
+    "num_draws": lambda model, value: check_count("num_draws", value),
+    "num_images": lambda model, value: check_count("num_images", value),
     "temperature": _temperature,
 }
 """The check and conversion of each argument of a compiled method, as functions of the model and the argument."""

@@ -1,6 +1,5 @@
 """Model configurations that JSON and a command line can hold: Glow, PixelCNN, VAE, and a user's own builder."""
 
-import abc
 import dataclasses
 from collections.abc import Callable
 from typing import ClassVar, Literal, TypeAlias
@@ -25,20 +24,8 @@ PIXELS: dict[str, PixelDistribution] = {
 Pixels: TypeAlias = Literal["softmax", "logistic", "logistics"]
 
 
-class Config(abc.ABC):
-    """A description of a model that can build it."""
-
-    @abc.abstractmethod
-    def build(self) -> ImageModel:
-        """The model."""
-
-    def likelihood(self, num_draws: int) -> str:
-        """A sentence that says what the reported log P(image) is."""
-        return explain_likelihood(type(self.build()), num_draws)
-
-
 @dataclasses.dataclass(frozen=True)
-class GlowConfig(Config):
+class GlowConfig:
     """The architecture of a Glow.
 
     Attributes:
@@ -68,11 +55,11 @@ class GlowConfig(Config):
     memory: Literal["store", "remat", "invert"] = "remat"
 
     def build(self) -> Flow:
-        """The model. Raises InputError for a bound on the scales of a constant-volume Glow, which has none."""
+        """The model."""
         if self.kind == "cv" and self.log_scale_bound != LOG_SCALE_BOUND:
             raise InputError(
                 f"log_scale_bound is {self.log_scale_bound}, but the couplings of a CV-Glow have no scales to bound; "
-                "leave the option out, or take an NVP-Glow."
+                "leave log_scale_bound out, or use kind='nvp'."
             )
         return GLOWS[self.kind](
             self.num_scales,
@@ -100,7 +87,7 @@ class GlowConfig(Config):
 
 
 @dataclasses.dataclass(frozen=True)
-class PixelCNNConfig(Config):
+class PixelCNNConfig:
     """The architecture of a Gated PixelCNN.
 
     Attributes:
@@ -129,7 +116,7 @@ class PixelCNNConfig(Config):
 
 
 @dataclasses.dataclass(frozen=True)
-class VAEConfig(Config):
+class VAEConfig:
     """The architecture of a convolutional VAE.
 
     Attributes:
@@ -156,7 +143,7 @@ class VAEConfig(Config):
 
 
 @dataclasses.dataclass(frozen=True)
-class BuilderConfig(Config):
+class BuilderConfig:
     """A model of your own.
 
     Attributes:
@@ -168,7 +155,7 @@ class BuilderConfig(Config):
     kind: ClassVar[str] = "builder"
 
     def build(self) -> ImageModel:
-        """The model. Raises InputError if the function cannot be imported, or returns no model of images."""
+        """The model. Raises InputError if the function cannot be imported, or does not return an image model."""
         build = resolve(self.builder)
         if not callable(build):
             raise InputError(f"'{self.builder}' is a {type(build).__name__}; name a function that returns the model.")
@@ -199,18 +186,3 @@ CONFIGS: dict[str, type[GlowConfig | PixelCNNConfig | VAEConfig]] = {
     "vae": VAEConfig,
 }
 """The configuration of each kind of model of ours."""
-
-
-def explain_likelihood(family: type, num_draws: int) -> str:
-    """A sentence that says what the log P(image) of a model of this class is, with `num_draws` draws."""
-    draws = "one draw" if num_draws == 1 else f"{num_draws:,} draws"
-    if issubclass(family, Flow):
-        return (
-            f"log P(image) is the log of the mean density over {draws} of dequantization noise: on average a lower "
-            "bound."
-        )
-    if issubclass(family, PixelCNN):
-        return "log P(image) is exact."
-    if issubclass(family, VAE):
-        return f"log P(image) is importance-weighted over {draws} of the latents: on average a lower bound."
-    return f"log P(image) is what {family.__name__}.log_likelihood gives with num_draws={num_draws:,}."

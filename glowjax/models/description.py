@@ -11,7 +11,7 @@ Building imports the modules that a description names: build only descriptions t
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -28,7 +28,6 @@ from glowjax.models.configs import (
     ModelConfig,
     PixelCNNConfig,
     VAEConfig,
-    explain_likelihood,
 )
 from glowjax.models.flow import Flow
 from glowjax.models.glow import CONDITIONERS
@@ -43,36 +42,35 @@ SCALARS = (str, bool, int, type(None))
 def describe(model: ImageModel, builder: str | None = None) -> dict[str, Any]:
     """A description of `model` that JSON can hold and `build` turns into an equal model.
 
-    Args:
-        model: a frozen dataclass with the methods of `ImageModel`.
-        builder: "package.module:function", by which `build` will get the model instead.
-
-    Raises:
-        InputError: if the model holds something that another process could not import, or the builder returns
-            another model.
+    With `builder`, "package.module:function", the description is that name, and `build` calls the function. Raises
+    InputError if the model holds something that another process could not import, or if the builder returns another.
     """
     if builder is not None:
         if BuilderConfig(builder).build() != model:
             raise InputError(f"The model is not equal to what {builder}() returns; pass that model.")
         return {"builder": builder}
     config = config_of(model)
-    return _encode(dataclasses.asdict(config)) if config else _encode(model)
+    try:
+        return _encode(dataclasses.asdict(config) if config else model)
+    except InputError as error:
+        raise InputError(
+            f"The model cannot be described: {error} Or give builder='package.module:function', which returns the "
+            "model, and model= where it is loaded."
+        ) from error
 
 
 def build(description: Mapping[str, Any]) -> Any:
     """The model of a description. Raises InputError if it describes no model."""
-    if "builder" in description:
-        return BuilderConfig(description["builder"]).build()
     if "class" in description:
         model = _decode(description)
         if not isinstance(model, ImageModel):
-            raise InputError(f"The description is of a {type(model).__name__}, which is no model of images.")
+            raise InputError(f"The description is of a {type(model).__name__}, which is not an image model.")
         return model
     return config_from(description).build()
 
 
 def config_from(description: Mapping[str, Any]) -> ModelConfig:
-    """The configuration that a description of the forms "kind" and "builder" holds; what it leaves out is default."""
+    """The configuration in a description of the form "kind" or "builder"; missing options have their defaults."""
     if "builder" in description:
         return BuilderConfig(description["builder"])
     kind = description.get("kind")
@@ -86,46 +84,47 @@ def config_from(description: Mapping[str, Any]) -> ModelConfig:
 
 
 def config_of(model: Any) -> ModelConfig | None:
-    """The configuration that builds a model equal to `model`; None if there is none."""
-    read = next((reader for family, reader in READERS.items() if isinstance(model, family)), None)
-    if read is None:
-        return None
+    """The configuration that builds a model equal to `model`, or None."""
     try:
-        config = read(model)
+        config = _read(model)
         return config if config.build() == model else None
-    except (AttributeError, IndexError, KeyError, TypeError, InputError):
-        return None  # the model has other parts than those that a configuration builds
-
-
-def title(model: Any) -> str:
-    """The name of a model: "NVP-Glow", or of its class if no configuration builds it."""
-    config = config_of(model)
-    return config.title if config else type(model).__name__
-
-
-def summarize(model: Any) -> str:
-    """The architecture of a model in a few words; the class name if no configuration builds it."""
-    config = config_of(model)
-    return config.summarize() if config else type(model).__name__
+    except (AttributeError, IndexError, KeyError, TypeError, StopIteration, InputError):
+        return None  # the model has parts that no configuration builds
 
 
 def likelihood(model: Any, num_draws: int) -> str:
     """A sentence that says what the model's log P(image) is, with `num_draws` draws."""
-    return explain_likelihood(type(model), num_draws)
+    draws = "one draw" if num_draws == 1 else f"{num_draws:,} draws"
+    if isinstance(model, Flow):
+        noise = f"{draws} of dequantization noise"
+        return f"log P(image) is the log of the mean density over {noise}: on average a lower bound."
+    if isinstance(model, PixelCNN):
+        return "log P(image) is exact."
+    if isinstance(model, VAE):
+        return f"log P(image) is importance-weighted over {draws} of the latents: on average a lower bound."
+    return f"log P(image) is what {type(model).__name__}.log_likelihood gives with num_draws={num_draws:,}."
 
 
-def _read_glow(flow: Any) -> GlowConfig:
-    steps = flow.layer.scales[0].layers[-1]
+def _read(model: Any) -> ModelConfig:
+    """A configuration with the sizes of `model`. Raises an error if the model has other parts."""
+    if isinstance(model, PixelCNN):
+        head_width = model.head_width or model.width
+        return PixelCNNConfig("pixelcnn", model.num_layers, model.width, head_width, _key(PIXELS, model.pixels))
+    if isinstance(model, VAE):
+        return VAEConfig("vae", model.num_latents, model.encoder.width, _key(PIXELS, model.pixels))
+    steps = model.layer.scales[0].layers[-1]
     coupling = steps.layer.layers[-1]
     network = coupling.conditioner
     is_affine = isinstance(coupling, AffineCoupling)
+    if network.activation not in ACTIVATIONS:
+        raise KeyError(network.activation)
     return GlowConfig(
         kind="nvp" if is_affine else "cv",
-        num_scales=len(flow.layer.scales),
+        num_scales=len(model.layer.scales),
         num_steps=steps.num_steps,
         width=network.width,
         conditioner=_key(CONDITIONERS, type(network)),
-        activation=_key(dict(zip(ACTIVATIONS, ACTIVATIONS, strict=True)), network.activation),
+        activation=network.activation,
         compute_dtype=network.compute_dtype or "float32",
         convolution=network.convolution,
         memory=steps.memory,
@@ -133,25 +132,8 @@ def _read_glow(flow: Any) -> GlowConfig:
     )
 
 
-def _read_pixelcnn(model: Any) -> PixelCNNConfig:
-    head_width = model.head_width or model.width
-    return PixelCNNConfig("pixelcnn", model.num_layers, model.width, head_width, _key(PIXELS, model.pixels))
-
-
-def _read_vae(model: Any) -> VAEConfig:
-    return VAEConfig("vae", model.num_latents, model.encoder.width, _key(PIXELS, model.pixels))
-
-
-READERS: dict[type, Callable[[Any], ModelConfig]] = {Flow: _read_glow, PixelCNN: _read_pixelcnn, VAE: _read_vae}
-"""Functions that read a configuration off a model; `config_of` checks what they found."""
-
-
 def _key(values: Mapping[str, Any], value: Any) -> Any:
-    """The key of `value`. Raises KeyError if it is not among the values."""
-    for key, known in values.items():
-        if known == value:
-            return key
-    raise KeyError(value)
+    return next(key for key, known in values.items() if known == value)
 
 
 def _encode(value: Any) -> Any:
@@ -166,20 +148,13 @@ def _encode(value: Any) -> Any:
         return {name: _encode(item) for name, item in value.items()}
     if isinstance(value, np.dtype):
         return {"dtype": value.name}
-    try:
-        if callable(value) and not dataclasses.is_dataclass(value):
-            return {"function": reference(value)}
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {"class": reference(type(value)), "fields": _fields(value)}
-    except InputError as error:
-        raise InputError(
-            f"The model cannot be described: {error} Or give builder='package.module:function', which returns the "
-            "model, and model= where it is loaded."
-        ) from error
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {"class": reference(type(value)), "fields": _fields(value)}
+    if callable(value):
+        return {"function": reference(value)}
     raise InputError(
-        f"The model cannot be described: it holds a {type(value).__name__}, but a description holds numbers, strings, "
-        "dataclasses, linen modules and functions. Give builder='package.module:function', which returns the model, "
-        "and model= where it is loaded."
+        f"It holds a {type(value).__name__}, but a description holds numbers, strings, dataclasses, linen modules and "
+        "functions."
     )
 
 
@@ -206,7 +181,7 @@ def _decode(value: Any) -> Any:
     if "class" in value:
         constructor = resolve(value["class"])
         if not (isinstance(constructor, type) and dataclasses.is_dataclass(constructor)):
-            raise InputError(f"'{value['class']}' is no dataclass or linen module, so it is not constructed.")
+            raise InputError(f"'{value['class']}' is not a dataclass or linen module, so build does not construct it.")
         return constructor(**{name: _decode(item) for name, item in value["fields"].items()})
     for form, decode in (("function", resolve), ("float", float), ("dtype", np.dtype)):
         if form in value:

@@ -25,7 +25,7 @@ class FlowTerms(NamedTuple):
     """The parts of log p(x) in nats, each [..., num_scales], finest scale first. All of them sum to log p(x).
 
     Attributes:
-        log_pz_by_scale: log density of the latents that leave at the scale, under a standard normal.
+        log_pz_by_scale: log density of the latents factored out at the scale, under a standard normal.
         steps_by_scale: log-det of the scale's own layers; at the finest scale it includes the pixel scaling.
         splits_by_scale: log-det of the scale's split; zero at the last scale, which has none, and for plain splits.
     """
@@ -41,13 +41,8 @@ class FlowTerms(NamedTuple):
 
     @property
     def prior_by_scale(self) -> Float[Array, "*batch S"]:
-        """Glow's prior by scale: log density of the channels that leave at a scale, given those that stay."""
+        """Glow's prior by scale: log density of the channels factored out at a scale, given those passed on."""
         return self.log_pz_by_scale + self.splits_by_scale
-
-    @property
-    def log_prob_by_scale(self) -> Float[Array, "*batch S"]:
-        """The contribution of each scale to log p(x)."""
-        return self.prior_by_scale + self.steps_by_scale
 
     @property
     def log_pz(self) -> Float[Array, "*batch"]:
@@ -82,16 +77,13 @@ class Flow:
 
     @compiled()
     def init(self, key: Key, images: Batch) -> FlowParams:
-        """Learned arrays for uint8 images [N, H, W, C] like these; ActNorms are set by these N images.
-
-        Raises InputError if the height, width or channels do not suit the layers.
-        """
+        """Learned arrays for uint8 images [N, H, W, C] like these, from which ActNorms are initialized."""
         check_images(images, batch=True)
         noise_key, layer_key = jax.random.split(key)
         try:
             arrays = self.layer.init(layer_key, dequantize(noise_key, images))
         except InputError as error:
-            raise InputError(f"Images {list(images.shape[1:])} do not suit this model. {error}") from error
+            raise InputError(f"Images {list(images.shape[1:])} do not fit this model. {error}") from error
         return FlowParams(arrays, tuple(images.shape[1:]))
 
     @compiled()
@@ -123,7 +115,7 @@ class Flow:
         if found != expected:
             raise InputError(
                 f"The latents of this model end in the shapes {expected}, but got {[z.shape for z in latents]}; "
-                "take them from encode."
+                "pass the tuple that encode returns."
             )
         return self.layer.inverse(params.arrays, tuple(_as_precise(params, z) for z in latents))[0]
 

@@ -66,7 +66,7 @@ def nvp_glow(
         memory: what the backward pass stores, see `Repeat`; the default is the fastest on a CPU.
     """
     if not log_scale_bound > 0:
-        raise InputError(f"log_scale_bound is {log_scale_bound}, but must be positive, as {LOG_SCALE_BOUND} or so.")
+        raise InputError(f"log_scale_bound is {log_scale_bound}, but must be positive, such as {LOG_SCALE_BOUND}.")
     coupling = AffineCoupling(_network(conditioner, width, activation, compute_dtype, convolution), log_scale_bound)
     return _glow(num_scales, num_steps, coupling, SplitPrior(LinearConditioner(convolution)), memory)
 
@@ -84,8 +84,8 @@ def cv_glow(
 ) -> Flow:
     """A Glow of constant volume: additive couplings and a fixed prior, so log |det dz/dx| is one number for all x.
 
-    The arguments are those of `nvp_glow`, except for the bound: there are no scales. ActNorm and 1x1 convolutions stay:
-    their volume is constant, not unit.
+    The arguments are those of `nvp_glow`, except for `log_scale_bound`, because additive couplings have no scales.
+    ActNorm and 1x1 convolutions are kept: their log-det is constant but not zero.
     """
     coupling = AdditiveCoupling(_network(conditioner, width, activation, compute_dtype, convolution))
     return _glow(num_scales, num_steps, coupling, Split(), memory)

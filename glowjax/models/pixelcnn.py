@@ -1,9 +1,9 @@
-"""Gated PixelCNN: log P(image) as a sum over pixel values, each predicted from those before it.
+"""Gated PixelCNN: log P(image) as a sum over pixel values, each predicted from the previous ones.
 
 After van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders", section 2. Pixels come in raster
 order. A vertical stack sees the rows above, a horizontal stack the pixels to the left and, of each layer, the vertical
-stack: together all earlier pixels, without a blind spot. Within a pixel the channels come in order: the head of each
-reads the network's features and the channels before it. The network is in `glowjax.networks.gated`.
+stack. Together they see all earlier pixels, without a blind spot. Within a pixel the channels come in order: the head
+of each reads the network's features and the channels before it. The network is in `glowjax.networks.gated`.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ class PixelCNN:
             if getattr(self, name) % 2 == 0:
                 raise InputError(
                     f"{name} must be odd, but is {getattr(self, name)}: an even kernel reaches less far to the right, "
-                    "so that the network would miss some pixels of the rows above."
+                    "so no layer would see some pixels of the rows above; use an odd size."
                 )
         check_count("head_width", self.width if self.head_width is None else self.head_width)
 
@@ -61,7 +61,7 @@ class PixelCNN:
     def init(self, key: Key, images: Batch) -> ModelParams:
         """Learned arrays for uint8 images [N, H, W, C] like these; their values are not used.
 
-        Every value starts uniform over the levels, or with the mixture that all-zero outputs mean.
+        Every value starts uniform over the levels, or, for a mixture, as outputs of zero define it.
         """
         check_images(images, batch=True)
         num_channels = images.shape[-1]
@@ -76,7 +76,7 @@ class PixelCNN:
         return ModelParams(arrays, tuple(images.shape[1:]))
 
     def outputs(self, params: ModelParams, x: Float[Array, "N H W C"]) -> tuple[Float[Array, "N H W K"], ...]:
-        """The parameters of each channel's distribution, [N, H, W, num_outputs], for `x` [N, H, W, C] in [-1, 1].
+        """The distribution parameters of each channel, [N, H, W, num_outputs], for `x` [N, H, W, C] in [-1, 1].
 
         The outputs at a pixel and channel depend only on the values before them.
         """
@@ -85,7 +85,7 @@ class PixelCNN:
 
     @compiled("num_draws")
     def log_likelihood(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
-        """Log P(image) [N] in nats of uint8 images [N, H, W, C]; exact, so `key` and `num_draws` have no effect."""
+        """Log P(image) [N] in nats of uint8 images [N, H, W, C]; exactly; `key` and `num_draws` are ignored."""
         del key, num_draws
         check_images(images, batch=True)
         check_shape(params, images.shape)
@@ -101,34 +101,24 @@ class PixelCNN:
 
     @compiled("num_images")
     def sample(self, params: ModelParams, key: Key, num_images: int, temperature: float | Array = 1.0) -> Batch:
-        """uint8 images [num_images, H, W, C], value by value: an image takes about the work of one likelihood.
+        """uint8 images [num_images, H, W, C], value by value, at about the cost of one likelihood per image.
 
-        Every activation is computed once and kept while a later one needs it: of each layer some rows for the vertical
-        stack, some pixels for the horizontal one. The draw of value n uses `key` folded with n. At temperature 0 the
-        most probable value is taken.
+        Every activation is computed once and kept while later pixels need it: some rows for the vertical stack of each
+        layer, some pixels for its horizontal stack. Value n is drawn with `key` folded with n; at temperature 0 it is
+        the most probable value.
         """
         return _Sampler(self, params, key, num_images, temperature).sample()
 
 
 class _Row(NamedTuple):
-    """The state between rows.
-
-    Attributes:
-        above: the row above [C, N, 1, W] in [-1, 1].
-        inputs: of each layer, the last inputs of its vertical stack [F, N, rows, W].
-    """
+    """The state between rows: the row above in [-1, 1], and the last inputs [F, N, rows, W] of each vertical layer."""
 
     above: Float[Array, "C N 1 W"]
     inputs: list[Float[Array, "_ N _ W"]]
 
 
 class _Pixel(NamedTuple):
-    """The state between the pixels of a row.
-
-    Attributes:
-        left: the pixel to the left [C, N] in [-1, 1].
-        inputs: of each layer, the last inputs of its horizontal stack [columns, F, N].
-    """
+    """The state in a row: the left pixel in [-1, 1], and the last inputs [columns, F, N] of each horizontal layer."""
 
     left: Float[Array, "C N"]
     inputs: list[Float[Array, "_ _ N"]]

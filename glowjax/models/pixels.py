@@ -1,4 +1,4 @@
-"""Distributions of one pixel value over its grey levels, given a network's outputs; PixelCNN and VAE end in them.
+"""Distributions of one pixel value over its grey levels, given a network's outputs; used by PixelCNN and VAE.
 
 A network's outputs are [..., num_outputs]: the parameters of a value are its last axis, over which XLA:CPU sums many
 times faster than over any other.
@@ -16,8 +16,7 @@ from glowjax.likelihood import NUM_LEVELS
 from glowjax.typing import Array, Key
 
 MIN_LOG_SCALE = -7.0
-"""Lower bound on the log-scale of a logistic, in units of half the range of levels: a scale of 0.1 grey levels of 256,
-narrower than any bin needs."""
+"""Lower bound on the log-scale of a logistic, in half ranges of levels: a scale of 0.1 grey levels of 256."""
 
 COLDEST = 1e-6
 """Choices at lower temperatures, 0 included, are made at this one: the most probable is chosen."""
@@ -32,12 +31,12 @@ class PixelDistribution(Protocol):
 
     @property
     def num_levels(self) -> int:
-        """The number of levels of a value."""
+        """The number of levels."""
         ...
 
     @property
     def num_outputs(self) -> int:
-        """The number of parameters of the distribution of one value."""
+        """The number of distribution parameters per value."""
         ...
 
     def log_prob(self, outputs: Outputs, levels: Levels) -> Float[Array, "*batch"]:
@@ -51,11 +50,7 @@ class PixelDistribution(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Categorical:
-    """A softmax over all levels (van den Oord et al. 2016, section 3.3).
-
-    Attributes:
-        num_levels: 256 for 8-bit images.
-    """
+    """A softmax over all levels (van den Oord et al. 2016, section 3.3)."""
 
     num_levels: int = NUM_LEVELS
 
@@ -79,11 +74,13 @@ class Categorical:
 
 @dataclasses.dataclass(frozen=True)
 class LogisticMixture:
-    """A mixture of logistics, discretized to the levels (Salimans et al. 2017, section 2.1); the tails go to the ends.
+    """A mixture of logistics, discretized to the levels (Salimans et al. 2017, section 2.1).
+
+    The first and the last level take the tails.
 
     Attributes:
         num_components: logistics in the mixture; 1 for a plain discretized logistic.
-        num_levels: 256 for 8-bit images.
+        num_levels: number of levels; 256 for 8-bit images.
     """
 
     num_components: int = 5
@@ -122,7 +119,7 @@ class LogisticMixture:
         return jax.nn.logsumexp(log_weights + log_mass, axis=0)
 
     def sample(self, key: Key, outputs: Outputs, temperature: float | Array = 1.0) -> Levels:
-        """Levels [...]: a component is drawn, then its logistic with its scale times `temperature`."""
+        """Levels [...]: draws a component, then a value from its logistic with the scale times `temperature`."""
         component_key, value_key = jax.random.split(key)
         log_weights, means, log_scales = self._parts(outputs)
         component = jax.random.categorical(component_key, log_weights / jnp.maximum(temperature, COLDEST), axis=0)

@@ -1,4 +1,4 @@
-"""A convolutional variational autoencoder: a bound on log P(image) to train with, and an estimate of it to report.
+"""A variational autoencoder, trained on a bound of log P(image) and evaluated by an importance-weighted estimate.
 
 After the VAE of Rosca, Lakshminarayanan and Mohamed 2018 (arXiv 1802.06847): convolutional encoder and decoder, normal
 latents, a softmax over 256 levels for every pixel value. With w = P(image | z) p(z) / q(z | image), z ~ q(. | image),
@@ -29,13 +29,13 @@ from glowjax.typing import Array, Batch, Key
 
 @dataclasses.dataclass(frozen=True)
 class VAE:
-    """Probabilities of images by latents that are integrated over. Satisfies `ImageModel`.
+    """Probabilities of images with latents integrated out. Satisfies `ImageModel`.
 
     Attributes:
-        num_latents: dimensions of the latent vector, which is standard normal beforehand.
+        num_latents: dimensions of the latent vector, whose prior is standard normal.
         encoder: a linen module from (x [N, H, W, C] in [-1, 1], num_latents) to mean and log-scale [N, num_latents].
         decoder: from (latents [N, num_latents], image_shape, num_outputs) to [N, H, W, C, num_outputs].
-        pixels: the distribution of a value, `Categorical()`, or `LogisticMixture(1)` for a discretised logistic.
+        pixels: the distribution of a value, `Categorical()`, or `LogisticMixture(1)` for a discretized logistic.
     """
 
     num_latents: int
@@ -69,14 +69,12 @@ class VAE:
 
     @compiled("num_draws")
     def log_weights(self, params: ModelParams, key: Key, images: Batch, num_draws: int) -> Float[Array, "K N"]:
-        """Log w [num_draws, N] in nats of uint8 images [N, H, W, C], each draw with latents of its own.
-
-        One draw at a time is in memory.
-        """
+        """Log w [num_draws, N] in nats of uint8 images [N, H, W, C]; only one draw at a time is in memory."""
         check_images(images, batch=True)
         check_shape(params, images.shape)
         levels = jnp.asarray(images)
-        mean, log_scale = self._posterior(params, levels)
+        x = scaled(levels, self.num_levels)
+        mean, log_scale = cast(Any, self.encoder.apply(params.arrays["encoder"], x, self.num_latents))
 
         def one_draw(draw_key: Key) -> Float[Array, " N"]:
             latents = mean + jnp.exp(log_scale) * jax.random.normal(draw_key, mean.shape)
@@ -95,17 +93,17 @@ class VAE:
 
     @compiled("num_draws")
     def log_likelihood(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
-        """The importance-weighted log P(image) [N] in nats; with one draw, a draw of the ELBO.
+        """The importance-weighted log P(image) [N] in nats; with one draw, an unbiased estimate of the ELBO.
 
-        A lower bound on average, which rises with `num_draws`: compare image sets with the same number, a thousand to
-        come near log P(image).
+        A lower bound on average, which rises with `num_draws`: use the same number for all image sets. About a thousand
+        come close to log P(image).
         """
         return log_mean_exp(self.log_weights(params, key, images, num_draws))
 
     def log_likelihood_estimate(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1_000) -> Estimate:
         """`log_likelihood` with its standard error over draws: [N] each, in nats.
 
-        The error is that of the logarithm of a mean, to first order. If few weights dominate, both the error and the
+        The error is first-order (delta method) for the log of a mean. If few weights dominate, both the error and the
         estimate are too low: check whether the estimate still rises with `num_draws`.
         """
         if num_draws < 2:
@@ -127,12 +125,6 @@ class VAE:
         latents = temperature * jax.random.normal(latents_key, (num_images, self.num_latents))
         return self.pixels.sample(pixels_key, self._decode(params, latents)).astype(jnp.uint8)
 
-    def _posterior(self, params: ModelParams, levels: Array) -> tuple[Float[Array, "N K"], Float[Array, "N K"]]:
-        """Mean and log-scale of the latents given the levels [N, H, W, C]."""
-        x = scaled(levels, self.num_levels)
-        mean, log_scale = cast(Any, self.encoder.apply(params.arrays["encoder"], x, self.num_latents))
-        return mean, log_scale
-
     def _decode(self, params: ModelParams, latents: Float[Array, "N K"]) -> Float[Array, "N H W C O"]:
         decoder, num_outputs = params.arrays["decoder"], self.pixels.num_outputs
         return cast(Any, self.decoder.apply(decoder, latents, params.image_shape, num_outputs))
@@ -146,4 +138,5 @@ def conv_vae(num_latents: int, width: int, *, pixels: PixelDistribution = SOFTMA
         width: features of the networks at full size, twice as many at a quarter of height and width.
         pixels: the distribution of a value.
     """
+    check_count("width", width)
     return VAE(num_latents, Encoder(width), Decoder(width), pixels)

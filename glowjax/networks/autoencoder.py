@@ -1,7 +1,7 @@
 """The VAE's networks: convolutional encoder and decoder, feature-major inside, [features, N, H, W].
 
 Height and width are halved by moving 2 x 2 blocks into channels, and doubled by moving channels back (Shi et al. 2016):
-every convolution then has stride 1, which `glowjax.networks.convolution` computes fast also inside a loop over draws.
+every convolution then has stride 1, which `glowjax.networks.convolution` computes fast even inside a loop over draws.
 """
 
 import math
@@ -10,27 +10,22 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from glowjax.checks import InputError, check_count
+from glowjax.checks import InputError
 from glowjax.networks.convolution import convolve
 from glowjax.typing import Array
-
-HALVINGS = 2
-"""The number of times that the networks halve height and width."""
 
 Features = Float[Array, "C N H W"]
 
 
 class Conv(nn.Module):
-    """A 'same' convolution, feature-major: [C, N, H, W] -> [features, N, H, W]."""
+    """A 'same' 3x3 convolution, feature-major."""
 
     features: int
-    kernel_size: int = 3
 
     @nn.compact
     def __call__(self, x: Features) -> Float[Array, "F N H W"]:
         """[C, N, H, W] -> [features, N, H, W]."""
-        shape = (self.kernel_size, self.kernel_size, x.shape[0], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape, x.dtype)
+        kernel = self.param("kernel", nn.initializers.he_normal(), (3, 3, x.shape[0], self.features), x.dtype)
         bias = self.param("bias", nn.initializers.zeros, (self.features,), x.dtype)
         return convolve(x, kernel) + bias[:, None, None, None]
 
@@ -43,10 +38,6 @@ class Encoder(nn.Module):
     """
 
     width: int
-
-    def __post_init__(self) -> None:
-        check_count("width", self.width)
-        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Float[Array, "N H W C"], num_latents: int) -> tuple[Float[Array, "N K"], Float[Array, "N K"]]:
@@ -61,17 +52,13 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents to the parameters of each pixel value: two doublings, each by a convolution and depth to space.
+    """Latents to the distribution parameters of each pixel value: two doublings, by convolutions and depth to space.
 
     Attributes:
         width: features at full size; twice as many at half of it.
     """
 
     width: int
-
-    def __post_init__(self) -> None:
-        check_count("width", self.width)
-        super().__post_init__()
 
     @nn.compact
     def __call__(
@@ -80,7 +67,7 @@ class Decoder(nn.Module):
         """[N, num_latents] -> [N, H, W, C, num_outputs]; the last convolution starts at zero."""
         height, width, channels = image_shape
         _check_halvings(height, width)
-        small = (2 * self.width, height // 2**HALVINGS, width // 2**HALVINGS)
+        small = (2 * self.width, height // 4, width // 4)
         hidden = nn.relu(nn.Dense(math.prod(small))(latents)).reshape(-1, *small).transpose(1, 0, 2, 3)
         for features in (2 * self.width, self.width):
             hidden = nn.relu(_depth_to_space(Conv(4 * features)(hidden)))
@@ -91,7 +78,7 @@ class Decoder(nn.Module):
 
 
 def _check_halvings(height: int, width: int) -> None:
-    if height % 2**HALVINGS or width % 2**HALVINGS:
+    if height % 4 or width % 4:
         raise InputError(
             f"These networks halve height and width twice, but the images are {height} x {width}; both must be "
             "divisible by 4: crop or pad the images."

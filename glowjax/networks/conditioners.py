@@ -3,7 +3,7 @@
 Each is called as `conditioner(x_a, num_outputs)` with `x_a` [..., H, W, C] and returns [..., H, W, num_outputs].
 The last convolution starts at zero, so that every coupling starts as the identity (up to its constant scale). Inside,
 the activations of a batch are feature-major, [features, N, H, W], those of a single image [H, W, features]; see
-`glowjax.networks.convolution` for the reason.
+`glowjax.networks.convolution` for why.
 
 With ReLU, log p(x) is piecewise smooth: its second derivatives exist almost everywhere but miss the kinks. If the
 curvature matters, choose a smooth activation (`jax.nn.tanh`, `jax.nn.swish`).
@@ -166,13 +166,13 @@ class ConvConditioner(_Conditioner):
 
 
 class HighwayConditioner(_Conditioner):
-    """The paper's kind of network: highway layers h <- g * t(h) + (1 - g) * h between a 3x3 entry and a 3x3 exit.
+    """The paper's kind of network: highway layers h <- g t(h) + (1 - g) h between two 3x3 convolutions.
 
-    Layers and widths are those of a replication (200 for 28 x 28, 400 for 32 x 32); the paper gives no kernel sizes.
-    The highway layers here are 1x1 convolutions, and the gates g = sigmoid(. - 1) start mostly closed.
+    The number of layers and the widths are those of a replication (200 for 28 x 28, 400 for 32 x 32); the paper gives
+    no kernel sizes. The highway layers here are 1x1 convolutions, and the gates g = sigmoid(. - 1) start mostly closed.
 
     Attributes:
-        num_layers: highway layers; 3 in a replication.
+        num_layers: number of highway layers; 3 in the replication.
     """
 
     num_layers: int = 3

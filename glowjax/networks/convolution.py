@@ -2,10 +2,10 @@
 
 XLA:CPU has no fast convolution inside a loop, and a flow's steps are a scan. There a 3x3 convolution is a matrix
 product: on the side with fewer channels the nine shifts are stacked (before the product) or summed (after it), which is
-cheap if that side is thin, as it is at both ends of a conditioner. In a batch the features come first: the shifts stack
-along the major axis and no product, forward or backward, needs a transposed copy. A single image is what derivatives
-with respect to the input are taken of, under a vmap over directions or images: its features stay last, so that the
-mapped axis, which JAX puts first, merges with the pixels without a copy.
+cheap because one side is narrow at both ends of a conditioner. In a batch the features come first: the shifts stack
+along the major axis and no product, forward or backward, needs a transposed copy. Derivatives with
+respect to the input are taken of a single image, under a vmap over directions or images: its features stay last, so
+that the mapped axis, which JAX puts first, merges with the pixels without a copy.
 """
 
 import functools
@@ -23,7 +23,7 @@ Method: TypeAlias = Literal["auto", "product", "xla"]
 """By matrix products, by XLA's own convolution, or by products on a CPU and by XLA elsewhere (auto)."""
 
 Origin: TypeAlias = tuple[int, int]
-"""Row and column of the kernel's entry that meets the output's own pixel."""
+"""Row and column of the kernel entry that is aligned with the output pixel."""
 
 Kernel: TypeAlias = Float[Array, "rows columns C F"]
 Activations: TypeAlias = Float[Array, "_ N H W"] | Float[Array, "H W _"]
@@ -57,14 +57,10 @@ def layout(x: Activations) -> Layout:
 
 
 def convolve(x: Activations, kernel: Kernel, origin: Origin | None = None, method: Method = "auto") -> Activations:
-    """The convolution of a batch [C_in, N, H, W] or a single image [H, W, C_in] with `kernel`.
+    """The convolution of a batch [C, N, H, W] or a single image [H, W, C] with `kernel` [rows, columns, C, F].
 
-    Args:
-        x: the activations.
-        kernel: [rows, columns, C_in, C_out].
-        origin: by default the kernel's middle lies on the output's pixel; with the origin at its last row, or its last
-            column, the convolution sees no row below, or no column to the right: it is causal.
-        method: how to convolve.
+    By default the kernel's middle is aligned with the output pixel. With `origin` at the kernel's last row or column,
+    the convolution is causal: it sees no row below, or no column to the right.
     """
     middle = (kernel.shape[0] // 2, kernel.shape[1] // 2)
     if method == "auto":

@@ -1,8 +1,9 @@
 """The causal network of a Gated PixelCNN, as functions of its arrays (van den Oord et al. 2016b, figure 2).
 
-No kernel is masked. Each stack's input is shifted by one row or pixel, once, at its entry; from there on convolutions
-end at the output's own position and see nothing later. Activations are feature-major: [features, ...], followed by the
-axes of images and pixels. Only the outputs have their parameters last, as `glowjax.models.pixels` needs them.
+No kernel is masked. Each stack's input is shifted by one row or pixel, once, at its entry; after that, every kernel
+ends at the output's own position, so that it sees nothing later. Activations are feature-major: [features, ...],
+followed by the axes of images and pixels. Only the outputs have their parameters on the last axis, which
+`glowjax.models.pixels` expects.
 """
 
 import math
@@ -15,8 +16,7 @@ from glowjax.networks.convolution import convolve
 from glowjax.typing import Array, Key, Params
 
 NUM_OCTAVES = 7
-"""The number of sines and of cosines that encode an earlier channel for a head; the last has a period of 4 levels of
-256."""
+"""The number of frequencies in the encoding of earlier channels; the last has a period of 4 levels of 256."""
 
 Features = Float[Array, "F ..."]
 

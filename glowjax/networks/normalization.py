@@ -6,7 +6,7 @@ from jaxtyping import Float
 from glowjax.typing import Array, Params
 
 SMALLEST_STD = 1e-4
-"""A channel with a smaller standard deviation keeps its scale: the first batch does not determine one."""
+"""Channels with a smaller standard deviation are not rescaled."""
 
 
 def normalizer(x: Float[Array, "..."], axes: tuple[int, ...]) -> Params:

@@ -185,7 +185,7 @@ def test_a_conditioner_starts_at_zero_with_normalized_features(conditioner):
     ("call", "message"),
     [
         (lambda x: ActNorm().forward(ActNorm().init(KEY, x[..., :1]), x), r"scales of shape \[1\], but got 4 channels"),
-        (lambda x: ActNorm().init(KEY, x[:0]), "first batch, but got an empty one"),
+        (lambda x: ActNorm().init(KEY, x[:0]), "initialized from the first batch, but this one is empty"),
         (lambda x: Repeat(Squeeze(), 2).init(KEY, x), "keeps the shape and dtype of its input"),
         (lambda x: Inverse(Chain((Squeeze(), ActNorm()))).init(KEY, x), "initialize the layer itself"),
         (lambda x: PixelScaling().forward({}, x.astype(jnp.uint8)), "floating-point images, but got uint8"),
@@ -200,7 +200,7 @@ def test_a_conditioner_starts_at_zero_with_normalized_features(conditioner):
         (lambda x: ConvConditioner(0), "width must be a positive whole number, but is 0"),
         (lambda x: ConvConditioner(4, convolution="prodct"), "did you mean 'product'"),
         (lambda x: ConvConditioner(4, "tahn"), "Unknown activation 'tahn'; did you mean 'tanh'"),
-        (lambda x: MultiScale((ActNorm(), ActNorm())).inverse({}, (x,)), "2 scales has as many latents, but got 1"),
+        (lambda x: MultiScale((ActNorm(), ActNorm())).inverse({}, (x,)), "2 scales has 2 latents, but got 1"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")

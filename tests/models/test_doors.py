@@ -102,7 +102,7 @@ def test_counts_are_positive_whole_numbers(params, count):
 
 @pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])
 def test_a_temperature_is_a_number_from_zero_on(params, temperature):
-    with pytest.raises(InputError, match="temperature must be a number from 0 on"):
+    with pytest.raises(InputError, match="temperature must be 0 or more"):
         MODEL.sample(params, KEY, 1, temperature)
 
 

@@ -94,21 +94,7 @@ def test_log_det_is_that_of_the_autodiff_jacobian_of_encode(glow):
 
 
 @every_model
-def test_terms_sum_to_log_prob(name):
-    model, params, x = MODELS[name], perturbed(name), continuous()
-    terms = model.terms(params, x)
-    chex.assert_shape(
-        [terms.log_pz_by_scale, terms.steps_by_scale, terms.splits_by_scale], (4, len(model.layer.scales))
-    )
-    # Sums of a few hundred nats in float32.
-    np.testing.assert_allclose(terms.log_pz + terms.log_det, model.log_prob(params, x), rtol=1e-6)
-    np.testing.assert_allclose(terms.log_prob_by_scale.sum(-1), model.log_prob(params, x), rtol=1e-5)
-    np.testing.assert_allclose(terms.prior_by_scale + terms.steps_by_scale, terms.log_prob_by_scale, rtol=1e-6)
-    np.testing.assert_allclose(terms.log_det_by_scale.sum(-1), terms.log_det, rtol=1e-6)
-
-
-@every_model
-def test_terms_by_scale_are_those_of_each_scales_own_layers_and_split(name):
+def test_terms_are_those_of_each_scales_own_layers_and_split_and_sum_to_log_prob(name):
     model, params, x = MODELS[name], perturbed(name), continuous()
     terms, kept = model.terms(params, x), x
     for index, (scale, latent) in enumerate(zip(model.layer.scales, model.encode(params, x), strict=True)):
@@ -120,6 +106,9 @@ def test_terms_by_scale_are_those_of_each_scales_own_layers_and_split(name):
         found = (terms.log_pz_by_scale, terms.steps_by_scale, terms.splits_by_scale)
         for parts, expected in zip(found, (log_pz, steps, splits), strict=True):
             np.testing.assert_allclose(parts[:, index], expected, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(terms.log_det, (terms.steps_by_scale + terms.splits_by_scale).sum(-1), rtol=1e-6)
+    np.testing.assert_allclose(terms.log_pz + terms.log_det, model.log_prob(params, x), rtol=1e-6)
+    np.testing.assert_allclose((terms.prior_by_scale + terms.steps_by_scale).sum(-1), terms.log_prob, rtol=1e-5)
 
 
 @every_model
@@ -265,7 +254,7 @@ def test_samples_at_temperature_zero_are_the_decoded_origin():
         (lambda m, p, x: m.init(KEY, structured()[0]), r"shape \[8, 8, 1\].* of shape \[N, H, W, C\]"),
         (
             lambda m, p, x: m.init(KEY, structured(4, (10, 10, 1))),
-            r"\[10, 10, 1\] do not suit .* 5 x 5: .* 2\^num_scales",
+            r"\[10, 10, 1\] do not fit .* 5 x 5: .* 2\^num_scales",
         ),
         (
             lambda m, p, x: m.log_prob(p, jnp.zeros((4, 8, 8, 3))),
@@ -277,7 +266,7 @@ def test_samples_at_temperature_zero_are_the_decoded_origin():
             lambda m, p, x: m.terms(p, jnp.asarray(structured())),
             "floating-point grey levels, but x is uint8; call dequantize",
         ),
-        (lambda m, p, x: m.decode(p, m.encode(p, x)[:1]), "take them from encode"),
+        (lambda m, p, x: m.decode(p, m.encode(p, x)[:1]), "pass the tuple that encode returns"),
         (lambda m, p, x: nvp_glow(2, 1, 4, conditioner="con"), "Unknown conditioner 'con'; did you mean 'conv'"),
         (lambda m, p, x: cv_glow(2, 1, 4, memory="remap"), "Unknown memory mode 'remap'; did you mean 'remat'"),
         (lambda m, p, x: nvp_glow(0, 1, 4), "num_scales must be a positive whole number, but is 0"),

@@ -161,7 +161,7 @@ def test_the_analysis_of_a_discrete_likelihood_is_refused():
         (lambda m, p: m.init(KEY, few_levels()[0]), r"expected uint8 .* of shape \[N, H, W, C\]"),
         (lambda m, p: m.outputs(p, jnp.zeros((1, 4, 4, 3))), "initialized for images of shape"),
         (lambda m, p: m.sample(p, KEY, 0), "num_images must be a positive whole number"),
-        (lambda m, p: m.sample(p, KEY, 1, -1.0), "temperature must be a number from 0 on, but is -1"),
+        (lambda m, p: m.sample(p, KEY, 1, -1.0), "temperature must be 0 or more, but is -1"),
         (lambda m, p: PixelCNN(0, 4), "num_layers must be a positive whole number"),
         (lambda m, p: PixelCNN(1, 4, head_width=-1), "head_width must be a positive"),
     ],

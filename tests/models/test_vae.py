@@ -204,7 +204,7 @@ def images_of(shape):
         ),
         (lambda m, p: m.log_likelihood_estimate(p, KEY, images_of((8, 8, 1)), 1), "standard error needs at least 2"),
         (lambda m, p: m.sample(p, KEY, 0), "num_images must be a positive whole number"),
-        (lambda m, p: m.sample(p, KEY, 1, -1.0), "temperature must be a number from 0 on"),
+        (lambda m, p: m.sample(p, KEY, 1, -1.0), "temperature must be 0 or more"),
         (lambda m, p: conv_vae(0, 4), "num_latents must be a positive whole number"),
         (lambda m, p: conv_vae(2, 0), "width must be a positive whole number"),
         (
