@@ -1,31 +1,56 @@
-"""Checkpoints of a training run: the newest and the best are kept, and a save survives a kill at any moment."""
+"""Checkpoints of a training run: the newest and the best are kept, and a save survives a kill at any moment.
 
-import dataclasses
+No other file uses orbax.
+"""
+
+import contextlib
+import logging
 import math
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import safetensors
-from safetensors.numpy import load_file, save_file
+import orbax.checkpoint as ocp
 
-from glowjax.checks import InputError
-from glowjax.train.files import from_named_arrays, in_one_step, named_leaves
+from glowjax.checks import InputError, check_count, writable_directory
+from glowjax.train.files import from_named_arrays, named_leaves
 
-NUM_NEWEST = 3
-"""The number of newest checkpoints that are kept; the best one is kept as well."""
+_ORBAX_SOURCE = os.path.join("orbax", "checkpoint")
 
 
-@dataclasses.dataclass(frozen=True)
-class Checkpoints:
-    """The checkpoints of one run, each a file in `directory`, such as `500-3.207.safetensors`.
+class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
+    """The checkpoints of one run in a directory: the newest ones, and the best by bits per dimension.
 
-    The name holds the step and, if they are known, the bits per dimension of the validation images, so that the newest
-    and the best are found without reading. Once `save` returns, the checkpoint is on disk.
+    A save is synchronous: once it returns, the checkpoint is on disk and the state's buffers may be donated. If the
+    process is killed during a save, the earlier checkpoints stay whole and the unfinished one is not listed.
     """
 
-    directory: Path
+    def __init__(self, directory: Path, num_kept: int = 3, *, read_only: bool = False):
+        """Opens the directory; creates it unless `read_only`.
+
+        Args:
+            directory: holds one folder per checkpoint.
+            num_kept: the number of newest checkpoints that are kept; the best one is kept as well.
+            read_only: nothing in the directory is created, cleaned up or deleted, so that an evaluation can read
+                while a training run writes.
+        """
+        check_count("num_kept", num_kept)
+        self.directory = Path(directory).expanduser().absolute()  # orbax refuses a relative path
+        if not read_only:
+            writable_directory(self.directory)
+        try:
+            with _quiet_orbax():
+                self._manager = ocp.CheckpointManager(
+                    self.directory, options=_options(num_kept, read_only), item_names=("state",)
+                )
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"The checkpoints in {self.directory} cannot be listed ({_first_line(error)}); "
+                "delete the folder of the damaged one, or give another directory."
+            ) from error
 
     def save(self, step: int, state: Any, bits_per_dim: float) -> None:
         """Saves a state, then deletes the checkpoints that are neither among the newest nor the best.
@@ -41,37 +66,34 @@ class Checkpoints:
                 f"Step {step} does not follow the newest checkpoint in {self.directory}, step {latest}; "
                 "resume from that one, or save into another directory."
             )
-        bits = f"-{float(bits_per_dim)!r}" if math.isfinite(bits_per_dim) else ""
-        arrays = {name: np.asarray(leaf, order="C") for name, leaf in named_leaves(jax.device_get(state)).items()}
-        with in_one_step(self.directory / f"{step}{bits}.safetensors") as part:
-            save_file(arrays, part)
-        files = self._files()
-        for old in files.keys() - {*sorted(files)[-NUM_NEWEST:], self.best_step()}:
-            files[old].unlink()
-        for unfinished in self.directory.glob("*.part"):  # of a process that was killed
-            unfinished.unlink()
+        with _quiet_orbax():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(state=ocp.args.StandardSave(named_leaves(jax.device_get(state)))),
+                metrics={"bits_per_dim": float(bits_per_dim)} if math.isfinite(bits_per_dim) else None,
+            )
 
     def latest_step(self) -> int | None:
         """The step of the newest checkpoint, or None if there is none."""
-        return max(self._files(), default=None)
+        return self._manager.latest_step()
 
     def best_step(self) -> int | None:
         """The step of the lowest finite bits per dimension (the newest of equals), or None if there is none."""
-        bits = {step: path.stem.partition("-")[2] for step, path in self._files().items()}
-        return min((step for step in bits if bits[step]), key=lambda step: (float(bits[step]), -step), default=None)
+        return self._manager.best_step()
 
     def arrays(self, step: int) -> dict[str, np.ndarray]:
         """The arrays of a saved state by name. Raises InputError if there is no such checkpoint, or it is damaged."""
-        files = self._files()
-        if step not in files:
-            known = f"the steps are {', '.join(map(str, sorted(files)))}" if files else "there is none"
+        steps = sorted(self._manager.all_steps())
+        if step not in steps:
+            known = f"the steps are {', '.join(map(str, steps))}" if steps else "there is none"
             raise InputError(f"No checkpoint at step {step} in {self.directory}; {known}.")
         try:
-            return load_file(files[step])
-        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            with _quiet_orbax():
+                return self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore())).state
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"The checkpoint at step {step} in {self.directory} is damaged ({type(error).__name__}: {error}); "
-                f"delete {files[step].name} and use another step."
+                f"The checkpoint at step {step} in {self.directory} is damaged ({_first_line(error)}); "
+                "delete its folder and use another step."
             ) from error
 
     def restore(self, step: int, template: Any) -> Any:
@@ -81,6 +103,47 @@ class Checkpoints:
         """
         return from_named_arrays(template, self.arrays(step), f"The checkpoint at step {step} in {self.directory}")
 
-    def _files(self) -> dict[int, Path]:
-        """The file of each step."""
-        return {int(path.stem.partition("-")[0]): path for path in self.directory.glob("[0-9]*.safetensors")}
+    def close(self) -> None:
+        """Releases orbax's threads; the checkpoints are already on disk."""
+        self._manager.close()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _options(num_kept: int, read_only: bool) -> ocp.CheckpointManagerOptions:
+    policies = ocp.checkpoint_managers
+    best = policies.BestN(get_metric_fn=_bits_per_dim, reverse=True, n=1, keep_checkpoints_without_metrics=False)
+    return ocp.CheckpointManagerOptions(
+        preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(num_kept), best]),
+        best_fn=_bits_per_dim,
+        best_mode="min",
+        create=False,
+        read_only=read_only,
+        cleanup_tmp_directories=not read_only,
+        enable_async_checkpointing=False,
+    )
+
+
+def _bits_per_dim(metrics: Mapping[str, float]) -> float:
+    return metrics["bits_per_dim"]
+
+
+@contextlib.contextmanager
+def _quiet_orbax() -> Iterator[None]:
+    """Hides orbax's warnings about routine events, such as a save without metrics; errors still show."""
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR or _ORBAX_SOURCE not in record.pathname
+
+    logger = logging.getLogger("absl")
+    logger.addFilter(is_shown)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_shown)
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of an error, with its class."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

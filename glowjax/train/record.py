@@ -62,7 +62,7 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
         """
         description = as_json(description)
         self.directory = writable_directory(directory)
-        self._checkpoints = Checkpoints(writable_directory(self.directory / "checkpoints"))
+        self._checkpoints = Checkpoints(self.directory / "checkpoints")
         self._latest = self._checkpoints.latest_step()
         if self._latest is not None:
             _check_same_run(self.directory, read_description(self.directory), description)
@@ -86,6 +86,7 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
 
     def __exit__(self, *error: object) -> None:
         self._log.close()
+        self._checkpoints.close()
 
 
 RunRecord: TypeAlias = InMemory | RunFolder

@@ -116,13 +116,13 @@ def _contents(path: Path) -> _Contents:
 
 
 def _contents_of_run(directory: Path) -> _Contents:
-    checkpoints = Checkpoints(directory / "checkpoints")
-    step = checkpoints.best_step() or checkpoints.latest_step()
-    if step is None:
-        raise InputError(
-            f"No checkpoint in {directory}; give the folder of a run that was trained to its first evaluation."
-        )
-    prefix, arrays = "ema_params.", checkpoints.arrays(step)
+    with Checkpoints(directory / "checkpoints", read_only=True) as checkpoints:
+        step = checkpoints.best_step() or checkpoints.latest_step()
+        if step is None:
+            raise InputError(
+                f"No checkpoint in {directory}; give the folder of a run that was trained to its first evaluation."
+            )
+        prefix, arrays = "ema_params.", checkpoints.arrays(step)
     averaged = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
     return _Contents(read_description(directory), averaged, step, evaluations(read(directory / "metrics.jsonl")))
 

@@ -1,12 +1,17 @@
 """Checkpoints: which ones are kept, what comes back, and what happens to damaged ones and those of other models."""
 
 import functools
+import logging
 import math
 import os
 import shutil
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
+import chex
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -64,30 +69,25 @@ def assert_bit_identical(left: Any, right: Any) -> None:
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
-@pytest.fixture
-def checkpoints(tmp_path):
-    return Checkpoints(tmp_path)
-
-
-def saved(directory: Path, *bits_per_dim: float) -> Checkpoints:
-    """Checkpoints at steps 1, 2, ... with these bits per dimension."""
-    checkpoints = Checkpoints(directory)
+def save_all(checkpoints: Checkpoints, *bits_per_dim: float) -> None:
+    """Saves steps 1, 2, ... with these bits per dimension."""
     for step, bits in enumerate(bits_per_dim, start=1):
         checkpoints.save(step, W, bits)
-    return checkpoints
 
 
-def names(directory: Path) -> set[str]:
-    return {path.name.removesuffix(".safetensors") for path in directory.iterdir()}
+def steps_in(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
 
 
-def test_a_restored_state_is_bit_identical_and_has_the_classes_of_the_template(checkpoints):
+def test_a_restored_state_is_bit_identical_and_has_the_classes_of_the_template(tmp_path):
     state = make_state(seed=7, name="saved")
     for _ in range(3):
         state = train_step(state, jnp.ones((5, 3)))
-    checkpoints.save(3, state, 4.5)
-    restored = checkpoints.restore(3, make_state(name="template"))
-    assert_bit_identical(checkpoints.restore(3, jax.eval_shape(make_state)), restored.replace(name="a"))
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, state, 4.5)
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        restored = checkpoints.restore(3, make_state(name="template"))
+        assert_bit_identical(checkpoints.restore(3, jax.eval_shape(make_state)), restored.replace(name="a"))
     assert_bit_identical(restored.replace(name="saved"), state)
     assert restored.name == "template"
     assert isinstance(restored.opt_state, optax.ApplyIfFiniteState)
@@ -95,42 +95,54 @@ def test_a_restored_state_is_bit_identical_and_has_the_classes_of_the_template(c
 
 
 @pytest.mark.parametrize("committed", [False, True])
-def test_a_restored_state_continues_like_the_original_without_a_new_trace(checkpoints, committed):
+def test_a_restored_state_continues_like_the_original_without_a_new_trace(tmp_path, committed):
     def start() -> State:
         return jax.device_put(make_state(seed=1), jax.devices()[0] if committed else None)
 
     x = jnp.ones((5, 3))
-    state = train_step(start(), x)
-    checkpoints.save(1, state, 4.5)
-    num_traces = train_step._cache_size()
-    state = train_step(state, x)  # donates the buffers that were saved
-    resumed = train_step(checkpoints.restore(1, start()), x)
+    with Checkpoints(tmp_path) as checkpoints:
+        state = train_step(start(), x)
+        checkpoints.save(1, state, 4.5)
+        num_traces = train_step._cache_size()
+        state = train_step(state, x)  # donates the buffers that were saved
+        resumed = train_step(checkpoints.restore(1, start()), x)
     assert train_step._cache_size() == num_traces
     assert_bit_identical(resumed, state)
 
 
 def test_the_newest_three_and_the_best_are_kept(tmp_path):
-    saved(tmp_path, 4.0, 3.0, 3.5, 3.6, 3.7, 3.8)
-    assert names(tmp_path) == {"2-3.0", "4-3.6", "5-3.7", "6-3.8"}
-    checkpoints = Checkpoints(tmp_path)
-    assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 6)
-    checkpoints.save(7, W, 2.0)
-    assert names(tmp_path) == {"5-3.7", "6-3.8", "7-2.0"}
+    with Checkpoints(tmp_path) as checkpoints:
+        save_all(checkpoints, 4.0, 3.0, 3.5, 3.6, 3.7, 3.8)
+        assert steps_in(tmp_path) == {"2", "4", "5", "6"}
+        assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 6)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 6)
+        checkpoints.save(7, W, 2.0)
+        assert steps_in(tmp_path) == {"5", "6", "7"}
 
 
-@pytest.mark.parametrize(
-    ("bits_per_dim", "best"),
-    [
-        ([3.0, 3.0, 4.0], 2),  # the newest of equals
-        ([math.nan], None),
-        ([math.nan, 5.0, math.nan, -math.inf, math.inf, math.nan], 2),
-        ([1e-7, -1e-7, 0.0, 1e20], 2),
-        ([4.000000000000001, 4.0, 4.000000000000001], 2),
-    ],
-)
-def test_the_best_has_the_lowest_finite_bits_per_dim(tmp_path, bits_per_dim, best):
-    checkpoints = saved(tmp_path, *bits_per_dim)
-    assert (checkpoints.best_step(), checkpoints.latest_step()) == (best, len(bits_per_dim))
+def test_among_equally_good_checkpoints_the_newest_is_best(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        save_all(checkpoints, 3.0, 3.0, 4.0)
+        assert checkpoints.best_step() == 2
+
+
+def test_nonfinite_bits_per_dim_is_never_best(tmp_path):
+    with Checkpoints(tmp_path, num_kept=1) as checkpoints:
+        save_all(checkpoints, math.nan)
+        assert (checkpoints.best_step(), checkpoints.latest_step()) == (None, 1)
+        for step, bits in ((2, 5.0), (3, math.nan), (4, -math.inf)):
+            checkpoints.save(step, W, bits)
+    assert steps_in(tmp_path) == {"2", "4"}
+    with Checkpoints(tmp_path) as checkpoints:
+        assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 4)
+
+
+def test_a_relative_directory_is_accepted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Checkpoints(Path("run") / "checkpoints") as checkpoints:
+        save_all(checkpoints, 4.0)
+    assert steps_in(tmp_path / "run" / "checkpoints") == {"1"}
 
 
 @pytest.mark.parametrize(
@@ -142,10 +154,11 @@ def test_the_best_has_the_lowest_finite_bits_per_dim(tmp_path, bits_per_dim, bes
         (make_state().replace(initialized=(jnp.asarray(True),)), r"array initialized\.0 is absent there"),
     ],
 )
-def test_a_checkpoint_of_another_model_is_refused_with_the_first_difference(checkpoints, template, difference):
-    checkpoints.save(3, make_state(), 4.5)
-    with pytest.raises(InputError, match=f"step 3 in .* is of another model: {difference}"):
-        checkpoints.restore(3, template)
+def test_a_checkpoint_of_another_model_is_refused_with_the_first_difference(tmp_path, template, difference):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, make_state(), 4.5)
+        with pytest.raises(InputError, match=f"step 3 in .* is of another model: {difference}"):
+            checkpoints.restore(3, template)
 
 
 def test_arrays_whose_names_would_be_the_same_are_refused():
@@ -154,50 +167,119 @@ def test_arrays_whose_names_would_be_the_same_are_refused():
 
 
 def test_reading_a_missing_directory_finds_nothing_and_creates_nothing(tmp_path):
-    missing = Checkpoints(tmp_path / "missing")
-    assert missing.latest_step() is missing.best_step() is None
-    with pytest.raises(InputError, match=f"No checkpoint at step 1 in {missing.directory}; there is none"):
-        missing.arrays(1)
-    assert not missing.directory.exists()
+    missing = tmp_path / "missing"
+    with Checkpoints(missing, read_only=True) as checkpoints:
+        assert checkpoints.latest_step() is None
+        assert checkpoints.best_step() is None
+        with pytest.raises(InputError, match=f"No checkpoint at step 1 in {missing}; there is none"):
+            checkpoints.arrays(1)
+    assert not missing.exists()
 
 
 def test_unknown_and_repeated_steps_are_refused_with_the_known_ones(tmp_path):
-    checkpoints = saved(tmp_path, 4.0, 3.0)
-    with pytest.raises(InputError, match=r"No checkpoint at step 9 in .*; the steps are 1, 2\."):
-        checkpoints.restore(9, W)
-    for step in (1, 2):
-        with pytest.raises(InputError, match=f"Step {step} does not follow the newest checkpoint .* step 2;"):
-            checkpoints.save(step, W, 1.0)
+    with Checkpoints(tmp_path) as checkpoints:
+        save_all(checkpoints, 4.0, 3.0)
+        with pytest.raises(InputError, match=r"No checkpoint at step 9 in .*; the steps are 1, 2\."):
+            checkpoints.restore(9, W)
+        for step in (1, 2):
+            with pytest.raises(InputError, match=f"Step {step} does not follow the newest checkpoint .* step 2;"):
+                checkpoints.save(step, W, 1.0)
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda path: os.truncate(path, path.stat().st_size // 2), lambda path: os.truncate(path, 0)]
-)
-def test_a_damaged_checkpoint_is_refused_and_the_others_stay_readable(tmp_path, damage):
-    checkpoints = saved(tmp_path, 4.5, 4.0)
-    damage(tmp_path / "2-4.0.safetensors")
-    with pytest.raises(
-        InputError, match=r"step 2 in .* is damaged .*; delete 2-4\.0\.safetensors and use another step"
-    ):
-        checkpoints.restore(2, W)
-    assert_bit_identical(checkpoints.restore(1, W), W)
-    (tmp_path / "2-4.0.safetensors").unlink()
-    assert (checkpoints.latest_step(), checkpoints.best_step()) == (1, 1)
+def test_unfinished_checkpoints_are_cleaned_up_by_the_next_run_but_not_by_a_reader(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        save_all(checkpoints, 4.0)
+    (tmp_path / "7.orbax-checkpoint-tmp").mkdir()
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        assert checkpoints.latest_step() == 1
+    assert steps_in(tmp_path) == {"1", "7.orbax-checkpoint-tmp"}
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(2, W, 4.0)
+    assert steps_in(tmp_path) == {"1", "2"}
 
 
-def test_a_kill_during_a_save_leaves_the_previous_checkpoint_and_the_next_save_cleans_up(tmp_path, monkeypatch):
-    """The files are those at the moment at which all of step 2 is written and none of it is in its place yet."""
-    running, killed = tmp_path / "running", tmp_path / "killed"
-    running.mkdir()
-    checkpoints = saved(running, 4.0)
-    replace = os.replace
-    monkeypatch.setattr(os, "replace", lambda *paths: (shutil.copytree(running, killed), replace(*paths)))
-    checkpoints.save(2, W, 3.0)
-    monkeypatch.undo()
-    assert names(killed) == {"1-4.0", "2-3.0.safetensors.part"}
-    left = Checkpoints(killed)
-    assert (left.latest_step(), left.best_step()) == (1, 1)
-    assert_bit_identical(left.restore(1, W), W)
-    assert len(names(killed)) == 2  # reading changes nothing, since the run may still be writing
-    left.save(3, W, 3.0)
-    assert names(killed) == {"1-4.0", "3-3.0"}
+def test_routine_events_are_not_logged_and_the_loggers_are_left_as_they_were(tmp_path, caplog):
+    filters = list(logging.getLogger("absl").filters)
+    with Checkpoints(tmp_path) as checkpoints:
+        save_all(checkpoints, math.nan)
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        checkpoints.restore(1, W)
+    assert caplog.records == []
+    assert logging.getLogger("absl").filters == filters
+
+
+def test_a_directory_that_cannot_be_created_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for directory in (tmp_path / "file", tmp_path / "file" / "inside"):
+        with pytest.raises(InputError, match="Cannot write"):
+            Checkpoints(directory)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_without_write_permission_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="Cannot write"):
+        Checkpoints(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, path.stat().st_size // 2)])
+def test_a_damaged_checkpoint_is_refused_or_else_whole_and_the_others_stay_readable(tmp_path, damage):
+    """Each file of a checkpoint in turn is deleted, or cut in half."""
+    state = {"w": jnp.arange(300.0)}
+    whole = tmp_path / "whole"
+    with Checkpoints(whole) as checkpoints:
+        checkpoints.save(1, state, 4.5)
+        checkpoints.save(2, state, 4.0)
+    messages = []
+    for number, file in enumerate(p for p in (whole / "2").rglob("*") if p.is_file()):
+        copy = tmp_path / str(number)
+        shutil.copytree(whole, copy)
+        damage(copy / file.relative_to(whole))
+        try:
+            with Checkpoints(copy, read_only=True) as checkpoints:
+                assert_bit_identical(checkpoints.restore(1, state), state)
+                assert_bit_identical(checkpoints.restore(2, state), state)
+        except InputError as error:
+            messages.append(str(error))
+    assert len(messages) >= 2
+    assert all("damaged" in message for message in messages)
+
+
+def test_a_half_deleted_checkpoint_is_refused(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        save_all(checkpoints, 4.5)
+        shutil.rmtree(tmp_path / "1" / "state")
+        with pytest.raises(InputError, match=r"step 1 in .* is damaged"):
+            checkpoints.restore(1, W)
+
+
+def test_a_kill_during_a_save_leaves_the_previous_checkpoint(tmp_path):
+    """The process dies when all of step 2 is written and none of it is in its place yet."""
+    script = """
+        import os, pathlib, sys
+        import numpy as np
+        from glowjax.train.checkpoint import Checkpoints
+
+        def die(*args, **kwargs):
+            if os.path.basename(str(args[-1])) == "2":
+                os._exit(9)
+            return rename(*args, **kwargs)
+
+        checkpoints = Checkpoints(pathlib.Path(sys.argv[1]))
+        checkpoints.save(1, {"w": np.arange(3, dtype=np.float32)}, 4.0)
+        rename, os.rename = os.rename, die
+        checkpoints.save(2, {"w": np.zeros(3, np.float32)}, 3.0)
+    """
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    killed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == 9, killed.stderr
+    assert killed.stderr == ""  # orbax prints nothing either
+    assert len(steps_in(tmp_path)) == 2
+    with Checkpoints(tmp_path) as checkpoints:
+        assert (checkpoints.latest_step(), checkpoints.best_step()) == (1, 1)
+        chex.assert_trees_all_equal(checkpoints.restore(1, W), W)
+        checkpoints.save(2, W, 3.0)
+    assert steps_in(tmp_path) == {"1", "2"}
