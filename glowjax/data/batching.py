@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from jaxtyping import Integer
 
-from glowjax.checks import InputError
+from glowjax.checks import InputError, check_count
 
 
 def batch_indices(seed: int, step: int, num_images: int, batch_size: int) -> Integer[np.ndarray, " batch_size"]:
@@ -13,10 +13,10 @@ def batch_indices(seed: int, step: int, num_images: int, batch_size: int) -> Int
 
     Each epoch has its own permutation of the images, which the seed chooses. An incomplete last batch is dropped.
     """
-    if not 1 <= batch_size <= num_images:
+    check_count("batch_size", batch_size)
+    if batch_size > num_images:
         raise InputError(
-            f"The batch size is {batch_size} and the training set has {num_images} images; expected a batch size from "
-            "1 to the number of images."
+            f"batch_size is {batch_size}, but the training set has only {num_images} images; give a smaller one."
         )
     if seed < 0 or step < 0:
         raise InputError(f"The seed is {seed} and the step {step}; expected neither to be negative.")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int, Int64, UInt8
 
-from glowjax.checks import InputError, check_images, native_array
+from glowjax.checks import InputError, check_count, check_images, native_array
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -74,8 +74,7 @@ class ImageSet:
         """
         if num_images is None:
             return self
-        if num_images < 1:
-            raise InputError(f"Cannot take {num_images} images of '{self.name}'; expected at least 1, or None for all.")
+        check_count("num_images", num_images)
         order = np.random.default_rng(seed).permutation(self.num_images)
         how = "drawn" if num_images < self.num_images else "in an order drawn"
         return self.select(order[:num_images], f"{how} with seed {seed}")

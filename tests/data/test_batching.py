@@ -36,7 +36,8 @@ def test_a_batch_cannot_be_written_to():
 @pytest.mark.parametrize(
     ("seed", "step", "batch_size", "message"),
     [
-        *((0, 0, size, f"batch size is {size} and the training set has 10 images") for size in (0, -1, 11)),
+        *((0, 0, size, "batch_size must be a positive whole number") for size in (0, -1, 2.5)),
+        (0, 0, 11, "batch_size is 11, but the training set has only 10 images"),
         *((seed, step, 5, f"The seed is {seed} and the step {step}") for seed, step in ((-1, 0), (0, -1))),
     ],
 )
