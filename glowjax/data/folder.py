@@ -1,7 +1,7 @@
 """Source 2: folders of the user's own image files.
 
 They are `{name}/{split}/*.png`, or `{name}/*.png` for a set without splits; JPEG and other usual formats work too.
-Files are read in the order of their names. Grey files give one channel, colour files three.
+Files are read in the order of their names. Grey files give one channel, color files three.
 """
 
 import functools
@@ -19,7 +19,7 @@ from glowjax.data.split import Readers, part_readers
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 
 _EXACT = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
-"""Pillow's modes that become 8-bit grey or colour without loss, except for 16-bit colour, which Pillow truncates."""
+"""Pillow's modes that become 8-bit grey or color without loss, except for 16-bit color, which Pillow truncates."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _read_file(file: Path) -> UInt8[np.ndarray, "H W C"]:
 
 
 def _is_deep(image: ImageFile.ImageFile) -> bool:
-    """Whether an unread colour file has more than 8 bits per channel, which Pillow would truncate to 8.
+    """Whether an unread color file has more than 8 bits per channel, which Pillow would truncate to 8.
 
     Pillow says so in its decoder's arguments alone: in the raw mode of a PNG or TIFF, in the largest value of a PPM.
     """

@@ -89,7 +89,10 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """A split beside the published facts; `faults` are sentences about what contradicts these."""
+    """A split beside the published facts: `faults` are sentences about what contradicts these.
+
+    `num_official` is None if no number is published.
+    """
 
     num_images: int
     num_official: int | None

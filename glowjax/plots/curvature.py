@@ -148,7 +148,10 @@ def _eigenimages(axes: Axes, images: Float[np.ndarray, "N H W C"]) -> None:
 def pixel_moments(
     moments: Mapping[str, tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]], title: str = ""
 ) -> Figure:
-    """Histograms over pixels and channels of each set's mean and variance, in [0, 1] units: figure 5 of the paper."""
+    """Histograms over pixels and channels of each set's mean and variance: figure 5 of the paper.
+
+    `moments` is {set: (mean, variance)} of pixel values in [0, 1].
+    """
     figure, panels = new_figure(3.0, 2)
     for index, (axes, moment) in enumerate(zip(panels, ("mean", "variance"), strict=True)):
         arrays = finite_arrays({name: np.ravel(pair[index]) for name, pair in moments.items()})

@@ -32,8 +32,8 @@ def acceptance_by_angle(
 ) -> Figure:
     """A classifier's accuracy and confidence on rotated images, and the share that each detector accepts.
 
-    There is an estimate for each of the `angles` in degrees. A line marks `kept`, the share of validation images that
-    every detector accepts.
+    There is an estimate for each of the `angles` in degrees; confidence is the mean of the highest predicted
+    probability. A line marks `kept`, the share of validation images that every detector accepts.
     """
     figure, (left, right) = new_figure(3.4 + 0.1 * len(accepted), 2)
     for label, estimates, color in (("accuracy", accuracy, COLORS[0]), ("mean confidence", confidence, COLORS[1])):
@@ -60,7 +60,8 @@ def risk_coverage(
 ) -> Figure:
     """Share of wrong predictions among the accepted images against the share accepted; one panel per OOD set.
 
-    `best` is the risk if every wrong prediction is rejected first.
+    `coverage` is {OOD set: shares accepted}, `risk` the risk of each detector at these shares, and `best` the risk if
+    every wrong prediction is rejected first.
     """
     figure, panels = new_figure(3.6 + 0.1 * max(map(len, risk.values())), len(risk))
     for axes, (name, curves) in zip(panels, risk.items(), strict=True):

@@ -55,21 +55,21 @@ def bits_by_time(runs: Mapping[str, tuple[Vector, Mapping[str, Vector]]], in_dis
     until its end. `runs` is {run: (seconds [T], {set: [T] bits/dim})}; every run holds the set `in_dist`.
     """
     figure, (axes,) = new_figure(3.6)
-    sets = list(dict.fromkeys([in_dist, *(name for _, curves in runs.values() for name in curves)]))
+    sets = dict.fromkeys([in_dist, *(name for _, curves in runs.values() for name in curves)])
+    dashes = dict(zip(sets, itertools.cycle(DASHES)))
     for (run, (seconds, curves)), color in zip(runs.items(), itertools.cycle(COLORS)):
         if in_dist not in curves:
             raise unknown("in-distribution set", in_dist, curves)
         minutes = np.asarray(seconds) / 60
         for name, curve in curves.items():
-            thick = name == in_dist
-            dashes = DASHES[sets.index(name) % len(DASHES)]
-            axes.plot(minutes, curve, color=color, linestyle=dashes, linewidth=2.2 if thick else 1.2)
+            width = 2.2 if name == in_dist else 1.2
+            axes.plot(minutes, curve, color=color, linestyle=dashes[name], linewidth=width)
             axes.plot(minutes[-1:], curve[-1:], "o", color=color, markerfacecolor="none", markersize=6)
         axes.plot([], [], color=color, linewidth=2.2, label=run)
     for _ in range(len(sets) - len(runs)):
         axes.plot([], [], " ", label=" ")  # fills the legend's column of runs
     for name in sets:
-        axes.plot([], [], color="0.4", linestyle=DASHES[sets.index(name) % len(DASHES)], label=name)
+        axes.plot([], [], color="0.4", linestyle=dashes[name], label=name)
     for _ in range(len(runs) - len(sets)):
         axes.plot([], [], " ", label=" ")
     axes.set(xlabel="training time [minutes, logarithmic]", ylabel="bits/dim (lower is more likely)", title=title)

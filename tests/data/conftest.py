@@ -1,14 +1,9 @@
 """No test sees the data that happens to lie on the machine, unless it asks for `official`."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from glowjax.data import ImageSet, load
-
-OFFICIAL = Path(os.environ.get("GLOWJAX_DATA_DIR") or Path(__file__).parents[2] / "../shared/data")
 
 
 @pytest.fixture(autouse=True)
@@ -18,11 +13,11 @@ def _no_data_of_the_machine(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture
-def official():
+def official(data_dir):
     """The folder of whole official sets."""
-    if not (OFFICIAL / "fashion_mnist_train.npz").is_file():
+    if not (data_dir / "fashion_mnist_train.npz").is_file():
         pytest.skip("no folder of official archives (GLOWJAX_DATA_DIR)")
-    return OFFICIAL
+    return data_dir
 
 
 @pytest.fixture
@@ -35,6 +30,6 @@ def notmnist(official):
 
 @pytest.fixture
 def small():
-    """Thirty colour images with labels, and groups of three."""
+    """Thirty color images with labels, and groups of three."""
     images = np.random.default_rng(7).integers(0, 256, (30, 6, 5, 3), dtype=np.uint8)
     return ImageSet("small:test", images, np.arange(30), np.arange(30) // 3, "30 images: made for a test")

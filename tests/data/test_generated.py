@@ -7,12 +7,6 @@ from glowjax.data import ImageSet, generate, generated
 NAMES = ["noise", "constant", "contrast-0.5", "contrast-0.3-to-grey", "rotated-30"]
 
 
-@pytest.fixture
-def three():
-    """One row of the levels 0, 10 and 255, whose mean is 88.33."""
-    return ImageSet("three", np.array([0, 10, 255], np.uint8).reshape(1, 1, 3, 1))
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_the_shape_is_that_asked_for_and_the_seed_alone_chooses_the_images(small, name):
     images = [generate(name, small, 10, seed).images for seed in (1, 1, 2)]
@@ -59,7 +53,8 @@ def test_contrast_shrinks_the_spread_and_keeps_the_mean(small):
         ("contrast-0.5-to-grey", [64, 69, 191]),
     ],
 )
-def test_contrast_shrinks_towards_a_level(three, name, levels):
+def test_contrast_shrinks_towards_a_level(name, levels):
+    three = ImageSet("three", np.array([0, 10, 255], np.uint8).reshape(1, 1, 3, 1))  # the mean is 88.33
     assert generate(name, three).images.ravel().tolist() == levels
 
 
@@ -70,10 +65,9 @@ def test_changed_images_keep_labels_and_groups(small):
         np.testing.assert_array_equal(changed.groups, reference.groups)
 
 
-@pytest.mark.parametrize("name", ["contrast-1", "rotated-0"])
 @pytest.mark.parametrize("count", [None, 99])
-def test_all_images_changed_are_in_the_order_of_the_reference(small, name, count):
-    np.testing.assert_array_equal(generate(name, small, count, seed=3).images, small.images)
+def test_all_images_changed_are_in_the_order_of_the_reference(small, count):
+    np.testing.assert_array_equal(generate("rotated-0", small, count, seed=3).images, small.images)
 
 
 def test_a_set_of_the_users_may_be_called_like_a_generated_one():
@@ -99,8 +93,9 @@ def test_the_source_states_how_it_was_made(small):
 
 def test_a_quarter_turn_is_exact_and_counter_clockwise():
     square = ImageSet("square", np.random.default_rng(0).integers(0, 256, (4, 6, 6, 2), dtype=np.uint8))
-    for quarters, name in enumerate(["rotated-0", "rotated-90", "rotated-180", "rotated-270"]):
-        np.testing.assert_array_equal(generate(name, square).images, np.rot90(square.images, quarters, axes=(1, 2)))
+    for quarters in range(4):
+        turned = np.rot90(square.images, quarters, axes=(1, 2))
+        np.testing.assert_array_equal(generate(f"rotated-{90 * quarters}", square).images, turned)
 
 
 def test_a_small_turn_and_its_undoing_give_the_image_back_roughly():

@@ -19,7 +19,7 @@ def write(file, pixels, **options):
     Image.fromarray(pixels).save(file, **options)
 
 
-def test_colour_files_come_back_in_the_order_of_their_names(tmp_path):
+def test_color_files_come_back_in_the_order_of_their_names(tmp_path):
     pixels = RNG.integers(0, 256, (3, 5, 4, 3), dtype=np.uint8)
     for name, image in zip(["b.png", "c.PNG", "a.bmp"], pixels, strict=True):
         write(tmp_path / "mine/test" / name, image)
@@ -30,7 +30,7 @@ def test_colour_files_come_back_in_the_order_of_their_names(tmp_path):
     assert found.source == f"3 images: the image files in {tmp_path / 'mine/test'}"
 
 
-def test_grey_files_have_one_channel_and_palettes_are_read_as_colours(tmp_path):
+def test_grey_files_have_one_channel_and_palettes_are_read_as_colors(tmp_path):
     write(tmp_path / "grey/test/a.png", RNG.integers(0, 256, (5, 4), dtype=np.uint8))
     assert load("grey", data_dir=tmp_path).shape == (5, 4, 1)
     pixels = np.zeros((4, 4, 3), np.uint8)
@@ -78,7 +78,7 @@ def test_a_damaged_file_is_named(tmp_path):
             load("mine", data_dir=tmp_path)
 
 
-def deep_colour_png(side):
+def deep_color_png(side):
     """A black PNG of three channels with 16 bits each, which Pillow reads but does not write."""
 
     def chunk(name, content):
@@ -94,7 +94,7 @@ def deep_colour_png(side):
     [
         (np.zeros((4, 4, 4), np.uint8), r"RGBA; expected 8-bit grey \(L\) or RGB"),
         (np.zeros((4, 4), np.uint16), "I"),
-        (deep_colour_png(4), "RGB with 16 bits; expected 8-bit"),
+        (deep_color_png(4), "RGB with 16 bits; expected 8-bit"),
         (b"P6 4 4 65535\n" + bytes(96), "RGB with 16 bits; expected 8-bit"),
         (np.zeros((4, 4, 3), np.uint8), "RGB; expected .* without transparency"),
     ],

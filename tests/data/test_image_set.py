@@ -11,9 +11,7 @@ IMAGES = np.zeros((4, 3, 3, 1), np.uint8)
 def test_a_set_knows_its_size_and_prints_in_one_line(small):
     assert (small.num_images, small.shape) == (30, (6, 5, 3))
     assert repr(small) == "ImageSet('small:test', 30 of 6x5x3)"
-    assert repr(ImageSet("mnist:train", np.zeros((5000, 2, 2, 1), np.uint8))) == (
-        "ImageSet('mnist:train', 5,000 of 2x2x1)"
-    )
+    assert repr(ImageSet("many", np.zeros((5000, 2, 2, 1), np.uint8))) == "ImageSet('many', 5,000 of 2x2x1)"
 
 
 def test_a_subset_is_fixed_by_its_seed_and_begins_a_larger_one(small):
