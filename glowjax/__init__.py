@@ -10,7 +10,7 @@ from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowParams, FlowTerms, ImageModel, PixelCNN, conv_vae, cv_glow, nvp_glow
 
 if TYPE_CHECKING:
-    from glowjax import analysis, data, ood, plots, testing, train
+    from glowjax import analysis, data, ood, plots, stats, testing, train
     from glowjax.train import load, load_pretrained, save
 
 __all__ = [
@@ -37,11 +37,12 @@ __all__ = [
     "ood",
     "plots",
     "save",
+    "stats",
     "testing",
     "train",
 ]
 
-SUBPACKAGES = ("analysis", "data", "ood", "plots", "testing", "train")
+SUBPACKAGES = ("analysis", "data", "ood", "plots", "stats", "testing", "train")
 """Modules that are slow to import, or need further packages; they are imported when they are first used."""
 
 

@@ -26,7 +26,7 @@ def test_subpackages_are_imported_when_they_are_first_used():
         assert not loaded, f"import glowjax imports {loaded}"
         subpackages = ("train", "plots", "analysis", "ood", "data", "testing")
         assert not any(f"glowjax.{name}" in sys.modules for name in subpackages)
-        for name in subpackages:
+        for name in (*subpackages, "stats"):
             assert getattr(gj, name) is sys.modules[f"glowjax.{name}"]
         assert gj.load is gj.train.load and gj.save is gj.train.save
         assert "tyro" not in sys.modules, "the library imports a command-line package"

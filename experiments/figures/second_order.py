@@ -12,7 +12,6 @@ around the mean of the test images.
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -201,13 +200,16 @@ def _closed_forms(trained: Trained[Flow], p: Array, q: Array, groups: dict[str, 
     """The gap of a flow of constant volume by each closed form; none for another flow."""
     if trained.kind != "CV-Glow":
         return {}
-    forms: dict[str, Callable[..., Estimate]] = {
-        "published": an.constant_volume.published_gap,
-        "diagonal": functools.partial(an.constant_volume.linear_gap, covariance="diagonal"),
-        "linear": an.constant_volume.linear_gap,
-        "jacobian": functools.partial(an.constant_volume.jacobian_gap, center="in_dist"),
+    forms = {
+        "published": {"form": "published"},
+        "diagonal": {"form": "linear", "covariance": "diagonal"},
+        "linear": {"form": "linear"},
+        "jacobian": {"form": "jacobian", "center": "in_dist"},
     }
-    return {name: form(trained.model, trained.params, p, q, **groups) for name, form in forms.items()}
+    return {
+        name: an.constant_volume_gap(trained.model, trained.params, p, q, **form, **groups)
+        for name, form in forms.items()
+    }
 
 
 def numbers(explanation: Explanation) -> dict[str, Any]:

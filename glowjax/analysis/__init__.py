@@ -1,6 +1,18 @@
-"""Curvature of log p(x) with respect to x, and its part in a likelihood gap, for any function log_prob_fn(x)."""
+"""Curvature of log p(x) with respect to x, and its part in a likelihood gap, for any function log_prob_fn(x).
 
-from glowjax.analysis import constant_volume, paths
+Many functions share these arguments:
+
+- `log_prob_fn`: the log density of one point [*shape] in nats, see `LogProb`.
+- `x`: the point, of D values.
+- `in_dist`, `out_dist`: points [N, *shape] from p and [M, *shape] from q.
+- `groups_in`, `groups_out`: [N] and [M] labels of what was drawn independently, such as the photos that images were cut
+  from; None if every point was. Standard errors are then over groups.
+- `chunk_size`: the number of directions or points that are computed at a time; None for as many as fit
+  `chunking.MEMORY_BUDGET`. It sets the memory and changes no result.
+"""
+
+from glowjax.analysis import paths
+from glowjax.analysis.constant_volume import constant_volume_gap
 from glowjax.analysis.curvature import hessian, hessian_diagonal, hessian_trace, hvp, quadratic_forms
 from glowjax.analysis.density import LogProb
 from glowjax.analysis.flow_terms import CurvatureTerms, curvature_terms
@@ -18,19 +30,17 @@ from glowjax.analysis.second_order import (
 )
 from glowjax.analysis.spectrum import Eigenpairs, extreme_eigenpairs
 from glowjax.analysis.trace_estimate import hessian_trace_estimate
-from glowjax.stats import Estimate
 
 __all__ = [
     "CurvatureTerms",
     "Eigenpairs",
-    "Estimate",
     "LocationSpread",
     "LogProb",
     "Moments",
     "Remainder",
     "SecondOrderGap",
     "Spread",
-    "constant_volume",
+    "constant_volume_gap",
     "curvature_terms",
     "extreme_eigenpairs",
     "hessian",

@@ -20,8 +20,10 @@ MEMORY_BUDGET = 2**29
 
 def check_chunk_size(chunk_size: Count | None) -> int | None:
     """`chunk_size`, refused unless it is None or a positive whole number."""
-    if chunk_size is None or is_count(chunk_size):
-        return chunk_size if chunk_size is None else int(chunk_size)
+    if chunk_size is None:
+        return None
+    if is_count(chunk_size):
+        return int(chunk_size)
     raise InputError(
         f"chunk_size must be a positive whole number, but is {chunk_size!r}; leave it out for one that fits "
         f"{MEMORY_BUDGET // 2**20} MiB."
@@ -29,13 +31,7 @@ def check_chunk_size(chunk_size: Count | None) -> int | None:
 
 
 def map_chunks(fun: Callable[[Array], Any], items: Shaped[Array, "N ..."], chunk_size: int | None) -> Any:
-    """`fun` of each of the N items, stacked: vectorized within a chunk, one chunk after the other.
-
-    Args:
-        fun: a function of one item.
-        items: [N, ...].
-        chunk_size: items at a time; None for as many as fit `MEMORY_BUDGET`.
-    """
+    """`fun` of each of the N items, stacked: vectorized within a chunk, one chunk after the other."""
     count = items.shape[0]
     size = chunk_size_for(fun, items[0], count) if chunk_size is None else min(chunk_size, count)
     num_chunks = math.ceil(count / size)

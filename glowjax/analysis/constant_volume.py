@@ -5,20 +5,18 @@ almost everywhere couplings whose conditioners are piecewise linear, such as con
 
     1/2 Tr(H (S_q - S_p)) = -1/2 [E_q |J (x - mu_q)|^2 - E_p |J (x - mu_p)|^2].
 
-- `jacobian_gap` assumes only that. J is the flow's own Jacobian at a center.
-- `linear_gap` also leaves out the couplings. J is then W, the chain of scalings, squeezes, ActNorms and 1x1
-  convolutions, which is the same at every x.
-- `published_gap` is the paper's closed form (Nalisnick et al. 2019, section 5). With u_kcj the weight from channel c to
-  channel j of the k-th 1x1 convolution, it puts (prod_k sum_j u_kcj)^2 in place of the squared length of W e_c, and
-  leaves out all covariances: between channels, and between the pixels that squeezes turn into channels. It is not the
-  exact weight: with orthogonal 1x1 weights, as Glow starts with, the exact weights are equal for all channels and the
-  published ones are not. The paper states its form for 1x1 convolutions; to carry it through scalings, ActNorms,
-  squeezes and splits is our extension.
+- "jacobian" assumes only that. J is the flow's own Jacobian at a center.
+- "linear" also leaves out the couplings. J is then W, the chain of scalings, squeezes, ActNorms and 1x1 convolutions,
+  which is the same at every x.
+- "published" is the paper's closed form (Nalisnick et al. 2019, section 5). With u_kcj the weight from channel c to
+  channel j of the k-th 1x1 convolution, it puts (prod_k sum_j u_kcj)^2 in place of the squared length of W e_c, which
+  is another number, and leaves out all covariances, between channels and between pixels. The paper states it for 1x1
+  convolutions. Our extension carries it through the other layers: scalings and ActNorms multiply the weight of their
+  channel, a squeeze turns each channel into four, and the channels that leave at a split have passed only the layers
+  before it.
 
-`linear_gap(covariance="diagonal")` has the exact weights and no covariances. Its distance to the published form is the
-error of the weights, and its distance to `linear_gap` that of the covariances.
-
-All are in nats, with standard errors over images; means are taken as equal, as in the paper.
+The form "linear" with the diagonal covariance has the exact weights and no covariances. Its distance to "published" is
+the error of the weights, and its distance to "linear" with the full covariance that of the covariances.
 """
 
 import dataclasses
@@ -35,14 +33,13 @@ from glowjax import stats
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
 from glowjax.analysis.curvature import basis_vector
 from glowjax.analysis.density import Groups, Points, check_pair
-from glowjax.analysis.second_order import Center, CovarianceKind, check_covariance, resolve_center
+from glowjax.analysis.second_order import Center, check_covariance, resolve_center
 from glowjax.analysis.subject import Subject, subject_of
-from glowjax.checks import InputError
+from glowjax.checks import InputError, unknown
 from glowjax.layers import AdditiveCoupling, AffineCoupling, Conv1x1, FullConv1x1, SplitPrior
 from glowjax.layers.base import per_image
 from glowjax.linalg import tensordot
 from glowjax.models import Flow
-from glowjax.stats import Estimate
 from glowjax.typing import LogDet, Params
 
 VOLUME_RTOL = 1e-5
@@ -52,79 +49,41 @@ MAX_CHECKED = 100
 """The number of images per set whose volumes are compared."""
 
 
-def published_gap(
+def constant_volume_gap(
     flow: Flow,
     params: Params,
     in_dist: Points,
     out_dist: Points,
     *,
+    form: str = "jacobian",
+    center: Center = "midpoint",
+    covariance: str = "full",
     groups_in: Groups = None,
     groups_out: Groups = None,
     chunk_size: Count | None = None,
-) -> Estimate:
-    """The paper's closed form: -1/2 sum over pixels of (prod_k sum_j u_kcj)^2 (var_q - var_p).
+) -> stats.Estimate:
+    """-1/2 Tr(J (S_q - S_p) J') in nats, with its standard error over images; means are taken as equal.
 
-    Scalings and ActNorms multiply the weight of their channel, a squeeze turns each channel into four, and the channels
-    that leave at a split have passed only the layers before it.
+    No second derivative is taken: the cost is one Jacobian-vector product per image, or per dimension for the diagonal.
+    The form "jacobian" equals the covariance term of `second_order_gap` with the same center and covariance if the
+    conditioners are piecewise linear ("conv" with ReLU). Smooth activations, and the gates of "highway" with any
+    activation, add - sum_i z_i grad^2 z_i to the Hessian, which is missing here.
 
     Args:
         flow: a flow of constant volume, with additive couplings and plain splits.
         params: its learned arrays.
-        in_dist: [N, H, W, C] floating-point images from p, in grey levels.
-        out_dist: [M, H, W, C] likewise from q.
-        groups_in: [N] labels of what was drawn independently.
-        groups_out: [M] likewise.
-        chunk_size: images at a time; None for as many as fit `chunking.MEMORY_BUDGET`.
+        in_dist: [N, H, W, C] floating-point images in grey levels; out_dist likewise.
+        form: "jacobian", "linear" or "published", as explained above.
+        center: as for `second_order_gap`; it matters for the form "jacobian" alone.
+        covariance: "full", or "diagonal" for variances alone, as the form "published" always has it.
     """
+    if form not in FORMS:
+        raise unknown("form", str(form), FORMS)
+    check_covariance(covariance)
     in_dist, out_dist = _check(flow, params, in_dist, out_dist)
-    summed = _replace_layers(flow, {AdditiveCoupling: _identity, Conv1x1: _ColumnSums, FullConv1x1: _ColumnSums})
-    p, q = _costs(summed, params, in_dist, out_dist, "in_dist", "full", chunk_size)
-    return stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
-
-
-def linear_gap(
-    flow: Flow,
-    params: Params,
-    in_dist: Points,
-    out_dist: Points,
-    *,
-    covariance: CovarianceKind = "full",
-    groups_in: Groups = None,
-    groups_out: Groups = None,
-    chunk_size: Count | None = None,
-) -> Estimate:
-    """-1/2 Tr(W (S_q - S_p) W') for the flow without its couplings; exact if they add nothing.
-
-    With the "diagonal" of S_q - S_p it is the sum over pixels and channels of -1/2 |W e_i|^2 (var_q - var_p), the
-    published form with exact weights. The other arguments are those of `published_gap`.
-    """
-    in_dist, out_dist = _check(flow, params, in_dist, out_dist)
-    linear = _replace_layers(flow, {AdditiveCoupling: _identity})
-    p, q = _costs(linear, params, in_dist, out_dist, "in_dist", covariance, chunk_size)
-    return stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
-
-
-def jacobian_gap(
-    flow: Flow,
-    params: Params,
-    in_dist: Points,
-    out_dist: Points,
-    *,
-    center: Center = "midpoint",
-    covariance: CovarianceKind = "full",
-    groups_in: Groups = None,
-    groups_out: Groups = None,
-    chunk_size: Count | None = None,
-) -> Estimate:
-    """-1/2 Tr(J (S_q - S_p) J') with the flow's Jacobian at `center`: one Jacobian-vector product per image.
-
-    No second derivative is taken. It equals the covariance term of `second_order_gap` with the same center and
-    covariance if the conditioners are piecewise linear ("conv" with ReLU). Smooth activations, and the gates of
-    "highway" with any activation, add - sum_i z_i grad^2 z_i to the Hessian, which is missing here. The "diagonal"
-    takes a product per dimension. The other arguments are those of `published_gap`.
-    """
-    in_dist, out_dist = _check(flow, params, in_dist, out_dist)
-    p, q = _costs(flow, params, in_dist, out_dist, center, covariance, chunk_size)
+    x0, size = resolve_center(center, in_dist, out_dist), check_chunk_size(chunk_size)
+    subject = subject_of(_replace_layers(flow, FORMS[form]) if FORMS[form] else flow)
+    p, q = subject.run(_costs, params, x0, in_dist, out_dist, covariance=covariance, chunk_size=size)
     return stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
 
 
@@ -140,43 +99,15 @@ def _check(flow: Flow, params: Params, in_dist: Points, out_dist: Points) -> tup
 
 
 def _costs(
-    flow: Flow,
-    params: Params,
-    in_dist: Float[Array, "N ..."],
-    out_dist: Float[Array, "M ..."],
-    center: Center,
-    covariance: CovarianceKind,
-    chunk_size: int | None,
-) -> tuple[Float[Array, " N"], Float[Array, " M"]]:
-    """For each point of both sets its part of -1/2 Tr(J S J'), with S around its own set's mean."""
-    check_covariance(covariance)
-    x0, subject, size = resolve_center(center, in_dist, out_dist), subject_of(flow), check_chunk_size(chunk_size)
-    deviations = [points - points.mean(axis=0, keepdims=True) for points in (in_dist, out_dist)]
-    if covariance == "diagonal":
-        weights = subject.run(_column_costs, params, x0, chunk_size=size)
-        p, q = (tensordot(one**2, weights, x0.ndim) for one in deviations)
-    else:
-        p, q = (subject.run(_half_squares, params, x0, one, chunk_size=size) for one in deviations)
-    return p, q
-
-
-def _half_squares(
-    flow: Subject, params: Params, x0: Array, directions: Float[Array, "N ..."], *, chunk_size: int | None
-) -> Float[Array, " N"]:
-    """-1/2 |J v|^2 of each direction at `x0` [*shape]."""
-    return map_chunks(_half_square_at(flow, params, x0), directions, chunk_size)
-
-
-def _column_costs(flow: Subject, params: Params, x0: Array, *, chunk_size: int | None) -> Float[Array, "..."]:
-    """-1/2 |J e|^2 of each unit vector e at `x0`: [*shape]."""
-    half_square = _half_square_at(flow, params, x0)
-    return map_chunks(lambda n: half_square(basis_vector(n, x0)), jnp.arange(x0.size), chunk_size).reshape(x0.shape)
-
-
-def _half_square_at(flow: Subject, params: Params, x0: Array) -> Callable[[Array], Array]:
-    """The function v -> -1/2 |J v|^2 at `x0`; the flow is linearized once."""
+    flow: Subject, params: Params, x0: Array, *sets: Array, covariance: str, chunk_size: int | None
+) -> list[Float[Array, " N"]]:
+    """-1/2 |J d|^2 of each point's deviation d from the mean of its set, or its part from the diagonal of J'J alone."""
     _, push = jax.linearize(lambda x: ravel_pytree(flow.own.encode(params, x))[0], x0)
-    return lambda v: -0.5 * jnp.sum(push(v) ** 2)
+    deviations = [points - points.mean(axis=0, keepdims=True) for points in sets]
+    if covariance == "diagonal":
+        diagonal = map_chunks(lambda n: jnp.sum(push(basis_vector(n, x0)) ** 2), jnp.arange(x0.size), chunk_size)
+        return [-tensordot(d**2, diagonal.reshape(x0.shape), x0.ndim) / 2 for d in deviations]
+    return [-map_chunks(lambda v: jnp.sum(push(v) ** 2), d, chunk_size) / 2 for d in deviations]
 
 
 def _replace_layers(part: Any, replacements: dict[type, Callable[[Any], Any]]) -> Any:
@@ -211,11 +142,6 @@ class _NoShift(nn.Module):
         return jnp.zeros((*x.shape[:-1], num_outputs), x.dtype)
 
 
-def _identity(layer: AdditiveCoupling) -> AdditiveCoupling:
-    del layer
-    return AdditiveCoupling(_NoShift())
-
-
 @dataclasses.dataclass(frozen=True)
 class _ColumnSums:
     """Scales channel c by sum_j u_cj, as the published form does; not a bijection, used only to evaluate that form."""
@@ -224,3 +150,13 @@ class _ColumnSums:
 
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
         return x * self.layer.weight(params).sum(axis=0), per_image(0.0, x)
+
+
+_UNCOUPLED: dict[type, Callable[[Any], Any]] = {AdditiveCoupling: lambda _: AdditiveCoupling(_NoShift())}
+
+FORMS: dict[str, dict[type, Callable[[Any], Any]]] = {
+    "jacobian": {},
+    "linear": _UNCOUPLED,
+    "published": {**_UNCOUPLED, Conv1x1: _ColumnSums, FullConv1x1: _ColumnSums},
+}
+"""The layers that each closed form replaces."""

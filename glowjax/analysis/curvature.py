@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
-from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_point
+from glowjax.analysis.density import LogProb, Point, Points, PointSet, check_finite, check_like, check_point
 from glowjax.analysis.laplacian import laplacian
 from glowjax.checks import InputError
 from glowjax.linalg import vdot
@@ -24,27 +24,18 @@ HESSIAN_LIMIT = 2**31
 """The largest Hessian in bytes that `hessian` forms by default."""
 
 
-def hessian(
-    log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None, limit: int = HESSIAN_LIMIT
-) -> Float[Array, "..."]:
-    """The Hessian [*shape, *shape] of `log_prob_fn` at `x` [*shape], computed by rows, a chunk at a time.
+def hessian(log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None, limit: int = HESSIAN_LIMIT) -> Point:
+    """The Hessian [*shape, *shape] at `x` [*shape], by rows; more than `limit` bytes are refused in an InputError.
 
     >>> import jax.numpy as jnp
     >>> from glowjax import analysis as an
     >>> an.hessian(lambda x: x[0] * x[1] ** 2, jnp.array([1.0, 2.0])).tolist()
     [[0.0, 4.0], [4.0, 2.0]]
-
-    Args:
-        log_prob_fn: the log density of one point, in nats.
-        x: the point.
-        chunk_size: rows at a time; None for as many as fit `chunking.MEMORY_BUDGET`.
-        limit: the largest result in bytes; a larger one is refused in an InputError.
     """
     log_prob, x = check_point(log_prob_fn, x)
     check_size(x, limit)
     rows = log_prob.run(hessian_rows, x, chunk_size=check_chunk_size(chunk_size))
-    check_finite("The Hessian of log_prob_fn", rows)
-    return rows.reshape(*x.shape, *x.shape)
+    return check_finite(rows, "The Hessian of log_prob_fn").reshape(*x.shape, *x.shape)
 
 
 def check_size(x: Array, limit: int) -> None:
@@ -58,7 +49,7 @@ def check_size(x: Array, limit: int) -> None:
         )
 
 
-def hvp(log_prob_fn: LogProb, x: Points, v: Points) -> Float[Array, "..."]:
+def hvp(log_prob_fn: LogProb, x: Points, v: Points) -> Point:
     """The Hessian-vector product H v [*shape], forward over reverse; `x` and `v` are [*shape].
 
     >>> import jax.numpy as jnp
@@ -67,9 +58,7 @@ def hvp(log_prob_fn: LogProb, x: Points, v: Points) -> Float[Array, "..."]:
     [0.0, 4.0]
     """
     log_prob, x = check_point(log_prob_fn, x)
-    product = log_prob.run(_product, x, check_like("v", v, x))
-    check_finite("The Hessian-vector product of log_prob_fn", product)
-    return product
+    return check_finite(log_prob.run(product, x, check_like(v, x, "v")), "The Hessian-vector product of log_prob_fn")
 
 
 def quadratic_forms(
@@ -77,20 +66,18 @@ def quadratic_forms(
 ) -> Float[Array, " N"]:
     """V' H v for each v of `directions` [N, *shape] at `x` [*shape], in nats."""
     log_prob, x = check_point(log_prob_fn, x)
-    directions = check_like("directions", directions, x, leading=(-1,))
+    directions = check_like(directions, x, "directions", leading=(-1,))
     if not len(directions):
         raise InputError("directions has none; pass [N, *shape] with one or more.")
     forms = log_prob.run(_forms, x, directions, chunk_size=check_chunk_size(chunk_size))
-    check_finite("v' H v of the n-th direction", forms)
-    return forms
+    return check_finite(forms, "v' H v of the n-th direction")
 
 
-def hessian_diagonal(log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None) -> Float[Array, "..."]:
+def hessian_diagonal(log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None) -> Point:
     """The diagonal of the Hessian [*shape] at `x` [*shape], exactly, by D Hessian-vector products."""
     log_prob, x = check_point(log_prob_fn, x)
     diagonal = log_prob.run(diagonal_at, x, chunk_size=check_chunk_size(chunk_size))
-    check_finite("The diagonal of the Hessian of log_prob_fn", diagonal)
-    return diagonal
+    return check_finite(diagonal, "The diagonal of the Hessian of log_prob_fn")
 
 
 def hessian_trace(
@@ -106,56 +93,54 @@ def hessian_trace(
     The former is `laplacian`; the latter is the sum of L_r' H L_r over the columns of L, by `quadratic_forms`.
 
     Args:
-        log_prob_fn: the log density of one point, in nats.
         x: [*shape], the point.
         weights: [*shape], of any sign, such as a difference of variances; ones by default.
         factor: [*shape, r], in place of weights.
-        chunk_size: directions at a time; None for as many as fit `chunking.MEMORY_BUDGET`.
     """
     if factor is None:
         return laplacian(log_prob_fn, x, weights=weights, chunk_size=chunk_size)
     if weights is not None:
         raise InputError("hessian_trace got both weights and factor; Tr(H diag(weights)) and Tr(H L L') are two.")
     log_prob, x = check_point(log_prob_fn, x)
-    factor = check_like("factor", factor, x, trailing=(-1,))
+    factor = check_like(factor, x, "factor", trailing=(-1,))
     if not factor.shape[-1]:
         raise InputError("factor has no columns; ask for some, as in moments(images, rank=50).covariance_factor.")
     forms = log_prob.run(_forms, x, jnp.moveaxis(factor, -1, 0), chunk_size=check_chunk_size(chunk_size))
-    check_finite("v' H v of the n-th column of factor", forms)
-    return forms.sum()
+    return check_finite(forms, "v' H v of the n-th column of factor").sum()
 
 
-def hessian_rows(
-    log_prob: Callable, x: Float[Array, "..."], *, chunk_size: Count | None = None
-) -> Float[Array, "D ..."]:
+def hessian_rows(log_prob: Callable, x: Point, *, chunk_size: int | None = None) -> Float[Array, "D ..."]:
     """The Hessian [D, *shape]."""
-    product = product_at(log_prob, x)
-    return map_chunks(lambda n: product(basis_vector(n, x)), jnp.arange(x.size), chunk_size)
+    times = product_at(log_prob, x)
+    return map_chunks(lambda n: times(basis_vector(n, x)), jnp.arange(x.size), chunk_size)
 
 
-def diagonal_at(log_prob: Callable, x: Float[Array, "..."], *, chunk_size: Count | None = None) -> Float[Array, "..."]:
+def diagonal_at(log_prob: Callable, x: Point, *, chunk_size: int | None = None) -> Point:
     """The diagonal of the Hessian [*shape]."""
-    product = product_at(log_prob, x)
-    diagonal = map_chunks(lambda n: product(basis_vector(n, x)).ravel()[n], jnp.arange(x.size), chunk_size)
+    return diagonal_of(product_at(log_prob, x), x, chunk_size)
+
+
+def diagonal_of(times: Callable[[Array], Array], x: Point, chunk_size: int | None) -> Point:
+    """The diagonal [*shape] of the matrix that `times` multiplies vectors of the shape of `x` by."""
+    diagonal = map_chunks(lambda n: times(basis_vector(n, x)).ravel()[n], jnp.arange(x.size), chunk_size)
     return diagonal.reshape(x.shape)
 
 
-def product_at(log_prob: Callable, x: Float[Array, "..."]) -> Callable[[Array], Array]:
+def product_at(log_prob: Callable, x: Point) -> Callable[[Array], Array]:
     """The function v -> H v at `x`; the gradient is linearized once, and products repeat its linear part only."""
     return jax.linearize(jax.grad(log_prob), x)[1]
 
 
-def basis_vector(n: Integer[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+def basis_vector(n: Integer[Array, ""], x: Point) -> Point:
     """The unit vector along the n-th value of `x`."""
     return jnp.zeros(x.size, x.dtype).at[n].set(1).reshape(x.shape)
 
 
-def _product(log_prob: Callable, x: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
+def product(log_prob: Callable, x: Point, v: Point) -> Point:
+    """H v for a single v."""
     return jax.jvp(jax.grad(log_prob), (x,), (v,))[1]
 
 
-def _forms(
-    log_prob: Callable, x: Float[Array, "..."], directions: Float[Array, "N ..."], *, chunk_size: int | None
-) -> Float[Array, " N"]:
-    product = product_at(log_prob, x)
-    return map_chunks(lambda v: vdot(v, product(v)), directions, chunk_size)
+def _forms(log_prob: Callable, x: Point, directions: PointSet, *, chunk_size: int | None) -> Float[Array, " N"]:
+    times = product_at(log_prob, x)
+    return map_chunks(lambda v: vdot(v, times(v)), directions, chunk_size)

@@ -21,11 +21,17 @@ It must be pure, as under `jax.jit`: results are compiled once per function obje
 Points: TypeAlias = Any
 """A floating-point JAX or NumPy array, a CPU tensor, or nested lists of numbers."""
 
+Point: TypeAlias = Float[Array, "..."]
+"""A point [*shape], after its check."""
+
+PointSet: TypeAlias = Float[Array, "N ..."]
+"""N points [N, *shape], after their check."""
+
 Groups: TypeAlias = Any
-"""[N] labels of what was drawn independently, such as the photos that images were cut from; None: each point alone."""
+"""[N] labels of what was drawn independently; None if every point was."""
 
 
-def as_points(name: str, values: Points) -> Array:
+def as_points(values: Points, name: str) -> Array:
     """`values` as a JAX array in native byte order, see `on_automatic_axes` for meshes."""
     if not isinstance(values, jax.Array):
         if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values)):
@@ -46,7 +52,7 @@ def check_point(log_prob_fn: LogProb, x: Points, name: str = "x") -> tuple[Subje
     Refused in an InputError: points that are not floating-point or not finite, functions that JAX cannot trace, and
     values that are not one real number. Under `jax.jit` only types and shapes are known, and checked.
     """
-    x = as_points(name, x)
+    x = as_points(x, name)
     if not x.size:
         raise InputError(f"{name} has shape {list(x.shape)}: no values to differentiate with respect to.")
     if not jnp.issubdtype(x.dtype, jnp.floating):
@@ -54,7 +60,7 @@ def check_point(log_prob_fn: LogProb, x: Points, name: str = "x") -> tuple[Subje
             f"{name} is {x.dtype}, but derivatives need floating-point values in the units that the density sees: "
             "dequantize 8-bit images, or call .astype(float)."
         )
-    check_finite(name, x)
+    check_finite(x, name)
     return _traced_at(log_prob_fn, jax.ShapeDtypeStruct(x.shape, x.dtype), name), x
 
 
@@ -87,46 +93,48 @@ def _traced_at(log_prob_fn: LogProb, point: jax.ShapeDtypeStruct, name: str) -> 
 
 def check_points(log_prob_fn: LogProb, points: Points, name: str, at_least: int = 2) -> tuple[Subject, Array]:
     """The density's subject and the points [N, *shape] as an array; two or more, for a standard error over them."""
-    points = as_points(name, points)
-    if points.ndim == 0 or points.shape[0] < at_least:
-        wanted = "one point or more" if at_least == 1 else "two points or more, since a standard error is over points"
-        raise InputError(f"{name} has shape {list(points.shape)}; expected [N, ...] with {wanted}.")
-    check_finite(name, points)
+    points = _check_set(as_points(points, name), name, at_least)
     subject, _ = check_point(log_prob_fn, jnp.zeros_like(points, shape=points.shape[1:]), f"a point of {name}")
     return subject, points
 
 
+def _check_set(points: Array, name: str, at_least: int) -> PointSet:
+    if points.ndim == 0 or points.shape[0] < at_least:
+        wanted = "one point or more" if at_least == 1 else "two points or more, since a standard error is over points"
+        raise InputError(f"{name} has shape {list(points.shape)}; expected [N, ...] with {wanted}.")
+    return check_finite(points, name)
+
+
 def check_pair(log_prob_fn: LogProb, in_dist: Points, out_dist: Points) -> tuple[Subject, Array, Array]:
     """The density's subject and both sets as arrays; their points must be of one shape and dtype."""
-    in_dist, out_dist = as_points("in_dist", in_dist), as_points("out_dist", out_dist)
+    in_dist, out_dist = as_points(in_dist, "in_dist"), as_points(out_dist, "out_dist")
     if in_dist.shape[1:] != out_dist.shape[1:] or in_dist.dtype != out_dist.dtype:
         raise InputError(
             f"The points of in_dist are {in_dist.dtype} of shape {list(in_dist.shape[1:])} and those of out_dist "
             f"{out_dist.dtype} of shape {list(out_dist.shape[1:])}; a density is over one space: bring both to it."
         )
     subject, in_dist = check_points(log_prob_fn, in_dist, "in_dist")
-    return subject, in_dist, check_points(log_prob_fn, out_dist, "out_dist")[1]
+    return subject, in_dist, _check_set(out_dist, "out_dist", at_least=2)
 
 
 def check_like(
-    name: str, value: Points, x: Array, leading: tuple[int, ...] = (), trailing: tuple[int, ...] = ()
+    value: Points, x: Array, name: str, leading: tuple[int, ...] = (), trailing: tuple[int, ...] = ()
 ) -> Float[Array, "..."]:
     """`value` in the dtype of `x`; refused unless finite and of shape [*leading, *x.shape, *trailing], -1 for any."""
-    value = as_points(name, value).astype(x.dtype)
+    value = as_points(value, name).astype(x.dtype)
     wanted = (*leading, *x.shape, *trailing)
     if value.ndim != len(wanted) or any(w not in (-1, s) for w, s in zip(wanted, value.shape, strict=True)):
         raise InputError(
             f"{name} has shape {list(value.shape)}, but x has shape {list(x.shape)}; expected "
             f"{['any' if w == -1 else w for w in wanted]}."
         )
-    check_finite(name, value)
-    return value
+    return check_finite(value, name)
 
 
-def check_finite(name: str, values: Array | np.ndarray) -> None:
-    """Raises InputError if a known value is NaN or infinite, naming the first such place."""
+def check_finite(values: Any, name: str) -> Any:
+    """`values`; raises InputError if a known one is NaN or infinite, naming the first such place."""
     if isinstance(values, jax.core.Tracer):
-        return
+        return values
     known = np.asarray(values)  # NumPy, because under a jit even operations on known JAX arrays are traced
     if known.dtype.kind not in "fc":
         known = known.astype(np.float32)  # bfloat16
@@ -137,3 +145,4 @@ def check_finite(name: str, values: Array | np.ndarray) -> None:
             f"{name} is {known[index]} at index {list(index)} ({len(bad)} of {known.size} values are not finite): "
             "leave that point out and say so, or find out where the density breaks down."
         )
+    return values

@@ -1,7 +1,7 @@
 """The three parts of a flow's Hessian, from log p(x) = log p(z) + log |det dz/dx|."""
 
 import functools
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,19 +14,6 @@ from glowjax.analysis.density import Points, check_finite, check_point
 from glowjax.analysis.subject import Subject, subject_of
 from glowjax.linalg import vdot
 from glowjax.typing import Params
-
-
-@runtime_checkable
-class EncodingFlow(Protocol):
-    """A flow with latents under a standard normal and a log-determinant."""
-
-    def encode(self, params: Params, x: Array) -> Any:
-        """The latents of `x`, a pytree of arrays."""
-        ...
-
-    def terms(self, params: Params, x: Array) -> Any:
-        """A tuple with the field `log_det`."""
-        ...
 
 
 class CurvatureTerms(NamedTuple):
@@ -48,10 +35,11 @@ class CurvatureTerms(NamedTuple):
 
 
 def curvature_terms(
-    flow: EncodingFlow, params: Params, x: Points, *, chunk_size: Count | None = None, limit: int = HESSIAN_LIMIT
+    flow: Any, params: Params, x: Points, *, chunk_size: Count | None = None, limit: int = HESSIAN_LIMIT
 ) -> CurvatureTerms:
-    """The Hessian of `flow.log_prob(params, .)` at one image `x` [*shape], split into its three parts.
+    """The Hessian of a flow's log p at one image `x` [*shape], split into its three parts.
 
+    The flow has `encode(params, x)`, the latents under a standard normal as a pytree, and `terms(params, x).log_det`.
     Each part is computed on its own, none as the difference of the others. A part of more than `limit` bytes is refused
     in an InputError, and so is a flow with memory="invert": the same params fit one with memory="store".
     """
@@ -62,11 +50,11 @@ def curvature_terms(
     subject.point = None  # its functions take params too
     parts = subject.run(_parts, params, x, chunk_size=check_chunk_size(chunk_size))
     for name, part in zip(CurvatureTerms._fields, parts, strict=True):
-        check_finite(f"The part {name} of the Hessian", part)
+        check_finite(part, f"The part {name} of the Hessian")
     return parts
 
 
-def _log_det(flow: EncodingFlow, params: Params, x: Array) -> Array:
+def _log_det(flow: Any, params: Params, x: Array) -> Array:
     return flow.terms(params, x).log_det
 
 

@@ -18,9 +18,10 @@ An example: y = sin(x_1)^2 at x = (a, b), with R = 2 directions (1, 0) and (0, 1
     y = v * v      sin^2 a      (2 sin a cos a, 0)    2 sin(a) (-sin a) + 2 (cos^2(a) + 0^2)      = 2 cos 2a
 """
 
-import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+import operator
+from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -30,7 +31,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array, Float, Integer
 
 from glowjax.analysis.chunking import Count, check_chunk_size, chunk_size_for
-from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_point
+from glowjax.analysis.density import LogProb, Point, Points, check_finite, check_like, check_point
 from glowjax.cores import num_side_by_side, side_by_side
 from glowjax.linalg import at_least_float32
 
@@ -44,21 +45,16 @@ def laplacian(
     """sum_i weights_i d^2 log p / dx_i^2 at `x` [*shape], exactly, in nats.
 
     The fastest exact way on a CPU for flows whose conditioners are matrix products; it needs no reverse mode. On a CPU
-    the cores share the directions, except under JAX's transformations.
+    the cores share the directions, except under JAX's transformations. `weights` are [*shape], of any sign; ones by
+    default.
 
     >>> import jax.numpy as jnp
     >>> from glowjax import analysis as an
     >>> float(an.laplacian(lambda x: x[0] * x[1] ** 2, jnp.array([1.0, 2.0])))
     2.0
-
-    Args:
-        log_prob_fn: the log density of one point, in nats; compiled once per function object, see `LogProb`.
-        x: the point.
-        weights: [*shape], of any sign; ones by default.
-        chunk_size: directions at a time (on each core); None for as many as fit `chunking.MEMORY_BUDGET`.
     """
     log_prob, x = check_point(log_prob_fn, x)
-    weights = jnp.ones_like(x) if weights is None else check_like("weights", weights, x)
+    weights = jnp.ones_like(x) if weights is None else check_like(weights, x, "weights")
     size = check_chunk_size(chunk_size)
     is_traced = not log_prob.is_known or any(isinstance(array, jax.core.Tracer) for array in (x, weights))
     num_shares = 1 if is_traced else max(1, min(num_side_by_side(), x.size // DIRECTIONS_PER_CORE))
@@ -71,17 +67,11 @@ def laplacian(
         total = share(shares[0])
     else:
         total = jnp.stack(side_by_side(lambda part: share(part).block_until_ready(), shares)).sum()
-    check_finite("The Laplacian of log_prob_fn", total)
-    return total
+    return check_finite(total, "The Laplacian of log_prob_fn")
 
 
 def _laplacian(
-    log_prob: Callable,
-    x: Float[Array, "..."],
-    weights: Float[Array, "..."],
-    directions: Integer[Array, " R"],
-    *,
-    chunk_size: int | None,
+    log_prob: Callable, x: Point, weights: Point, directions: Integer[Array, " R"], *, chunk_size: int | None
 ) -> Float[Array, ""]:
     """The weighted sum of the second derivatives along the values of `x` whose indices are given."""
     closed = jax.make_jaxpr(log_prob)(x)
@@ -137,9 +127,7 @@ def _interpret(jaxpr: Jaxpr, consts: Sequence[Value], args: Sequence[Value], wei
 
 def _apply(eqn: JaxprEqn, *inputs: Any) -> list[Any]:
     """The outputs of the equation on plain arrays."""
-    bound = eqn.primitive.get_bind_params(eqn.params)
-    functions, params = bound if isinstance(bound, tuple) else ((), bound)  # JAX before 0.10 keeps functions apart
-    outputs = eqn.primitive.bind(*functions, *inputs, **params)
+    outputs = eqn.primitive.bind(*inputs, **eqn.primitive.get_bind_params(eqn.params))
     return list(outputs) if eqn.primitive.multiple_results else [outputs]
 
 
@@ -149,14 +137,15 @@ def _nested_forward(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[
     For y = x * x the value is x^2, `first` is 2 x t_r, the derivative of it along t_r is 2 t_r^2, and the second order
     of the output is 2 x s + sum_r w_r 2 t_r^2.
     """
-    jets, others, is_jet = _partition(inputs, [isinstance(value, Jet) for value in inputs])
     smooth = [_has_derivatives(variable) for variable in eqn.outvars]
 
     def fun(*values: Any) -> tuple[list[Any], list[Any]]:
         """The outputs that have derivatives, and the others (comparisons, indices)."""
-        outputs, plain, _ = _partition(_apply(eqn, *_merge(values, others, is_jet)), smooth)
-        return outputs, plain
+        remaining = iter(values)
+        outputs = _apply(eqn, *(next(remaining) if isinstance(value, Jet) else value for value in inputs))
+        return list(compress(outputs, smooth)), list(compress(outputs, map(operator.not_, smooth)))
 
+    jets = [value for value in inputs if isinstance(value, Jet)]
     values, tangents, seconds = (tuple(parts) for parts in zip(*jets, strict=True))
     outputs, second, plain = jax.jvp(fun, values, seconds, has_aux=True)
 
@@ -171,18 +160,8 @@ def _nested_forward(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[
 
         curvature = jax.vmap(second_order)(tangents)
         second = [s + _weighted_sum(weights, c) for s, c in zip(second, curvature, strict=True)]
-    return _merge(map(Jet, outputs, first, second), plain, smooth)
-
-
-def _partition(items: Sequence[Any], is_first: list[bool]) -> tuple[list[Any], list[Any], list[bool]]:
-    """The items that are marked, the others, and the marks, for `_merge` to undo it."""
-    first = [item for item, marked in zip(items, is_first, strict=True) if marked]
-    return first, [item for item, marked in zip(items, is_first, strict=True) if not marked], is_first
-
-
-def _merge(first: Iterable[Any], second: Iterable[Any], is_first: list[bool]) -> list[Any]:
-    firsts, seconds = iter(first), iter(second)
-    return [next(firsts) if marked else next(seconds) for marked in is_first]
+    found, others = map(Jet, outputs, first, second), iter(plain)
+    return [next(found) if has_derivatives else next(others) for has_derivatives in smooth]
 
 
 def _weighted_sum(weights: Array, terms: Any) -> Array:
@@ -214,9 +193,9 @@ def _has_derivatives(variable: Any) -> bool:
     return jnp.issubdtype(variable.aval.dtype, jnp.inexact)
 
 
-def _enter(name: str, eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
-    """A call; its jaxpr, the parameter `name`, is interpreted in place."""
-    inner = eqn.params[name]
+def _enter(eqn: JaxprEqn, inputs: list[Value], weights: Array) -> list[Value]:
+    """A call; its jaxpr is interpreted in place."""
+    inner = eqn.params["call_jaxpr" if eqn.primitive.name == "closed_call" else "jaxpr"]
     jaxpr, consts = (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
     return _interpret(jaxpr, consts, inputs, weights)
 
@@ -260,8 +239,5 @@ def _swap(value: Value) -> Value:
 
 RULES: dict[str, Callable[[JaxprEqn, list[Value], Array], list[Value]]] = {
     "scan": _scan,
-    "jit": functools.partial(_enter, "jaxpr"),
-    "closed_call": functools.partial(_enter, "call_jaxpr"),
-    "remat2": functools.partial(_enter, "jaxpr"),  # the name of jax.checkpoint in a jaxpr
-    "checkpoint": functools.partial(_enter, "jaxpr"),
+    **dict.fromkeys(("jit", "closed_call", "remat2", "checkpoint"), _enter),  # a jaxpr has remat2 for jax.checkpoint
 }

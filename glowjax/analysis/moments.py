@@ -56,7 +56,7 @@ def moments(images: Any, *, rank: Count = 0) -> Moments:
             raise InputError(
                 f"A batch of images of shape {list(batch.shape[1:])} came after {list(merged.mean.shape)}."
             )
-        check_finite("images", batch)
+        check_finite(batch, "images")
         part = _of_batch(batch, int(rank))
         merged = part if merged is None else _merge(merged, part, int(rank))
     if merged is None:
@@ -67,7 +67,7 @@ def moments(images: Any, *, rank: Count = 0) -> Moments:
 def _batches(images: Any) -> Iterator[Array]:
     whole = hasattr(images, "shape")
     for batch in (images[n : n + BATCH] for n in range(0, images.shape[0], BATCH)) if whole else images:
-        array = as_points("images", batch)
+        array = as_points(batch, "images")
         if len(array):
             yield array.astype(at_least_float32(array.dtype))
 

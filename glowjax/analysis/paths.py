@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
-from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_points
+from glowjax.analysis.density import LogProb, Point, Points, PointSet, check_finite, check_like, check_points
 from glowjax.analysis.subject import Subject
 from glowjax.checks import check_count
 from glowjax.linalg import matmul
@@ -54,24 +54,6 @@ class PathProfile(NamedTuple):
     value: Float[Array, "N T"]
     slope: Float[Array, "N T"]
     curvature: Float[Array, "N T"]
-
-
-class SecondOrderParts(NamedTuple):
-    """phi(1) - phi(0) - phi'(0) of N points in nats, computed in three ways, and its second-order value.
-
-    Attributes:
-        value: from function values; exact.
-        gradient: from gradients along the path; equals `value` except for the quadrature error.
-        smooth: from Hessians along the path; equals `value` if log p is smooth.
-        kink: gradient - smooth.
-        at_center: from the Hessian at the center alone, 1/2 d' H d.
-    """
-
-    value: Float[Array, " N"]
-    gradient: Float[Array, " N"]
-    smooth: Float[Array, " N"]
-    kink: Float[Array, " N"]
-    at_center: Float[Array, " N"]
 
 
 class Remainder(Result):
@@ -114,24 +96,18 @@ def log_prob_along(
     The center is one for all points, [*shape], or one for each, [N, *shape].
     """
     log_prob, points = check_points(log_prob_fn, points, "points", at_least=1)
-    center = check_like("center", center, points if jnp.ndim(center) == points.ndim else points[0])
+    center = check_like(center, points if jnp.ndim(center) == points.ndim else points[0], "center")
     return profile_of(log_prob, center, points, np.asarray(t), "points", chunk_size=check_chunk_size(chunk_size))
 
 
 def profile_of(
-    log_prob: Subject,
-    center: Float[Array, "..."],
-    points: Float[Array, "N ..."],
-    t: Float[np.ndarray, " T"],
-    name: str,
-    *,
-    chunk_size: int | None,
+    log_prob: Subject, center: Point, points: PointSet, t: np.ndarray, name: str, *, chunk_size: int | None
 ) -> PathProfile:
     """As `log_prob_along`, for input that was checked; `name` is that of the points in errors."""
     ends = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
     profile = log_prob.run(_profile, ends, t=tuple(map(float, t)), chunk_size=chunk_size)
     for part, values in profile._asdict().items():
-        check_finite(f"log_prob_fn on the path from the center to {name}[n] ({part}, by n and node)", values)
+        check_finite(values, f"log_prob_fn on the path from the center to {name}[n] ({part}, by n and node)")
     return profile
 
 
@@ -158,29 +134,16 @@ def _derivatives(log_prob: Callable, center: Array, d: Array, t: Array) -> tuple
     return value, slope, curvature
 
 
-def second_order_parts(along: PathProfile, nodes: Nodes) -> SecondOrderParts:
-    """The parts of log p beyond its first order around the center, for each point of a profile at `nodes`."""
-    t, weights = jnp.asarray(nodes.t, along.end.dtype), jnp.asarray(nodes.weights, along.end.dtype)
-    gradient = matmul(along.slope - along.slope_at_center[:, None], weights)
-    smooth = matmul(along.curvature, weights * (1 - t))
-    return SecondOrderParts(
-        value=along.end - along.center - along.slope_at_center,
-        gradient=gradient,
-        smooth=smooth,
-        kink=gradient - smooth,
-        at_center=along.curvature_at_center / 2,
-    )
-
-
 def remainder_along(along: PathProfile, nodes: Nodes) -> Remainder:
     """The remainder of each point of a profile at `nodes`: [N] each, in nats. `stats.gap` makes Estimates of them.
 
     For the profiles' own sake, or for a center of each point's own; `remainder` is the shorter way otherwise.
     """
-    parts = second_order_parts(along, nodes)
+    t, weights = jnp.asarray(nodes.t, along.end.dtype), jnp.asarray(nodes.weights, along.end.dtype)
+    value = along.end - along.center - along.slope_at_center
+    gradient = matmul(along.slope - along.slope_at_center[:, None], weights)
+    smooth = matmul(along.curvature, weights * (1 - t))
+    at_center = along.curvature_at_center / 2
     return Remainder(
-        total=parts.value - parts.at_center,
-        smooth=parts.smooth - parts.at_center,
-        kink=parts.kink,
-        quadrature=parts.gradient - parts.value,
+        total=value - at_center, smooth=smooth - at_center, kink=gradient - smooth, quadrature=gradient - value
     )

@@ -18,8 +18,18 @@ from jaxtyping import Array, Float
 
 from glowjax import stats
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
-from glowjax.analysis.curvature import diagonal_at
-from glowjax.analysis.density import Groups, LogProb, Points, check_finite, check_like, check_pair, check_points
+from glowjax.analysis.curvature import diagonal_of
+from glowjax.analysis.density import (
+    Groups,
+    LogProb,
+    Point,
+    Points,
+    PointSet,
+    check_finite,
+    check_like,
+    check_pair,
+    check_points,
+)
 from glowjax.analysis.paths import Remainder, gauss_legendre, profile_of, remainder_along
 from glowjax.analysis.subject import Subject
 from glowjax.checks import InputError, unknown
@@ -30,9 +40,6 @@ CENTERS = ("midpoint", "in_dist")
 
 Center: TypeAlias = Any
 """One of `CENTERS`, or a point."""
-
-CovarianceKind: TypeAlias = str
-"""One of `COVARIANCES`."""
 
 COVARIANCES = ("full", "diagonal")
 
@@ -72,14 +79,6 @@ def likelihood_gap(
     >>> x = jax.random.normal(jax.random.key(0), (500, 2))
     >>> an.likelihood_gap(normal, x, x / 2)  # 3/4 nats in expectation
     +0.726 ± 0.046
-
-    Args:
-        log_prob_fn: the log density of one point, in nats.
-        in_dist: [N, *shape], points from p.
-        out_dist: [M, *shape], points from q.
-        groups_in: [N] labels of what was drawn independently, such as the photos that images were cut from.
-        groups_out: [M] likewise.
-        chunk_size: points at a time; None for as many as fit `chunking.MEMORY_BUDGET`.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     size = check_chunk_size(chunk_size)
@@ -94,13 +93,9 @@ def log_probs(log_prob_fn: LogProb, points: Points, *, chunk_size: Count | None 
     return log_probs_of(log_prob, points, "points", chunk_size=check_chunk_size(chunk_size))
 
 
-def log_probs_of(
-    log_prob: Subject, points: Float[Array, "N ..."], name: str, *, chunk_size: int | None
-) -> Float[Array, " N"]:
+def log_probs_of(log_prob: Subject, points: PointSet, name: str, *, chunk_size: int | None) -> Float[Array, " N"]:
     """As `log_probs`, for input that was checked; `name` is that of the points in errors."""
-    values = log_prob.run(map_chunks, points, chunk_size=chunk_size)
-    check_finite(f"log_prob_fn({name}[n])", values)
-    return values
+    return check_finite(log_prob.run(map_chunks, points, chunk_size=chunk_size), f"log_prob_fn({name}[n])")
 
 
 def second_order_gap(
@@ -109,7 +104,7 @@ def second_order_gap(
     out_dist: Points,
     *,
     center: Center = "midpoint",
-    covariance: CovarianceKind = "full",
+    covariance: str = "full",
     equal_means: bool = False,
     groups_in: Groups = None,
     groups_out: Groups = None,
@@ -124,27 +119,17 @@ def second_order_gap(
     trained flow is quadratic.
 
     Args:
-        log_prob_fn: the log density of one point, in nats.
-        in_dist: [N, *shape], points from p.
-        out_dist: [M, *shape], points from q.
         center: "midpoint" of the two means, "in_dist" for the mean of in_dist, or a point [*shape].
         covariance: "full", or "diagonal" for variances alone.
         equal_means: whether to take the two means as equal, which leaves the covariance term.
-        groups_in: [N] labels of what was drawn independently.
-        groups_out: [M] likewise.
-        chunk_size: products at a time; None for as many as fit `chunking.MEMORY_BUDGET`.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     check_covariance(covariance)
-    x0, size = resolve_center(center, in_dist, out_dist), check_chunk_size(chunk_size)
-    diagonal = log_prob.run(diagonal_at, x0, chunk_size=size) if covariance == "diagonal" else None
-    p, q = (
-        log_prob.run(_terms, x0, points, diagonal, equal_means=bool(equal_means), chunk_size=size)
-        for points in (in_dist, out_dist)
-    )
+    options = {"covariance": covariance, "equal_means": bool(equal_means), "chunk_size": check_chunk_size(chunk_size)}
+    p, q = log_prob.run(_terms, resolve_center(center, in_dist, out_dist), in_dist, out_dist, **options)
     gap = stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
     values = jnp.stack([gap.total.value, gap.first_order.value, gap.mean_curvature.value, gap.covariance.value])
-    check_finite("The second-order gap (total, first order, mean curvature, covariance)", values)
+    check_finite(values, "The second-order gap (total, first order, mean curvature, covariance)")
     return gap
 
 
@@ -153,7 +138,7 @@ def second_order_terms(
     center: Points,
     points: Points,
     *,
-    covariance: CovarianceKind = "full",
+    covariance: str = "full",
     equal_means: bool = False,
     chunk_size: Count | None = None,
 ) -> SecondOrderGap:
@@ -170,10 +155,9 @@ def second_order_terms(
     """
     log_prob, points = check_points(log_prob_fn, points, "points", at_least=1)
     check_covariance(covariance)
-    x0, size = check_like("center", center, points[0]), check_chunk_size(chunk_size)
-    diagonal = log_prob.run(diagonal_at, x0, chunk_size=size) if covariance == "diagonal" else None
-    terms = log_prob.run(_terms, x0, points, diagonal, equal_means=bool(equal_means), chunk_size=size)
-    check_finite("The total of the n-th point", terms.total)
+    options = {"covariance": covariance, "equal_means": bool(equal_means), "chunk_size": check_chunk_size(chunk_size)}
+    (terms,) = log_prob.run(_terms, check_like(center, points[0], "center"), points, **options)
+    check_finite(terms.total, "The total of the n-th point")
     return terms
 
 
@@ -190,15 +174,16 @@ def remainder(
 ) -> Remainder:
     """The part of the gap that the second order around `center` misses, along straight paths to every image.
 
-    The other arguments are those of `second_order_gap`; `num_nodes` is the number of Gauss-Legendre nodes on each path.
-    The cost is num_nodes + 2 second derivatives along a line per image.
+    The center is that of `second_order_gap`; `num_nodes` is the number of Gauss-Legendre nodes on each path. The cost
+    is num_nodes + 2 second derivatives along a line per image.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     x0, size, nodes = resolve_center(center, in_dist, out_dist), check_chunk_size(chunk_size), gauss_legendre(num_nodes)
-    p = profile_of(log_prob, x0, in_dist, nodes.t, "in_dist", chunk_size=size)
-    q = profile_of(log_prob, x0, out_dist, nodes.t, "out_dist", chunk_size=size)
-    parts = (remainder_along(p, nodes), remainder_along(q, nodes))
-    return stats.gap(*parts, groups_in=groups_in, groups_out=groups_out)
+    p, q = (
+        remainder_along(profile_of(log_prob, x0, points, nodes.t, name, chunk_size=size), nodes)
+        for points, name in ((in_dist, "in_dist"), (out_dist, "out_dist"))
+    )
+    return stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
 
 
 def check_covariance(covariance: Any) -> None:
@@ -207,7 +192,7 @@ def check_covariance(covariance: Any) -> None:
         raise unknown("covariance", str(covariance), COVARIANCES)
 
 
-def resolve_center(center: Center, in_dist: Float[Array, "N ..."], out_dist: Float[Array, "M ..."]) -> Array:
+def resolve_center(center: Center, in_dist: Array, out_dist: Array) -> Point:
     """The point [*shape] that `center` names or is."""
     mean_in = in_dist.mean(axis=0)
     if isinstance(center, str):
@@ -216,35 +201,35 @@ def resolve_center(center: Center, in_dist: Float[Array, "N ..."], out_dist: Flo
         return mean_in if center == "in_dist" else (mean_in + out_dist.mean(axis=0)) / 2
     if center is None:
         raise InputError("center is None; expected 'midpoint', 'in_dist' or a point.")
-    return check_like("center", center, mean_in)
+    return check_like(center, mean_in, "center")
 
 
 def _terms(
-    log_prob: Callable,
-    x0: Float[Array, "..."],
-    points: Float[Array, "N ..."],
-    diagonal: Float[Array, "..."] | None,
-    *,
-    equal_means: bool,
-    chunk_size: int | None,
-) -> SecondOrderGap:
-    mean = points.mean(axis=0)
-    deviations = points - mean[None]
+    log_prob: Callable, x0: Point, *sets: Array, covariance: str, equal_means: bool, chunk_size: int | None
+) -> list[SecondOrderGap]:
+    """The terms of each set's points; the gradient is linearized once for all of them."""
     gradient, product = jax.linearize(jax.grad(log_prob), x0)
-    if diagonal is None:
-        covariance = map_chunks(lambda v: vdot(v, product(v)), deviations, chunk_size) / 2
-    else:
-        covariance = _dot(deviations**2, diagonal) / 2
-    if equal_means:
-        none = jnp.zeros_like(covariance)
-        return SecondOrderGap(covariance, none, none, covariance)
-    first_order = _dot(points - x0[None], gradient)
-    # A point moves the quadratic form of the mean by its deviation times H (mu - x0).
-    towards_mean = product(mean - x0)
-    mean_curvature = vdot(mean - x0, towards_mean) / 2 + _dot(deviations, towards_mean)
-    return SecondOrderGap(first_order + mean_curvature + covariance, first_order, mean_curvature, covariance)
+    diagonal = diagonal_of(product, x0, chunk_size) if covariance == "diagonal" else None
+
+    def of_set(points: PointSet) -> SecondOrderGap:
+        mean = points.mean(axis=0)
+        deviations = points - mean[None]
+        if diagonal is None:
+            spread = map_chunks(lambda v: vdot(v, product(v)), deviations, chunk_size) / 2
+        else:
+            spread = _dot(deviations**2, diagonal) / 2
+        if equal_means:
+            none = jnp.zeros_like(spread)
+            return SecondOrderGap(spread, none, none, spread)
+        first_order = _dot(points - x0[None], gradient)
+        # A point moves the quadratic form of the mean by its deviation times H (mu - x0).
+        towards_mean = product(mean - x0)
+        mean_curvature = vdot(mean - x0, towards_mean) / 2 + _dot(deviations, towards_mean)
+        return SecondOrderGap(first_order + mean_curvature + spread, first_order, mean_curvature, spread)
+
+    return [of_set(points) for points in sets]
 
 
-def _dot(points: Float[Array, "N ..."], v: Float[Array, "..."]) -> Float[Array, " N"]:
+def _dot(points: PointSet, v: Point) -> Float[Array, " N"]:
     """The inner products of the points with `v` [*shape]."""
     return matmul(points.reshape(len(points), -1), v.ravel())

@@ -1,5 +1,6 @@
 """The extreme eigenvalues of the Hessian of log p at a point."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from glowjax.analysis.chunking import Count
-from glowjax.analysis.curvature import hessian_rows, product_at
+from glowjax.analysis.curvature import hessian_rows, product
 from glowjax.analysis.density import LogProb, Points, check_finite, check_point
 from glowjax.checks import InputError
 
@@ -63,20 +64,16 @@ def extreme_eigenpairs(log_prob_fn: LogProb, x: Points, num_low: Count, num_high
         raise InputError("extreme_eigenpairs runs on the host; call it outside of jax.jit and other transformations.")
     if x.size <= DENSE_SIZE:
         rows = np.asarray(log_prob.run(hessian_rows, x), np.float64).reshape(x.size, x.size)
-        check_finite("The Hessian of log_prob_fn", rows)
+        check_finite(rows, "The Hessian of log_prob_fn")
         values, vectors = np.linalg.eigh((rows + rows.T) / 2)
         chosen = np.r_[:num_low, x.size - num_high : x.size]
         values, vectors, products = values[chosen], vectors[:, chosen], rows @ vectors[:, chosen]
     else:
-        values, vectors, products = _by_lanczos(lambda v: log_prob.run(_product, x, v), x, num_low, num_high)
+        values, vectors, products = _by_lanczos(lambda v: log_prob.run(product, x, v), x, num_low, num_high)
     if not np.any(products) and not np.any(values):
         raise InputError("The Hessian at x is zero: every direction is an eigenvector, and none is extreme.")
     residuals = np.linalg.norm(products - values * vectors, axis=0)
     return Eigenpairs(values, vectors.T.reshape(-1, *x.shape), residuals)
-
-
-def _product(log_prob: Callable, x: Array, v: Array) -> Array:
-    return product_at(log_prob, x)(v)
 
 
 def _by_lanczos(
@@ -85,26 +82,23 @@ def _by_lanczos(
     """Values [K], vectors [D, K] and their products with the Hessian [D, K], computed in float64 on the host."""
     rng = np.random.default_rng(0)
 
-    def product(v: np.ndarray) -> np.ndarray:
+    def times(v: np.ndarray) -> np.ndarray:
         return np.asarray(hessian_product(jnp.asarray(v.reshape(x.shape), x.dtype)), np.float64).ravel()
 
     # ARPACK compares with absolute numbers, so the operator is brought to unit size and its ends away from zero.
-    size = np.linalg.norm(product(rng.standard_normal(x.size))) / np.sqrt(x.size)
+    size = np.linalg.norm(times(rng.standard_normal(x.size))) / np.sqrt(x.size)
     if not size > 0:
         return np.zeros(1), np.zeros((x.size, 1)), np.zeros((x.size, 1))
-    (largest,) = _eigsh(lambda v: product(v) / size, x.size, 1, "LM", 1e-2, rng)[0]
+    (largest,) = _eigsh(lambda v: times(v) / size, x.size, 1, "LM", 1e-2, rng)[0]
     size *= 1.1 * abs(largest)
     tolerance = min(TOLERANCE * float(jnp.finfo(x.dtype).eps), 0.05)
-    found = []
-    for number, sign in ((num_low, -1.0), (num_high, 1.0)):
-        if number:
 
-            def shifted(v: np.ndarray, sign: float = sign) -> np.ndarray:
-                return sign * product(v) / size + v
+    def shifted(sign: float, v: np.ndarray) -> np.ndarray:
+        return sign * times(v) / size + v
 
-            found.append(_end(shifted, x.size, number, tolerance, rng))
-    vectors = np.concatenate(found, axis=1)
-    products = np.stack([product(v) for v in vectors.T], axis=1)
+    ends = [(functools.partial(shifted, sign), number) for sign, number in ((-1.0, num_low), (1.0, num_high)) if number]
+    vectors = np.concatenate([_end(end, x.size, number, tolerance, rng) for end, number in ends], axis=1)
+    products = np.stack([times(v) for v in vectors.T], axis=1)
     values = np.sum(vectors * products, axis=0)
     worst = np.linalg.norm(products - values * vectors, axis=0).max()
     if worst > 10 * tolerance * size:

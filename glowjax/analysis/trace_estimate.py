@@ -16,8 +16,6 @@ from glowjax.checks import InputError, is_count, unknown
 from glowjax.linalg import at_least_float32, vdot
 from glowjax.typing import Key
 
-METHODS = ("hutchinson", "xtrace")
-
 XTRACE_INFLATION = math.sqrt(2)
 """The factor on the naive standard error of XTrace, for the correlation of its leave-one-out values."""
 
@@ -46,24 +44,20 @@ def hessian_trace_estimate(
     -18 ± 0
 
     Args:
-        log_prob_fn: the log density of one point, in nats.
-        x: [*shape], the point.
         key: of the probes.
         num_probes: at least 2; Hutchinson takes as many products, XTrace twice as many.
         method: "hutchinson" or "xtrace".
         weights: [*shape], of any sign; ones by default.
-        chunk_size: products at a time; None for as many as fit `chunking.MEMORY_BUDGET`.
     """
     log_prob, x = check_point(log_prob_fn, x)
-    weights = jnp.ones_like(x) if weights is None else check_like("weights", weights, x)
-    if method not in METHODS:
-        raise unknown("method", str(method), METHODS)
+    weights = jnp.ones_like(x) if weights is None else check_like(weights, x, "weights")
+    if method not in KERNELS:
+        raise unknown("method", str(method), KERNELS)
     if not is_count(num_probes) or num_probes < 2:
         raise InputError(f"num_probes must be a whole number and at least 2, but is {num_probes!r}.")
-    kernel = _hutchinson if method == "hutchinson" else _xtrace
     size = check_chunk_size(chunk_size)
-    value, sem = log_prob.run(kernel, x, weights, key, num_probes=int(num_probes), chunk_size=size)
-    check_finite("The estimate (value, sem)", jnp.stack([value, sem]))
+    value, sem = log_prob.run(KERNELS[method], x, weights, key, num_probes=int(num_probes), chunk_size=size)
+    check_finite(jnp.stack([value, sem]), "The estimate (value, sem)")
     return stats.Estimate(value, sem, int(num_probes))
 
 
@@ -105,3 +99,6 @@ def _xtrace(
     # matfree divides by sqrt(num_probes); dividing by sqrt(num_probes - 1) is unbiased for few probes.
     inflation = XTRACE_INFLATION * math.sqrt(num_probes / (num_probes - 1))
     return (size * mean).astype(x.dtype), (inflation * size * sem).astype(x.dtype)
+
+
+KERNELS = {"hutchinson": _hutchinson, "xtrace": _xtrace}

@@ -56,9 +56,6 @@ def detection_metrics(
     >>> f"{metrics.auroc:.3f[]}"
     '0.938 [0.750, 1.000]'
 
-    >>> detection_metrics(in_scores=[0.0, 1.0, 2.0, 3.0], out_scores=[2.5, 4.0]).auroc.value
-    0.875
-
     Args:
         in_scores: [N] scores of in-distribution images.
         out_scores: [M] scores of out-of-distribution images.
@@ -68,8 +65,8 @@ def detection_metrics(
         seed: the seed of the resampling; the same seed gives the same intervals.
     """
     scores_in, scores_out = (
-        np.asarray(vector(name, scores), np.float64)
-        for name, scores in (("in_scores", in_scores), ("out_scores", out_scores))
+        np.asarray(vector(scores, name), np.float64)
+        for scores, name in ((in_scores, "in_scores"), (out_scores, "out_scores"))
     )
     codes_in = group_codes(groups_in, len(scores_in), "groups_in")
     codes_out = group_codes(groups_out, len(scores_out), "groups_out")

@@ -94,9 +94,6 @@ class Estimate(Result):
         decimals = max(0, 1 - exponent)
         return f"{value:+,.{decimals}f} ± {round(sem, 1 - exponent):,.{decimals}f}"
 
-    def __str__(self) -> str:
-        return format(self, "")
-
     def __repr__(self) -> str:
         return format(self, "")
 
@@ -105,14 +102,10 @@ def mean(values: Any, groups: Any = None) -> Estimate:
     """The mean of `values` [N] and its standard error, over values or over groups of them.
 
     With groups the error is the cluster-robust one: deviations are summed within a group first, so that images which
-    vary together count as one. NumPy arrays and lists are averaged in float64; JAX arrays stay JAX arrays, traced or
-    not.
-
-    Args:
-        values: one number per image, at least two.
-        groups: [N] labels of what was drawn independently, such as the photo from which each image was cut.
+    vary together count as one. `groups` [N] are labels of what was drawn independently, such as the photo from which
+    each image was cut. NumPy arrays and lists are averaged in float64; JAX arrays stay JAX arrays, traced or not.
     """
-    values = vector("values", values)
+    values = vector(values, "values")
     codes = group_codes(groups, len(values))
     average = values.mean()
     sem = standard_error(values - average, codes)
@@ -133,22 +126,16 @@ def standard_error(deviations: Any, codes: np.ndarray) -> Any:
 def difference(a: Estimate, b: Estimate) -> Estimate:
     """`a` - `b` for independent estimates; its effective count is that of Welch and Satterthwaite."""
     sem = (a.sem**2 + b.sem**2) ** 0.5
-    parts = (a.sem**4 / (a.count - 1) + b.sem**4 / (b.count - 1), a.count + b.count - 1)
+    spread = a.sem**4 / (a.count - 1) + b.sem**4 / (b.count - 1)
     where = jnp.where if isinstance(sem, jax.Array) else np.where
-    count = where(parts[0] > 0, 1 + sem**4 / where(parts[0] > 0, parts[0], 1), parts[1])
+    count = where(spread > 0, 1 + sem**4 / where(spread > 0, spread, 1), a.count + b.count - 1)
     return Estimate(a.value - b.value, sem, count)
 
 
 def gap(in_dist: Any, out_dist: Any, *, groups_in: Any = None, groups_out: Any = None) -> Any:
     """The mean of `out_dist` [M] minus the mean of `in_dist` [N], as an Estimate, for independent sets.
 
-    If the two are tuples or Results of such arrays, so is the result, with an Estimate for each pair.
-
-    Args:
-        in_dist: [N], one number per point, or a pytree of such arrays.
-        out_dist: [M], likewise.
-        groups_in: [N] labels of what was drawn independently.
-        groups_out: [M] likewise.
+    Groups are as in `mean`. Of two tuples or Results of such arrays it is one of Estimates.
     """
     return jax.tree.map(lambda p, q: difference(mean(q, groups_out), mean(p, groups_in)), in_dist, out_dist)
 
@@ -174,7 +161,7 @@ def share(flags: Any, groups: Any = None) -> Estimate:
     return Estimate(value, float(estimate.sem), count, float(middle - reach), float(middle + reach))
 
 
-def vector(name: str, values: Any) -> Any:
+def vector(values: Any, name: str) -> Any:
     """`values` [N] as a JAX array if they are one, else as float64 NumPy; known values must be finite."""
     if not isinstance(values, jax.Array):
         values = np.asarray(values, np.float64)

@@ -43,10 +43,7 @@ def group_codes(groups: Any, num: int, name: str = "groups") -> np.ndarray:
 def resample(rng: np.random.Generator | jax.Array, codes: np.ndarray, shape: tuple[int, ...] = ()) -> Any:
     """[*shape, N] how often each image appears when as many groups as there are get drawn with replacement.
 
-    Args:
-        rng: a NumPy generator, or a JAX key, which may be traced.
-        codes: [N] as from `group_codes`.
-        shape: number of resamples, along any axes.
+    `rng` is a NumPy generator, or a JAX key, which may be traced; `codes` [N] are as from `group_codes`.
     """
     num_groups = int(codes.max()) + 1
     if isinstance(rng, np.random.Generator):

@@ -32,7 +32,7 @@ def test_no_more_than_a_chunk_is_computed_at_a_time(chunk_size):
     assert live_bytes(closed.jaxpr) < 2.5 * min(chunk_size, 12) * 50 * 50 * 4 + 5 * 12 * 50 * 4
 
 
-@pytest.mark.parametrize("chunk_size", [0, -1, 2.0, "8"])
+@pytest.mark.parametrize("chunk_size", [0, -1, 2.0, "8", True])
 def test_a_chunk_size_that_is_no_positive_whole_number_is_refused(chunk_size):
     with pytest.raises(InputError, match=r"chunk_size must be a positive whole number, but is .* 512 MiB"):
         check_chunk_size(chunk_size)

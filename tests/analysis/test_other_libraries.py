@@ -53,9 +53,5 @@ def test_a_flow_of_flowjax_serves_as_a_density():
     parts = split.location.value + split.spread_out.value.value - split.spread_in.value.value
     gap = flow.log_prob(out_dist).mean() - flow.log_prob(in_dist).mean()
     np.testing.assert_allclose([split.gap.value, parts], gap, rtol=1e-10)
-
-
-def test_a_method_that_cannot_be_hashed_serves_too():
-    distributions = pytest.importorskip("flowjax.distributions")
-    normal = distributions.Normal(jnp.zeros(3))
-    np.testing.assert_allclose(laplacian(normal.log_prob, points(1, (3,))[0]), -3, rtol=1e-10)
+    normal = distributions.Normal(jnp.zeros(3))  # its method cannot be hashed
+    np.testing.assert_allclose(laplacian(normal.log_prob, x), -3, rtol=1e-10)

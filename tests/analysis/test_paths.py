@@ -1,10 +1,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from analysis.densities import EDGE, dense_hessian, kinked, nonlinear, points
+from analysis.densities import EDGE, kinked, nonlinear, points
 
 from glowjax import stats
-from glowjax.analysis.paths import gauss_legendre, log_prob_along, remainder_along, second_order_parts
+from glowjax.analysis.paths import gauss_legendre, log_prob_along, remainder_along
 from glowjax.checks import InputError
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -21,21 +21,21 @@ def test_nodes_integrate_polynomials_of_twice_their_number(num_nodes):
 
 
 @pytest.mark.parametrize("chunk_size", [1, 2, None])
-def test_a_profile_holds_log_p_and_its_derivatives_along_each_way(chunk_size):
+def test_a_profile_holds_log_p_and_its_derivatives_along_each_path(chunk_size):
     ends, center, t = points(5, (4,)), points(1, (4,), seed=1)[0], np.array([0.1, 0.5, 0.8])
     along = log_prob_along(lambda x: jnp.sum(x**3), center, ends, t, chunk_size=chunk_size)
     d = ends - center
-    on_the_way = center + t[None, :, None] * d[:, None]
+    on_the_path = center + t[None, :, None] * d[:, None]
     np.testing.assert_allclose(along.center, np.full(5, np.sum(center**3)))
     np.testing.assert_allclose(along.end, np.sum(ends**3, axis=-1))
     np.testing.assert_allclose(along.slope_at_center, np.sum(3 * center**2 * d, axis=-1))
     np.testing.assert_allclose(along.curvature_at_center, np.sum(6 * center * d**2, axis=-1))
-    np.testing.assert_allclose(along.value, np.sum(on_the_way**3, axis=-1))
-    np.testing.assert_allclose(along.slope, np.sum(3 * on_the_way**2 * d[:, None], axis=-1))
-    np.testing.assert_allclose(along.curvature, np.sum(6 * on_the_way * d[:, None] ** 2, axis=-1))
+    np.testing.assert_allclose(along.value, np.sum(on_the_path**3, axis=-1))
+    np.testing.assert_allclose(along.slope, np.sum(3 * on_the_path**2 * d[:, None], axis=-1))
+    np.testing.assert_allclose(along.curvature, np.sum(6 * on_the_path * d[:, None] ** 2, axis=-1))
 
 
-def test_each_way_may_have_a_center_of_its_own():
+def test_each_path_may_have_a_center_of_its_own():
     ends, centers, t = points(5, (4,)), points(5, (4,), seed=1), np.array([0.5])
     together = log_prob_along(nonlinear, centers, ends, t)
     for n in range(5):
@@ -44,32 +44,18 @@ def test_each_way_may_have_a_center_of_its_own():
             np.testing.assert_allclose(one[0], all_of_them[n], rtol=1e-12)
 
 
-def test_for_a_smooth_density_the_three_routes_agree():
-    ends, center, nodes = points(5), points(1, seed=1)[0], gauss_legendre(24)
-    parts = second_order_parts(log_prob_along(nonlinear, center, ends, nodes.t), nodes)
-    scale = np.abs(parts.value).max()
-    np.testing.assert_allclose(parts.gradient, parts.value, atol=1e-7 * scale)
-    np.testing.assert_allclose(parts.smooth, parts.value, atol=1e-7 * scale)
-    np.testing.assert_allclose(parts.kink, 0, atol=1e-7 * scale)
-    d = ends - center
-    hessian = dense_hessian(nonlinear, jnp.asarray(center))
-    np.testing.assert_allclose(parts.at_center, np.einsum("ni,ij,nj->n", d, hessian, d) / 2, rtol=1e-10)
-
-
 def test_the_kink_is_what_the_jump_of_the_gradient_adds():
-    """The slope of -|x_0 - EDGE| jumps by -2 |d_0| where the way crosses, with (x_0 - EDGE) / d_0 of it ahead."""
+    """The slope of -|x_0 - EDGE| jumps by -2 |d_0| where the path crosses, with (x_0 - EDGE) / d_0 of it ahead."""
     ends, center, nodes = points(40, (3,)), np.array([-0.2, 0.1, 0.0]), gauss_legendre(100)
-    parts = second_order_parts(log_prob_along(kinked, center, ends, nodes.t), nodes)
-    d = ends - center
+    found = remainder_along(log_prob_along(kinked, center, ends, nodes.t), nodes)
     kink = np.where(ends[:, 0] > EDGE, -2 * (ends[:, 0] - EDGE), 0)
     assert 5 < np.count_nonzero(kink) < 35
     # A sum over nodes is off by less than the largest weight times the jump of the integrand.
-    error = 2 * np.abs(d[:, 0]).max() * nodes.weights.max()
-    np.testing.assert_allclose(parts.smooth, -np.sum(d**2, axis=-1), rtol=1e-12)
-    np.testing.assert_allclose(parts.value, kink + parts.smooth, rtol=1e-12)
-    np.testing.assert_allclose(parts.kink, kink, atol=error)
-    np.testing.assert_allclose(parts.gradient, parts.value, atol=error)
-    np.testing.assert_allclose(parts.at_center, parts.smooth, rtol=1e-12)
+    error = 2 * np.abs(ends - center)[:, 0].max() * nodes.weights.max()
+    np.testing.assert_allclose(found.total, kink, atol=1e-12)
+    np.testing.assert_allclose(found.smooth, np.zeros(40), atol=1e-12)
+    np.testing.assert_allclose(found.kink, kink, atol=error)
+    np.testing.assert_allclose(found.quadrature, found.kink - kink, atol=1e-12)
 
 
 def test_what_a_profile_cannot_follow_is_refused_in_a_sentence():

