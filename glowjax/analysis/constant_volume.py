@@ -149,7 +149,7 @@ class _ColumnSums:
     layer: Conv1x1 | FullConv1x1
 
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
-        return x * self.layer.weight(params).sum(axis=0), per_image(0.0, x)
+        return x * jnp.broadcast_to(self.layer.weight(params).sum(axis=0), x.shape), per_image(0.0, x)
 
 
 _UNCOUPLED: dict[type, Callable[[Any], Any]] = {AdditiveCoupling: lambda _: AdditiveCoupling(_NoShift())}

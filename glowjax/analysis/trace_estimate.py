@@ -95,7 +95,8 @@ def _xtrace(
 
     sampler = stochtrace.sampler_normal(jnp.zeros(x.shape, precise), num=num_probes)
     values = stochtrace.estimator_leave_one_out_mean_and_sem(stochtrace.leave_one_out_xtrace(), sampler)
-    mean, sem = values(matvec, key)
+    with jax.numpy_rank_promotion("allow"):  # matfree divides a matrix by a row, also where users forbid it
+        mean, sem = values(matvec, key)
     # matfree divides by sqrt(num_probes); dividing by sqrt(num_probes - 1) is unbiased for few probes.
     inflation = XTRACE_INFLATION * math.sqrt(num_probes / (num_probes - 1))
     return (size * mean).astype(x.dtype), (inflation * size * sem).astype(x.dtype)

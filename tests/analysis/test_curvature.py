@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 SHAPE = (2, 3, 1)
 BOWL = quadratic(symmetric(), slope=points(1, seed=3)[0], constant=7.0)
-X = jnp.asarray(points(1, SHAPE, seed=4)[0])
+X = points(1, SHAPE, seed=4)[0]
 
 
 @pytest.mark.parametrize("chunk_size", [1, 4, None])
