@@ -18,10 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.report import histograms
-from experiments.report.experiment import OneModel, References
-from experiments.report.page import Figure, Number, Result, Section, Table
-from experiments.report.scoring import Evaluation, Scored, evaluate, score
-from experiments.report.trained import Trained, load, title
+from experiments.report.experiment import Draws, OneModel, References
+from experiments.report.page import Cell, Figure, Number, Result, Section, Table
+from experiments.report.scoring import Evaluation, FlowDetails, evaluate, score
+from experiments.report.trained import Trained, described, heading, load, title
 from glowjax import plots, stats
 from glowjax.checks import InputError
 from glowjax.cores import side_by_side
@@ -36,8 +36,6 @@ BATCH_SIZE = 100
 NUM_SHOWN = 20
 """Number of images of each set in the figure that shows them."""
 
-TERMS = ("log p(z)", "log |det dz/dx|", "log p(x)")
-
 QUESTION = "Are samples of a model as likely under it as real images, and if not, through which term of the likelihood?"
 LIKELIHOODS_TEXT = (
     "If the model had the distribution of the real images, their histogram and that of the samples at temperature 1 "
@@ -49,24 +47,26 @@ TERMS_TEXT = (
     "first term is known in advance: -D/2 (log 2 pi + T^2) for D dimensions. At temperature 1 the mean of log p over "
     "samples is minus the model's own entropy, and that over real images is minus a cross-entropy: either can be "
     "higher. Below it, log p(z) rises by D/2 (1 - T^2) nats for any model, whereas the change of the volume depends "
-    "on the model. Samples are then rounded to 8 bits, clipped to 0..255 and evaluated with new dequantization "
-    "noise, so that the flow sees images that it did not draw."
+    "on the model. Samples are then rounded to 8 bits, clipped to 0..255 and evaluated with new dequantization noise."
 )
+VERDICTS = {
+    "more": "they are more likely than real images",
+    "less": "they are less likely than real images",
+    "": "the two intervals overlap",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelSamplesConfig(OneModel, References):
+class ModelSamplesConfig(OneModel, References, Draws):
     """Options of the comparison of samples with real images.
 
     Attributes:
         num_images: maximum number of images per set, and number of samples per temperature.
         temperatures: temperatures of the samples; 1 samples from the model itself.
-        num_draws: draws of noise (Glow) or of latents (VAE) per image.
     """
 
     num_images: int = 2_000
     temperatures: tuple[float, ...] = (1.0, 0.7)
-    num_draws: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,30 +96,32 @@ def main(config: ModelSamplesConfig) -> Result:
     if not config.temperatures or min(config.temperatures) <= 0:
         raise InputError(f"temperatures is {config.temperatures}; give one or more, all positive: 1 0.7")
     trained = load(config.run_dir)
-    specs = (*config.out_dists, *config.references)
-    real = evaluate(trained, specs, config.data_dir, config.num_images, config.num_draws, config.seed)
+    real = evaluate(trained, (*config.out_dists, *config.references), config)
     drawn = [draw(trained, temperature, config.num_images, config.seed) for temperature in config.temperatures]
     scored = {one.images.name: score(trained, one.images, config.num_draws, config.seed) for one in drawn}
     evaluation = Evaluation(real.test, scored | real.others)
     numbers: dict[str, Any] = {
-        name: {
-            "bits_per_dim": one.mean().as_dict(),
-            "auroc": evaluation.detection(name).auroc.as_dict() if name in evaluation.others else None,
-        }
-        for name, one in evaluation.sets.items()
+        name: {what: row[what] for what in ("bits_per_dim", "auroc")} for name, row in evaluation.numbers().items()
     }
-    for one in drawn:
-        if one.terms is not None:
-            numbers[f"{one.images.name}, before rounding"] = _numbers(one, real.test)
+    histogram = histograms.one_model(evaluation, trained.num_dims, heading(trained), "log-likelihoods")
+    text = f"{described(trained, config.num_draws)}\n\n{LIKELIHOODS_TEXT}"
+    sections = [Section("Likelihoods of samples", text, [histograms.table({"": evaluation})], [histogram])]
+    if real.test.flow:
+        differences = {one.images.name: differences_of(one, evaluation) for one in drawn}
+        sections.append(_terms(evaluation, drawn, differences))
+        numbers |= {
+            f"{one.images.name}, before rounding": {
+                "log_pz_by_design_nats": one.expected_log_pz,
+                "values_outside_the_range": one.outside,
+                "minus_real_images_nats": differences[one.images.name].from_real,
+            }
+            for one in drawn
+        }
     return Result(
         f"Samples and real images, after training on {title(trained.name)}",
         QUESTION,
         summarize(evaluation, drawn),
-        [
-            _likelihoods(trained, evaluation, config.num_draws),
-            *_terms(evaluation, drawn),
-            _images(evaluation),
-        ],
+        [*sections, Section("Images", figures=[_images(evaluation)])],
         numbers,
     )
 
@@ -128,7 +130,7 @@ def draw(trained: Trained, temperature: float, num_images: int, seed: int) -> Sa
     """`num_images` samples of the model at one temperature."""
     keys = jax.random.split(jax.random.key(seed), -(-num_images // BATCH_SIZE))
     name = f"samples, temperature {temperature:g}"
-    source = f"{num_images:,} samples of the {trained.kind}, drawn with seed {seed}"
+    source = f"{num_images:,} samples of the {trained.title}, drawn with seed {seed}"
     if not isinstance(trained.model, Flow):
         images = samples(trained.model, trained.params, jax.random.key(seed), num_images, temperature, BATCH_SIZE)
         return Samples(temperature, ImageSet(name, images, source=source))
@@ -146,116 +148,82 @@ def _draw(flow: Flow, params: Params, key: Key, temperature: float) -> tuple[Ima
 
 def summarize(evaluation: Evaluation, drawn: list[Samples]) -> str:
     """The result in a sentence per temperature."""
-    test = evaluation.test.mean()
-    sentences = [f"Real images ({title(evaluation.test.images.name)}) need {test:.3f[]} bits/dim."]
+    test = evaluation.test
+    sentences = [f"Real images ({title(test.images.name)}) need {test.mean():.3f[]} bits/dim."]
     for one in drawn:
-        bits = evaluation.others[one.images.name].mean()
-        if bits.interval[1] < test.interval[0]:
-            verdict = "they are more likely than real images"
-        elif bits.interval[0] > test.interval[1]:
-            verdict = "they are less likely than real images"
-        else:
-            verdict = "the two intervals overlap"
+        bits, verdict = evaluation.sets[one.images.name].mean(), VERDICTS[evaluation.likelihood(one.images.name)]
         sentences.append(f"Samples at temperature {one.temperature:g} need {bits:.3f[]}: {verdict}.")
     return " ".join(sentences)
 
 
-def _likelihoods(trained: Trained, evaluation: Evaluation, num_draws: int) -> Section:
-    rows = [
-        [
-            title(name),
-            scored.count(),
-            Number(scored.mean(), ".3f[]"),
-            "" if scored is evaluation.test else Number(evaluation.detection(name).auroc, ".3f[]"),
-        ]
-        for name, scored in evaluation.sets.items()
+@dataclasses.dataclass(frozen=True)
+class Differences:
+    """Differences of the terms of log p, by term.
+
+    Attributes:
+        from_real: means over samples before rounding minus means over real images.
+        rounding: means over rounded samples minus means over the same samples before.
+    """
+
+    from_real: dict[str, Estimate]
+    rounding: dict[str, Estimate]
+
+
+def differences_of(one: Samples, evaluation: Evaluation) -> Differences:
+    """The terms that make the samples of a flow differ from real images, and what rounding changes."""
+    before, rounded = _by_term(one), _by_term(evaluation.sets[one.images.name].flow)
+    real, groups = _by_term(evaluation.test.flow), evaluation.test.images.groups
+    return Differences(
+        {term: stats.difference(stats.mean(v), stats.mean(real[term], groups)) for term, v in before.items()},
+        {term: stats.mean(rounded[term] - v) for term, v in before.items()},
+    )
+
+
+def _by_term(flow: FlowDetails | Samples | None) -> dict[str, np.ndarray]:
+    """{term of log p: [N] in nats} of a set under a flow, or of its samples."""
+    assert flow is not None
+    assert flow.terms is not None
+    log_pz, log_det = np.asarray(flow.terms.log_pz), np.asarray(flow.terms.log_det)
+    return {"log p(z)": log_pz, "log |det dz/dx|": log_det, "log p(x)": log_pz + log_det}
+
+
+def _terms(evaluation: Evaluation, drawn: list[Samples], differences: dict[str, Differences]) -> Section:
+    """The terms that make samples and real images differ."""
+    test, groups = evaluation.test, evaluation.test.images.groups
+    own = _by_term(test.flow)
+    means: list[list[Cell]] = [
+        [title(test.images.name), "", *(Number(stats.mean(v, groups), ",.0f[]") for v in own.values())]
     ]
-    caption = (
-        "Bits per dimension (fewer bits are more likely) and AUROC against real images with bits/dim as the score "
-        "(below 0.5: more likely than these), with 95 % intervals over images"
-    )
-    return Section(
-        "Likelihoods of samples",
-        f"The model: {trained.summarize()}. {trained.likelihood(num_draws)}\n\n{LIKELIHOODS_TEXT}",
-        [Table(caption, ["set", "images", "bits/dim", "AUROC"], rows)],
-        [histograms.one_model(evaluation, trained.num_dims, trained.kind_and_data, "log-likelihoods")],
-    )
-
-
-def _terms(evaluation: Evaluation, drawn: list[Samples]) -> list[Section]:
-    """The terms that make samples and real images differ; nothing for a model that is not a flow."""
-    test = evaluation.test
-    if test.flow is None:
-        return []
-    groups = test.images.groups
-    means: list[list[Any]] = [[title(test.images.name), "", *_means(test.flow.terms, groups)]]
-    differences: list[list[Any]] = []
+    changes: list[list[Cell]] = []
     sentences = []
     for one in drawn:
-        rounded = evaluation.others[one.images.name].flow
-        assert one.terms is not None
-        assert rounded is not None
         name = one.images.name
-        means.append([f"{name}, before rounding", Number(one.expected_log_pz, ",.0f"), *_means(one.terms)])
-        means.append([f"{name}, 8 bits", "", *_means(rounded.terms)])
-        from_real = _from_real(one.terms, test)
-        rounding = [stats.mean(b - a) for a, b in zip(_three(one.terms), _three(rounded.terms), strict=True)]
-        differences.append([f"{name}, before rounding, minus real images", *(Number(e, "+,.0f") for e in from_real)])
-        differences.append([f"{name}, 8 bits minus before rounding", *(Number(e, "+,.0f") for e in rounding)])
-        sentences.append(_sentence(one, from_real, rounding[2]))
+        by_design = Number(one.expected_log_pz, ",.0f")
+        for label, expected, flow in (("before rounding", by_design, one), ("8 bits", "", evaluation.sets[name].flow)):
+            numbers = (Number(stats.mean(v), ",.0f[]") for v in _by_term(flow).values())
+            means.append([f"{name}, {label}", expected, *numbers])
+        from_real, rounding = differences[name].from_real, differences[name].rounding
+        labels = {"before rounding, minus real images": from_real, "8 bits minus before rounding": rounding}
+        for label, by_term in labels.items():
+            changes.append([f"{name}, {label}", *(Number(e, "+,.0f") for e in by_term.values())])
+        prior, volume, total = from_real.values()
+        larger = "volume" if abs(volume.value) > abs(prior.value) else "latents"
+        sentences.append(
+            f"At temperature {one.temperature:g}, samples before rounding differ from real images by {total:+,.0f} "
+            f"nats, mostly through the {larger}. {one.outside:.1%} of their values lie outside a pixel's range."
+        )
     tables = [
-        Table("Means in nats with 95 % intervals over images", ["set", "log p(z) by design", *TERMS], means),
-        Table("Differences of means in nats, ± standard error", ["difference", *TERMS], differences),
+        Table("Means in nats with 95 % intervals over images", ["set", "log p(z) by design", *own], means),
+        Table("Differences of means in nats, ± standard error", ["difference", *own], changes),
     ]
-    return [Section("Where the difference comes from", "\n\n".join([TERMS_TEXT, *sentences]), tables)]
+    return Section("Where the difference comes from", "\n\n".join([TERMS_TEXT, *sentences]), tables)
 
 
-def _three(terms: FlowTerms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[N] each, in the order of `TERMS`."""
-    log_pz, log_det = np.asarray(terms.log_pz), np.asarray(terms.log_det)
-    return log_pz, log_det, log_pz + log_det
-
-
-def _means(terms: FlowTerms, groups: np.ndarray | None = None) -> list[Number]:
-    return [Number(stats.mean(values, groups), ",.0f[]") for values in _three(terms)]
-
-
-def _from_real(terms: FlowTerms, test: Scored) -> list[Estimate]:
-    """Means over samples minus means over real images, in the order of `TERMS`."""
-    assert test.flow is not None
-    pairs = zip(_three(terms), _three(test.flow.terms), strict=True)
-    return [stats.difference(stats.mean(a), stats.mean(b, test.images.groups)) for a, b in pairs]
-
-
-def _sentence(one: Samples, from_real: list[Estimate], rounding: Estimate) -> str:
-    prior, volume, total = from_real
-    larger = "volume" if abs(volume.value) > abs(prior.value) else "latents"
-    return (
-        f"At temperature {one.temperature:g}, samples before rounding differ from real images by {total:+,.0f} nats, "
-        f"mostly through the {larger}: {prior:+,.0f} in log p(z) and {volume:+,.0f} in the volume. {one.outside:.1%} "
-        "of their values lie outside a pixel's range; rounding and clipping change the mean of log p by "
-        f"{rounding:+,.0f}."
-    )
-
-
-def _numbers(one: Samples, test: Scored) -> dict[str, Any]:
-    assert one.terms is not None
-    return {
-        "log_pz_by_design_nats": one.expected_log_pz,
-        "values_outside_the_range": one.outside,
-        "minus_real_images_nats": {
-            name: estimate.as_dict() for name, estimate in zip(TERMS, _from_real(one.terms, test), strict=True)
-        },
-    }
-
-
-def _images(evaluation: Evaluation) -> Section:
-    tiles = {title(name): scored.images.images[:NUM_SHOWN] for name, scored in evaluation.sets.items()}
-    figure = Figure(
+def _images(evaluation: Evaluation) -> Figure:
+    return Figure(
         "samples",
-        plots.samples(tiles),
+        plots.samples({title(name): scored.images.images[:NUM_SHOWN] for name, scored in evaluation.sets.items()}),
         {"sets": list(evaluation.sets)},
         "The first images of each set.",
         "Rows of real images, of samples and of generated images",
     )
-    return Section("Images", figures=[figure])

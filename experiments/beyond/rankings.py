@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.experiment import OneModel
-from experiments.report.page import Cell, Figure, Number, Result, Section, Table, slug
+from experiments.report.experiment import Draws, OneModel
+from experiments.report.page import Figure, Number, Result, Section, Table, slug
 from experiments.report.scoring import Scored, evaluate
-from experiments.report.trained import Trained, load, title
+from experiments.report.trained import load, title
 from glowjax import plots, stats
 from glowjax.checks import check_count
-from glowjax.stats import Estimate
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 
@@ -33,38 +32,36 @@ GRIDS_TEXT = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RankingsConfig(OneModel):
+class RankingsConfig(OneModel, Draws):
     """Options of the rankings.
 
     Attributes:
         num_shown: number of images in each grid.
-        num_draws: draws of noise (Glow) or of latents (VAE) per image.
     """
 
-    num_images: int = 10_000
+    num_images: int | None = 10_000
     num_shown: int = 20
-    num_draws: int = 1
 
 
 def main(config: RankingsConfig) -> Result:
     """Ranks the images of the test set, of the training set and of the others by their likelihood."""
     check_count("num_shown", config.num_shown)
     trained = load(config.run_dir)
-    specs = (f"{trained.in_dist}:train", *config.out_dists)
-    evaluation = evaluate(trained, specs, config.data_dir, config.num_images, config.num_draws, config.seed)
+    evaluation = evaluate(trained, (f"{trained.in_dist}:train", *config.out_dists), config)
     training = next((one for one in evaluation.others.values() if trained.learned(one.images)), evaluation.test)
     median = float(np.median(training.bits_per_dim))
-    shares = {
-        name: stats.share(scored.bits_per_dim < median, scored.images.groups)
-        for name, scored in evaluation.sets.items()
-    }
-    numbers = {name: _numbers(scored, shares[name], config.num_shown) for name, scored in evaluation.sets.items()}
+    numbers = {name: _numbers(scored, median, config.num_shown) for name, scored in evaluation.sets.items()}
+    median_of = title(training.images.name)
     return Result(
         f"Least and most likely images after training on {title(trained.name)}",
         QUESTION,
         summarize(training.images.name, numbers),
         [
-            _quantiles(trained, numbers, shares, training),
+            Section(
+                "The spread within each set",
+                f"{trained.summarize()}.\n\n{QUANTILES_TEXT}",
+                [_table(numbers, median_of)],
+            ),
             Section("Least and most likely images", GRIDS_TEXT),
             *(_grids(name, scored, config.num_shown) for name, scored in evaluation.sets.items()),
         ],
@@ -72,14 +69,14 @@ def main(config: RankingsConfig) -> Result:
     )
 
 
-def _numbers(scored: Scored, share: Estimate, num_shown: int) -> dict[str, Any]:
+def _numbers(scored: Scored, median: float, num_shown: int) -> dict[str, Any]:
     """A set's numbers; ranked images are given by their index in the set as it was drawn."""
     order = np.argsort(scored.bits_per_dim)
     quantiles = np.quantile(scored.bits_per_dim, QUANTILES).tolist()
     return {
         "num_images": scored.images.num_images,
         "quantiles": dict(zip(map(str, QUANTILES), quantiles, strict=True)),
-        "more_likely_than_median": share.as_dict(),
+        "more_likely_than_median": stats.share(scored.bits_per_dim < median, scored.images.groups),
         "most_likely": order[:num_shown].tolist(),
         "least_likely": order[::-1][:num_shown].tolist(),
         "source": scored.images.source,
@@ -89,7 +86,7 @@ def _numbers(scored: Scored, share: Estimate, num_shown: int) -> dict[str, Any]:
 def summarize(training: str, numbers: dict[str, Any]) -> str:
     """The result in a sentence per set."""
     return " ".join(
-        f"{row['more_likely_than_median']['value']:.1%} of the {row['num_images']:,} images of {title(name)} are more "
+        f"{row['more_likely_than_median'].value:.1%} of the {row['num_images']:,} images of {title(name)} are more "
         f"likely than the median image of {title(training)}; they need from {row['quantiles']['0.0']:.2f} to "
         f"{row['quantiles']['1.0']:.2f} bits/dim."
         for name, row in numbers.items()
@@ -97,25 +94,20 @@ def summarize(training: str, numbers: dict[str, Any]) -> str:
     )
 
 
-def _quantiles(trained: Trained, numbers: dict[str, Any], shares: dict[str, Estimate], training: Scored) -> Section:
-    rows: list[list[Cell]] = [
+def _table(numbers: dict[str, Any], median_of: str) -> Table:
+    return Table(
+        f"Quantiles of bits/dim, and the share of images that are more likely than the median image of {median_of}, "
+        "with a 95 % interval over images",
+        ["set", "images", "lowest", "5 %", "median", "95 %", "highest", "more likely than the median"],
         [
-            title(name),
-            f"{row['num_images']:,}",
-            *(Number(value, ".3f") for value in row["quantiles"].values()),
-            Number(shares[name], ".1%[]"),
-        ]
-        for name, row in numbers.items()
-    ]
-    header = ["set", "images", "lowest", "5 %", "median", "95 %", "highest", "more likely than the median"]
-    caption = (
-        f"Quantiles of bits/dim, and the share of images that are more likely than the median image of "
-        f"{title(training.images.name)}, with a 95 % interval over images"
-    )
-    return Section(
-        "The spread within each set",
-        f"{trained.summarize()}.\n\n{QUANTILES_TEXT}",
-        [Table(caption, header, rows)],
+            [
+                title(name),
+                f"{row['num_images']:,}",
+                *(Number(value, ".3f") for value in row["quantiles"].values()),
+                Number(row["more_likely_than_median"], ".1%[]"),
+            ]
+            for name, row in numbers.items()
+        ],
     )
 
 

@@ -10,16 +10,24 @@ training an AUROC of about 0.2 for MNIST under a model of FashionMNIST, and near
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 from experiments.report import histograms
 from experiments.report.experiment import References, SeveralModels
 from experiments.report.page import Cell, Number, Result, Section, Table, slug
-from experiments.report.scoring import Evaluation, evaluate_alike
-from experiments.report.trained import Trained, load, title
+from experiments.report.scoring import Evaluation, evaluate
+from experiments.report.trained import Trained, heading, load, title
 from glowjax.checks import InputError
 
 QUESTION = "A model can find other images more likely than those it was trained on. Does it in both directions?"
+TEXT = (
+    "A positive gap with an AUROC below 0.5 is the paradox: the set that the model never saw is more likely than test "
+    "images of the set on which it was trained."
+)
+VERDICTS = {
+    "more": "are more likely than",
+    "less": "are less likely than",
+    "": "are as likely, within the intervals, as",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,27 +38,22 @@ class ReverseConfig(SeveralModels, References):
 def main(config: ReverseConfig) -> Result:
     """Evaluates either model of each pair on the test sets of both."""
     models = [load(run_dir) for run_dir in config.run_dirs]
-    pairs = pairs_of(models)
-    evaluated = [both_directions(pair, config) for pair in pairs]
-    figures = [
-        histograms.several_models(by_model, a.num_dims, slug(f"{a.name}-{b.name}-{a.kind}"))
-        for (a, b), by_model in zip(pairs, evaluated, strict=True)
-    ]
-    described = "\n\n".join(f"{trained.kind_and_data}: {trained.summarize()}." for trained in models)
-    text = (
-        "A positive gap with an AUROC below 0.5 is the paradox: the set that the model never saw is more likely than "
-        "test images of the set on which it was trained."
-    )
-    return Result(
-        "Both directions of each pair",
-        QUESTION,
-        summarize(evaluated),
-        [Section("The models", described), Section("Both directions", text, [_table(evaluated)], figures)],
-        {
-            f"{a.name} and {b.name}, {a.kind}": {model: _numbers(one) for model, one in by_model.items()}
-            for (a, b), by_model in zip(pairs, evaluated, strict=True)
-        },
-    )
+    evaluated: list[tuple[str, Evaluation]] = []
+    figures, numbers = [], {}
+    for a, b in pairs_of(models):
+        by_model = both_directions(a, b, config)
+        evaluated += by_model.items()  # a model is in several pairs if there are three
+        figures.append(histograms.several_models(by_model, a.num_dims, slug(f"{a.name}-{b.name}-{a.title}")))
+        numbers[f"{a.name} and {b.name}, {a.title}"] = {
+            model: {
+                name: row | ({"gap_nats": one.gap(name)} if name in one.others else {})
+                for name, row in one.numbers().items()
+            }
+            for model, one in by_model.items()
+        }
+    described = "\n\n".join(f"{heading(trained)}: {trained.summarize()}." for trained in models)
+    sections = [Section("The models", described), Section("Both directions", TEXT, [_table(evaluated)], figures)]
+    return Result("Both directions of each pair", QUESTION, summarize(evaluated), sections, numbers)
 
 
 def pairs_of(models: Sequence[Trained]) -> list[tuple[Trained, Trained]]:
@@ -58,19 +61,19 @@ def pairs_of(models: Sequence[Trained]) -> list[tuple[Trained, Trained]]:
 
     Raises InputError if there is none, or if two models of one kind were trained on one set.
     """
-    kinds = [one.kind_and_data for one in models]
+    kinds = list(map(heading, models))
     if len(set(kinds)) < len(kinds):
         raise InputError(
             f"The runs are {', '.join(kinds)}; expected one of each. To compare models of one data set: python -m "
-            "experiments model_classes --run-dirs ..."
+            "experiments model-classes --run-dirs ..."
         )
     pairs = [
         (a, b)
         for a, b in itertools.combinations(models, 2)
-        if a.kind == b.kind and a.name != b.name and a.description["image_shape"] == b.description["image_shape"]
+        if a.title == b.title and a.name != b.name and a.description["image_shape"] == b.description["image_shape"]
     ]
     if not pairs:
-        given = ", ".join(f"{one.kind_and_data} ({one.description['image_shape']})" for one in models)
+        given = ", ".join(f"{heading(one)} ({one.description['image_shape']})" for one in models)
         raise InputError(
             f"The runs are {given or 'none'}; expected two or more models of one kind and image shape, trained on "
             "different sets."
@@ -78,54 +81,34 @@ def pairs_of(models: Sequence[Trained]) -> list[tuple[Trained, Trained]]:
     return pairs
 
 
-def both_directions(pair: tuple[Trained, Trained], config: ReverseConfig) -> dict[str, Evaluation]:
+def both_directions(a: Trained, b: Trained, config: ReverseConfig) -> dict[str, Evaluation]:
     """{model: its own test set and the others, that of the other model first}."""
-    return {
-        own.kind_and_data: evaluate_alike(own, (f"{other.in_dist}:test", *config.out_dists, *config.references), config)
-        for own, other in (pair, pair[::-1])
-    }
+    more = (*config.out_dists, *config.references)
+    return {heading(own): evaluate(own, (f"{other.in_dist}:test", *more), config) for own, other in ((a, b), (b, a))}
 
 
-def _numbers(evaluation: Evaluation) -> dict[str, Any]:
-    gaps = {name: {"gap_nats": evaluation.gap(name).as_dict()} for name in evaluation.others}
-    return {name: row | gaps.get(name, {}) for name, row in evaluation.numbers().items()}
-
-
-def summarize(evaluated: Sequence[dict[str, Evaluation]]) -> str:
+def summarize(evaluated: Sequence[tuple[str, Evaluation]]) -> str:
     """The result in a sentence per direction."""
     sentences = []
-    for model, evaluation in (item for by_model in evaluated for item in by_model.items()):
+    for model, evaluation in evaluated:
         name, other = next(iter(evaluation.others.items()))
-        bits, own = other.mean(), evaluation.test.mean()
-        if bits.interval[1] < own.interval[0]:
-            verdict = "are more likely than"
-        elif bits.interval[0] > own.interval[1]:
-            verdict = "are less likely than"
-        else:
-            verdict = "are as likely, within the intervals, as"
         sentences.append(
-            f"Under the {model}, {title(name)} images {verdict} {title(evaluation.test.images.name)} images: "
-            f"{bits.value:.2f} and {own.value:.2f} bits/dim."
+            f"Under the {model}, {title(name)} images {VERDICTS[evaluation.likelihood(name)]} "
+            f"{title(evaluation.test.images.name)} images: {other.mean().value:.2f} and "
+            f"{evaluation.test.mean().value:.2f} bits/dim."
         )
     return " ".join(sentences)
 
 
-def _table(evaluated: Sequence[dict[str, Evaluation]]) -> Table:
+def _table(evaluated: Sequence[tuple[str, Evaluation]]) -> Table:
     rows: list[list[Cell]] = []
-    for model, evaluation in (item for by_model in evaluated for item in by_model.items()):
-        own = evaluation.test
-        name, other = next(iter(evaluation.others.items()))
-        rows.append(
-            [
-                model,
-                f"{title(own.images.name)}, {own.count()}",
-                Number(own.mean(), ".3f[]"),
-                f"{title(name)}, {other.count()}",
-                Number(other.mean(), ".3f[]"),
-                Number(evaluation.gap(name), "+,.0f"),
-                Number(evaluation.detection(name).auroc, ".3f[]"),
-            ]
-        )
+    for model, evaluation in evaluated:
+        own = evaluation.test.images.name
+        count, bits, _ = evaluation.row(own)
+        name = next(iter(evaluation.others))
+        other_count, other_bits, auroc = evaluation.row(name)
+        sets = [f"{title(own)}, {count}", bits, f"{title(name)}, {other_count}", other_bits]
+        rows.append([model, *sets, Number(evaluation.gap(name), "+,.0f"), auroc])
     caption = (
         "Bits per dimension (fewer is more likely) and AUROC of bits per dimension as the score, with 95 % intervals "
         "over images; gap: mean log P of the other set minus that of the model's own, ± standard error"

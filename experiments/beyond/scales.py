@@ -10,15 +10,14 @@ nats, about 650 of them in the volume of the finest scale.
 
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 import numpy as np
 
 from experiments.report.experiment import OneModel, References
-from experiments.report.page import Figure, Number, Result, Section, Table
+from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import gap, image_sets
-from experiments.report.trained import Trained, load_flow, title
+from experiments.report.trained import Trained, heading, load_flow, title
 from glowjax import plots, stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet
@@ -34,9 +33,9 @@ TEXT = (
     "volume is the log-determinant of the scale's own steps. They sum to log p(x). The volume of the first scale "
     "includes the scaling of pixels, which is the same for every image, so only differences between sets are "
     "meaningful. In a constant-volume flow every volume is such a constant.\n\n"
-    "Other reports split log p(x) into log p(z) and log |det dz/dx|: there every latent has a standard normal density, "
-    "and the log-determinant of a split belongs to the volume. Here it belongs to the prior of its scale, as in Glow, "
-    "whose prior of the factored-out latents has a mean and a scale that depend on the others."
+    "Other reports split log p(x) into log p(z) and log |det dz/dx|, with the log-determinant of a split in the "
+    "volume. Here it belongs to the prior of its scale, as in Glow, where the mean and the scale of the factored-out "
+    "latents depend on the others."
 )
 
 
@@ -52,25 +51,37 @@ Parts = dict[str, Estimate]
 def main(config: ScalesConfig) -> Result:
     """Computes the mean of each part for every set, and its difference from the test set."""
     trained = load_flow(config.run_dir)
-    specs = (*config.out_dists, *config.references)
-    test, others = image_sets(trained, specs, config.data_dir, config.num_images, config.seed)
+    test, others = image_sets(trained, (*config.out_dists, *config.references), config)
     if not others:
         raise InputError("Neither --out-dists nor --references names a data set; name one: --out-dists mnist")
-    values = {one.name: parts_by_scale(trained, one, config.seed) for one in (test, *others)}
-    means = {
-        one.name: {part: stats.mean(v, one.groups) for part, v in values[one.name].items()} for one in (test, *others)
-    }
-    gaps = {
-        one.name: {part: gap(one, values[one.name][part], test, v) for part, v in values[test.name].items()}
-        for one in others
-    }
-    numbers = {"means": _plain(means), "gaps": _plain(gaps)}
+    own = parts_by_scale(trained, test, config.seed)
+    means = {test.name: {part: stats.mean(v, test.groups) for part, v in own.items()}}
+    gaps = {}
+    for one in others:
+        values = parts_by_scale(trained, one, config.seed)
+        means[one.name] = {part: stats.mean(v, one.groups) for part, v in values.items()}
+        gaps[one.name] = {part: gap(one, v, test, own[part]) for part, v in values.items()}
+    figure = Figure(
+        "scales",
+        plots.gap_by_part({title(name): parts for name, parts in gaps.items()}, heading(trained)),
+        gaps,
+        f"Mean difference of each part from {title(test.name)} images; bars: 2 standard errors. Axes differ by panel.",
+        "Bars of nats by scale, a panel for each set",
+    )
+    tables = [
+        _table("Means of the parts of log p(x) over images in nats, ± standard error", means, ",.0f"),
+        _table(
+            f"Difference from {title(test.name)} in nats, ± standard error (paired by image for sets derived from it)",
+            gaps,
+            "+,.0f",
+        ),
+    ]
     return Result(
         f"Scale by scale, after training on {title(trained.name)}",
         QUESTION,
         summarize(test.name, gaps),
-        [Section("log p(x) by scale", TEXT, _tables(test.name, means, gaps), [_figure(trained, test.name, gaps)])],
-        numbers,
+        [Section("log p(x) by scale", TEXT, tables, [figure])],
+        {"means": means, "gaps": gaps},
     )
 
 
@@ -104,32 +115,6 @@ def summarize(test: str, gaps: dict[str, Parts]) -> str:
     return " ".join(sentences)
 
 
-def _figure(trained: Trained, test: str, gaps: dict[str, Parts]) -> Figure:
-    shown = {title(name): parts for name, parts in gaps.items()}
-    return Figure(
-        "scales",
-        plots.gap_by_part(shown, trained.kind_and_data),
-        _plain(gaps),
-        f"Mean difference of each part from {title(test)} images; bars: 2 standard errors. Axes differ by panel.",
-        "Bars of nats by scale, a panel for each set",
-    )
-
-
-def _tables(test: str, means: dict[str, Parts], gaps: dict[str, Parts]) -> list[Table]:
-    header = ["set", *means[test]]
-    return [
-        Table(
-            "Means of the parts of log p(x) over images in nats, ± standard error",
-            header,
-            [[title(name), *(Number(e, ",.0f") for e in parts.values())] for name, parts in means.items()],
-        ),
-        Table(
-            f"Difference from {title(test)} in nats, ± standard error (paired by image for sets derived from it)",
-            header,
-            [[title(name), *(Number(e, "+,.0f") for e in parts.values())] for name, parts in gaps.items()],
-        ),
-    ]
-
-
-def _plain(sets: dict[str, Parts]) -> dict[str, Any]:
-    return {name: {part: e.as_dict() for part, e in parts.items()} for name, parts in sets.items()}
+def _table(caption: str, sets: dict[str, Parts], spec: str) -> Table:
+    rows: list[list[Cell]] = [[title(name), *(Number(e, spec) for e in parts.values())] for name, parts in sets.items()]
+    return Table(caption, ["set", *next(iter(sets.values()))], rows)

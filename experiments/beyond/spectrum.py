@@ -15,24 +15,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.report.experiment import OneModel
-from experiments.report.page import Cell, Figure, Number, Result, Section, Table
+from experiments.report.page import Figure, Number, Result, Section, Table
 from experiments.report.scoring import image_sets
-from experiments.report.trained import load_flow, title
+from experiments.report.trained import heading, load_flow, title
 from glowjax import analysis as an
 from glowjax import plots
 from glowjax.likelihood import dequantize
 
 QUESTION = (
-    "Along which directions does log p curve, and do the sets differ there? By the second-order explanation, variance "
-    "along directions of negative curvature costs likelihood, and along directions of positive curvature it adds some. "
-    "This page shows the directions of the lowest and of the highest eigenvalues as images, with the variance of each "
-    "set along them."
+    "Along which directions does log p curve, and do the sets differ there? This page shows the directions of the "
+    "lowest and of the highest eigenvalues of its Hessian as images, with the variance of each set along them."
 )
 TEXT = (
-    "Along a direction with a negative eigenvalue log p decreases away from the mean image, and a set that varies "
-    "along it has a lower mean log p; along one with a positive eigenvalue it has a higher one. Half the eigenvalue "
-    "times the difference of the two variances, summed over all directions, is the covariance term of the "
-    "second-order gap."
+    "By the second-order explanation, variance along a direction with a negative eigenvalue lowers the mean log p of a "
+    "set, and along one with a positive eigenvalue it raises it. Half the eigenvalue times the difference of the two "
+    "variances, summed over all directions, is the covariance term of the second-order gap."
 )
 
 
@@ -45,7 +42,7 @@ class SpectrumConfig(OneModel):
         num_high: number of highest eigenvalues.
     """
 
-    num_images: int = 5_000
+    num_images: int | None = 5_000
     num_low: int = 8
     num_high: int = 8
 
@@ -53,7 +50,7 @@ class SpectrumConfig(OneModel):
 def main(config: SpectrumConfig) -> Result:
     """Computes eigenpairs at the mean test image, and the variance of every set along the eigenvectors."""
     trained = load_flow(config.run_dir)
-    test, others = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
+    test, others = image_sets(trained, config.out_dists, config)
     key = jax.random.key(config.seed)
     points = {images.name: np.asarray(dequantize(key, images.images), np.float64) for images in (test, *others)}
     center = jnp.asarray(points[test.name].mean(axis=0), jnp.float32)
@@ -67,7 +64,7 @@ def main(config: SpectrumConfig) -> Result:
     }
     figure = Figure(
         "spectrum",
-        plots.spectrum(pairs.values, pairs.vectors, variances, config.num_low, trained.kind_and_data),
+        plots.spectrum(pairs.values, pairs.vectors, variances, config.num_low, heading(trained)),
         numbers,
         "Top: eigenvalues of the Hessian at the mean test image. Middle: the variance of each set along the "
         "eigenvectors. Bottom: the eigenvectors as images: grey is zero, each scaled to its own peak.",
@@ -88,18 +85,16 @@ def main(config: SpectrumConfig) -> Result:
 
 def _table(pairs: an.Eigenpairs, variances: dict[str, np.ndarray], num_low: int) -> Table:
     count, num_all = len(pairs.values), pairs.vectors[0].size
-    rows: list[list[Cell]] = [
-        [
-            f"{n + 1 if n < num_low else num_all - count + n + 1}",
-            Number(float(value), ".4g"),
-            *(Number(float(values[n]), ",.1f") for values in variances.values()),
-        ]
-        for n, value in enumerate(pairs.values)
-    ]
-    header = ["index", "eigenvalue", *(f"variance of {name}" for name in variances)]
     return Table(
         f"The {num_low} lowest and the {count - num_low} highest of {num_all:,} eigenvalues, in nats per squared grey "
         "level; variances in squared grey levels",
-        header,
-        rows,
+        ["index", "eigenvalue", *(f"variance of {name}" for name in variances)],
+        [
+            [
+                f"{n + 1 if n < num_low else num_all - count + n + 1}",
+                Number(float(value), ".4g"),
+                *(Number(float(values[n]), ",.1f") for values in variances.values()),
+            ]
+            for n, value in enumerate(pairs.values)
+        ],
     )

@@ -16,9 +16,9 @@ import jax
 import numpy as np
 
 from experiments.report.experiment import OneModel
-from experiments.report.page import Figure, Number, Result, Section, Table
+from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import image_sets
-from experiments.report.trained import load_flow, title
+from experiments.report.trained import heading, load_flow, title
 from glowjax import analysis as an
 from glowjax import plots, stats
 from glowjax.data import ImageSet
@@ -49,98 +49,91 @@ class ContrastConfig(OneModel):
         towards: what the images lose contrast towards: the mean of each image, middle grey or black.
     """
 
-    num_images: int = 500
+    num_images: int | None = 500
     factors: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
     towards: tuple[Literal["mean", "grey", "black"], ...] = ("mean", "grey", "black")
 
 
 @dataclasses.dataclass(frozen=True)
-class Point:
-    """A set at one contrast, in nats.
+class Curve:
+    """A set at each contrast, in nats.
 
     Attributes:
-        factor: the contrast.
-        measured: the mean of log p.
-        change: the mean change of log p from the first contrast, paired by image.
-        predicted: the mean of the second-order expansion.
+        measured: means of log p.
+        predicted: means of the second-order expansion.
+        change: the mean change of log p from the first contrast to the last, paired by image.
     """
 
-    factor: float
-    measured: Estimate
+    measured: list[Estimate]
+    predicted: list[float]
     change: Estimate
-    predicted: float
 
 
-Curves = dict[str, dict[str, list[Point]]]
-"""{"mean" | "grey" | "black": {set: a point per factor}}."""
+Curves = dict[str, dict[str, Curve]]
+"""{"mean" | "grey" | "black": {set: its curve}}."""
 
 
 def main(config: ContrastConfig) -> Result:
     """Lowers the contrast of every set, and evaluates log p and its expansion."""
     trained = load_flow(config.run_dir)
-    test, others = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
+    test, others = image_sets(trained, config.out_dists, config)
     key = jax.random.key(config.seed)
     center = dequantize(key, test.images).mean(axis=0)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
     curves: Curves = {
         towards: {
-            images.name: _points(log_prob, center, images, config.factors, towards, key) for images in (test, *others)
+            images.name: _curve(log_prob, center, images, config.factors, towards, key) for images in (test, *others)
         }
         for towards in dict.fromkeys(config.towards)
     }
-    tables = [_table(towards, sets) for towards, sets in curves.items()]
+    tables = [_table(config.factors, towards, sets) for towards, sets in curves.items()]
     return Result(
         f"Likelihood and contrast after training on {title(trained.name)}",
         QUESTION,
-        summarize(test.name, curves),
-        [Section("Contrast", TEXT, tables, [_figure(config.factors, curves, trained.kind_and_data)])],
+        summarize(test.name, config.factors, curves),
+        [Section("Contrast", TEXT, tables, [_figure(config.factors, curves, heading(trained))])],
         {
-            towards: {name: list(map(_plain, points)) for name, points in sets.items()}
+            towards: {name: _numbers(config.factors, curve) for name, curve in sets.items()}
             for towards, sets in curves.items()
         },
     )
 
 
-def _points(
+def _curve(
     log_prob: an.LogProb, center: Array, images: ImageSet, factors: tuple[float, ...], towards: str, key: Array
-) -> list[Point]:
-    """Mean log p of the images and the mean of its expansion at each contrast."""
-    points, first = [], None
+) -> Curve:
+    values, predicted = [], []
     for factor in factors:
         name = f"contrast-{factor}" + ("" if towards == "mean" else f"-to-{towards}")
         x = dequantize(key, generate(name, images).images)
-        values = np.asarray(an.log_probs(log_prob, x))
-        first = values if first is None else first
+        values.append(np.asarray(an.log_probs(log_prob, x)))
         along = an.paths.log_prob_along(log_prob, center, x, np.zeros(0))
-        predicted = along.center + along.slope_at_center + along.curvature_at_center / 2
-        measured, change = (stats.mean(v, images.groups) for v in (values, values - first))
-        points.append(Point(factor, measured, change, float(predicted.mean())))
-    return points
+        predicted.append(float(along.second_order().mean()))
+    measured = [stats.mean(v, images.groups) for v in values]
+    return Curve(measured, predicted, stats.mean(values[-1] - values[0], images.groups))
 
 
-def summarize(test: str, curves: Curves) -> str:
+def summarize(test: str, factors: tuple[float, ...], curves: Curves) -> str:
     """The result in a sentence."""
     changes = [
-        f"by {sets[test][-1].change:+,.0f} nats {LABELS[towards]} (to second order: "
-        f"{sets[test][-1].predicted - sets[test][0].predicted:+,.0f})"
+        f"by {sets[test].change:+,.0f} nats {LABELS[towards]} (to second order: "
+        f"{sets[test].predicted[-1] - sets[test].predicted[0]:+,.0f})"
         for towards, sets in curves.items()
     ]
-    first, *_, last = next(iter(curves.values()))[test]
     return (
-        f"As the contrast of {title(test)} images goes from {first.factor:g} to {last.factor:g}, the mean log p "
+        f"As the contrast of {title(test)} images goes from {factors[0]:g} to {factors[-1]:g}, the mean log p "
         f"changes {', '.join(changes)}."
     )
 
 
 def _figure(factors: tuple[float, ...], curves: Curves, heading: str) -> Figure:
-    measured = {
-        LABELS[towards]: {title(name): [point.measured for point in points] for name, points in sets.items()}
-        for towards, sets in curves.items()
-    }
-    predicted = {
-        LABELS[towards]: {title(name): [point.predicted for point in points] for name, points in sets.items()}
-        for towards, sets in curves.items()
-    }
+    measured, predicted = (
+        {
+            LABELS[towards]: {title(name): getattr(curve, what) for name, curve in sets.items()}
+            for towards, sets in curves.items()
+        }
+        for what in ("measured", "predicted")
+    )
     return Figure(
         "contrast",
         plots.contrast_curves(factors, measured, predicted, heading),
@@ -151,16 +144,18 @@ def _figure(factors: tuple[float, ...], curves: Curves, heading: str) -> Figure:
     )
 
 
-def _table(towards: str, sets: dict[str, list[Point]]) -> Table:
+def _table(factors: tuple[float, ...], towards: str, sets: dict[str, Curve]) -> Table:
     header = ["contrast"] + [f"{title(name)}, {what}" for name in sets for what in ("measured", "second order")]
-    rows = [
-        [f"{points[0].factor:g}"]
-        + [cell for p in points for cell in (Number(p.measured, ",.0f"), Number(p.predicted, ",.0f"))]
-        for points in zip(*sets.values(), strict=True)
+    columns = [column for curve in sets.values() for column in (curve.measured, curve.predicted)]
+    rows: list[list[Cell]] = [
+        [f"{factor:g}", *(Number(value, ",.0f") for value in values)]
+        for factor, *values in zip(factors, *columns, strict=True)
     ]
     return Table(f"Contrast lost {LABELS[towards]}: mean log p in nats, ± standard error", header, rows)
 
 
-def _plain(point: Point) -> dict[str, float]:
-    mean = point.measured
-    return {"factor": point.factor, "mean": float(mean.value), "sem": float(mean.sem), "predicted": point.predicted}
+def _numbers(factors: tuple[float, ...], curve: Curve) -> list[dict[str, float]]:
+    return [
+        {"factor": factor, "mean": float(measured.value), "sem": float(measured.sem), "predicted": predicted}
+        for factor, measured, predicted in zip(factors, curve.measured, curve.predicted, strict=True)
+    ]

@@ -1,25 +1,78 @@
-"""Detectors in front of a classifier: their scores and thresholds, and the shares of an image set that they accept.
+"""A small classifier, and detectors in front of it: the shares of an image set that they accept.
 
 Every detector has a score, higher for more out-of-distribution images, and rejects images above a threshold: a quantile
 of the scores of validation images. No OOD image is used.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
+from tqdm import tqdm
 
-from experiments.figures.classifier import Prediction
 from glowjax import stats
-from glowjax.data import ImageSet
+from glowjax.checks import InputError
+from glowjax.data import ImageSet, batch_indices
 from glowjax.plots.selection import Detector
 from glowjax.stats import Estimate
+from glowjax.train import in_batches
+from glowjax.typing import Array, Images
+
+BATCH_SIZE = 128
 
 LIKELIHOOD, TYPICALITY = "likelihood", "typicality"
 CLASSIFIER: Detector = ("classifier", "confidence")
 
 Shares: TypeAlias = dict[Detector, Estimate]
+Classifier: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""From uint8 images [N, H, W, C] to the probabilities of classes [N, num_classes]."""
+
+
+class Network(nn.Module):
+    """Three convolutions, two of them with stride 2, and two dense layers."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, images: Images) -> Array:
+        """Logits [N, num_classes] of uint8 images [N, H, W, C]."""
+        x = jnp.asarray(images).astype(jnp.float32) / 127.5 - 1
+        for features, stride in ((32, 1), (64, 2), (64, 2)):
+            x = nn.relu(nn.Conv(features, (3, 3), (stride, stride))(x))
+        return nn.Dense(self.num_classes)(nn.relu(nn.Dense(128)(x.reshape(len(x), -1))))
+
+
+def train_classifier(images: ImageSet, num_steps: int, seed: int) -> Classifier:
+    """A classifier after `num_steps` steps of Adam on batches of 128, with a cosine schedule."""
+    if images.labels is None:
+        raise InputError(
+            f"'{images.name}' has no labels, so no classifier can be trained on it; use a set with classes."
+        )
+    network = Network(int(images.labels.max()) + 1)
+    logits: Callable[..., Any] = network.apply
+    optimizer = optax.adam(optax.cosine_decay_schedule(1e-3, num_steps))
+    params = network.init(jax.random.key(seed), images.images[:1])
+    opt_state = optimizer.init(params)
+
+    @jax.jit
+    def step(params: Any, opt_state: Any, batch: Images, labels: Array) -> tuple[Any, Any]:
+        def loss(params: Any) -> Array:
+            return optax.softmax_cross_entropy_with_integer_labels(logits(params, batch), labels).mean()
+
+        updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state)
+        return optax.apply_updates(params, updates), opt_state
+
+    for index in tqdm(range(num_steps), unit="step", desc="classifier"):
+        chosen = batch_indices(seed, index, images.num_images, min(BATCH_SIZE, images.num_images))
+        params, opt_state = step(params, opt_state, images.images[chosen], images.labels[chosen])
+    probabilities = jax.jit(lambda _, batch: jax.nn.softmax(logits(params, batch)))  # it needs no key
+    return functools.partial(in_batches, probabilities, jax.random.key(0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,13 +81,13 @@ class Answers:
 
     Attributes:
         images: the set.
-        prediction: the classifier's answers.
+        confidence: [N] the probability of the class that the classifier answers, its highest one.
         correct: [N] whether each answer is the image's class; never for OOD images.
         log_likelihood: {model: [N] log P(image) in nats}.
     """
 
     images: ImageSet
-    prediction: Prediction
+    confidence: np.ndarray
     correct: np.ndarray
     log_likelihood: Mapping[str, np.ndarray]
 
@@ -46,15 +99,11 @@ class Answers:
         out-of-distribution inputs to deep generative models using typicality", for single images). The classifier's is
         1 - confidence (Hendrycks and Gimpel 2017).
         """
-        scores: dict[Detector, np.ndarray] = {CLASSIFIER: 1 - self.prediction.confidence}
+        scores: dict[Detector, np.ndarray] = {CLASSIFIER: 1 - self.confidence}
         for model, log_likelihood in self.log_likelihood.items():
             scores[model, LIKELIHOOD] = -log_likelihood
             scores[model, TYPICALITY] = np.abs(log_likelihood - validation.log_likelihood[model].mean())
         return scores
-
-    def thresholds(self, kept: float) -> dict[Detector, float]:
-        """The score up to which each detector accepts images, so that it accepts the share `kept` of this set."""
-        return {detector: float(np.quantile(scores, kept)) for detector, scores in self.scores(self).items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,39 +127,37 @@ class Outcome:
     accepted: dict[float, Shares]
     accepted_and_confidently_wrong: dict[float, Shares]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The shares, as JSON has them."""
-        detectors: dict[str, Any] = {}
-        for kept, shares in self.accepted.items():
-            for detector, share in shares.items():
-                wrong = self.accepted_and_confidently_wrong[kept][detector]
-                detectors.setdefault(", ".join(detector), {})[f"{kept:g}"] = {
-                    "accepted": share.as_dict(),
-                    "accepted_and_confidently_wrong": wrong.as_dict(),
-                }
-        alone = {name: getattr(self, name).as_dict() for name in ("accuracy", "confidence", "confidently_wrong")}
-        return {"num_images": self.num_images, **alone, "detectors": detectors}
+    def numbers(self) -> dict[str, Any]:
+        """The shares, by detector and then by share kept."""
+        alone = ("num_images", "accuracy", "confidence", "confidently_wrong")
+        by_share = ("accepted", "accepted_and_confidently_wrong")
+        detectors = {
+            ", ".join(detector): {
+                f"{kept:g}": {name: getattr(self, name)[kept][detector] for name in by_share} for kept in self.accepted
+            }
+            for detector in next(iter(self.accepted.values()))
+        }
+        return {name: getattr(self, name) for name in alone} | {"detectors": detectors}
 
 
 def count(answers: Answers, validation: Answers, kept: Sequence[float], confident: float) -> Outcome:
-    """The shares of a set, with thresholds from the validation images."""
-    groups, scores = answers.images.groups, answers.scores(validation)
-    wrong = ~answers.correct & (answers.prediction.confidence >= confident)
-    accepted = {
-        share: {detector: scores[detector] <= limit for detector, limit in validation.thresholds(share).items()}
-        for share in kept
-    }
+    """The shares of a set, with thresholds at which each detector accepts the shares `kept` of validation images."""
+    groups, scores, reference = answers.images.groups, answers.scores(validation), validation.scores(validation)
+    wrong = ~answers.correct & (answers.confidence >= confident)
 
     def shares(also: Any) -> dict[float, Shares]:
         return {
-            share: {detector: stats.share(flags & also, groups) for detector, flags in by_detector.items()}
-            for share, by_detector in accepted.items()
+            share: {
+                detector: stats.share((values <= np.quantile(reference[detector], share)) & also, groups)
+                for detector, values in scores.items()
+            }
+            for share in kept
         }
 
     return Outcome(
         len(answers.correct),
         stats.share(answers.correct, groups),
-        stats.mean(answers.prediction.confidence, groups),
+        stats.mean(answers.confidence, groups),
         stats.share(wrong, groups),
         shares(True),
         shares(wrong),

@@ -19,19 +19,25 @@ import numpy as np
 from experiments import train
 from experiments.presets import TrainConfig, adapted, preset_named
 from experiments.report import histograms
-from experiments.report.experiment import Data, Draws, References, runs_of
-from experiments.report.page import Cell, Number, Result, Section, Table
-from experiments.report.scoring import Evaluation, Scored, draws_for, evaluate
-from experiments.report.trained import Trained, load, title
+from experiments.report.experiment import Data, LatentDraws, References, runs_of
+from experiments.report.page import Number, Result, Section, Table
+from experiments.report.scoring import Evaluation, Scored, evaluate, num_draws
+from experiments.report.trained import Trained, described, heading, load, title
 from glowjax.checks import InputError
 from glowjax.likelihood import log_mean_exp
 
 MIXTURE, MEAN = "ensemble: mean of likelihoods", "mean of log-likelihoods"
 QUESTION = "Does the mean of several models' likelihoods repair the errors of one model?"
+TEXT = (
+    "For every image, log P of a mixture of K models lies between that of its best member and that minus log K: a "
+    "mixture cannot make unlikely what one of them finds likely."
+)
+
+Spread = dict[str, dict[str, float]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EnsembleConfig(Data, References, Draws):
+class EnsembleConfig(Data, References, LatentDraws):
     """Options of the ensemble.
 
     Attributes:
@@ -64,16 +70,26 @@ def main(config: EnsembleConfig) -> Result:
         raise InputError(f"--seeds names {list(config.seeds)}; an ensemble has two seeds or more: --seeds 0 1 2")
     run_dirs = config.run_dirs or tuple(train.train(one) for one in member_configs(config))
     members = load_members([run for folder in run_dirs for run in runs_of(folder)])
-    evaluations = {f"seed {seed_of(one)}": _evaluate(one, config) for one in members}
-    each = list(evaluations.values())
-    averages = {MIXTURE: averaged(each, mixture), MEAN: averaged(each, mean)}
-    spread = spread_over_members(each)
-    numbers = {name: one.numbers() for name, one in (evaluations | averages).items()}
+    one, specs = members[0], (*config.out_dists, *config.references)
+    evaluations = {f"seed {member.seed}": evaluate(member, specs, config) for member in members}
+    averages = {
+        name: averaged(list(evaluations.values()), average) for name, average in ((MIXTURE, mixture), (MEAN, mean))
+    }
+    spread = spread_over_members(list(evaluations.values()))
+    numbers = {name: evaluation.numbers() for name, evaluation in (evaluations | averages).items()}
+    mixed = histograms.one_model(averages[MIXTURE], one.num_dims, MIXTURE, "ensemble")
+    each = histograms.several_models(evaluations, one.num_dims, "members")
+    text = f"One of the members: {described(one, num_draws(one, config))}\n\n{TEXT}"
+    tables = [_table(evaluations | averages), _disagreement(len(members), spread)]
     return Result(
-        f"{len(members)} {members[0].kind}s that differ in their seed, trained on {title(members[0].name)}",
+        f"{len(members)} {one.title}s that differ in their seed, trained on {title(one.name)}",
         QUESTION,
         summarize(evaluations, averages[MIXTURE]),
-        _sections(members[0], evaluations, averages, spread, config.num_draws),
+        [
+            Section("Members and ensemble", text, tables),
+            Section("Log-likelihoods under the ensemble", figures=[mixed]),
+            Section("Log-likelihoods under each member", figures=[each]),
+        ],
         numbers | {"spread_nats": spread},
     )
 
@@ -98,9 +114,9 @@ def member_configs(config: EnsembleConfig) -> list[TrainConfig]:
 def load_members(run_dirs: Sequence[Path]) -> list[Trained]:
     """The members of an ensemble. Raises InputError unless there are two or more that differ in their seed alone."""
     members = [load(run_dir) for run_dir in run_dirs]
-    seeds = [seed_of(one) for one in members]
+    seeds = [one.seed for one in members]
     if len(members) < 2 or len(set(seeds)) < len(seeds) or len(set(map(_apart_from_seed, members))) > 1:
-        names = "; ".join(f"{one.kind_and_data}: {one.summarize()}" for one in members)
+        names = "; ".join(f"{heading(one)}: {one.summarize()}" for one in members)
         raise InputError(
             f"The runs have the seeds {seeds} and are: {names or 'none'}; expected two or more of one architecture, "
             "trained alike on the same images, with different seeds."
@@ -108,19 +124,9 @@ def load_members(run_dirs: Sequence[Path]) -> list[Trained]:
     return members
 
 
-def seed_of(one: Trained) -> int:
-    """The seed with which a model was trained."""
-    return one.description["training"]["seed"]
-
-
 def _apart_from_seed(one: Trained) -> str:
     training = one.description["training"] | dict.fromkeys(("seed", "evaluate_every", "log_every"))
     return repr((one.name, one.description["model"], one.description.get("images"), training))
-
-
-def _evaluate(one: Trained, config: EnsembleConfig) -> Evaluation:
-    specs, num_draws = (*config.out_dists, *config.references), draws_for(one, config)
-    return evaluate(one, specs, config.data_dir, config.num_images, num_draws, config.seed)
 
 
 def mixture(log_likelihoods: np.ndarray) -> np.ndarray:
@@ -142,7 +148,7 @@ def averaged(members: Sequence[Evaluation], average: Callable[[np.ndarray], np.n
     return Evaluation(test, {scored.images.name: scored for scored in others})
 
 
-def spread_over_members(members: Sequence[Evaluation]) -> dict[str, dict[str, float]]:
+def spread_over_members(members: Sequence[Evaluation]) -> Spread:
     """How far the members disagree, in nats: {"of means": {set: value}, "about images": {set: value}}.
 
     Both are standard deviations over members: of a set's mean log P, and of the log P of an image minus that mean
@@ -160,65 +166,45 @@ def spread_over_members(members: Sequence[Evaluation]) -> dict[str, dict[str, fl
 
 def summarize(members: dict[str, Evaluation], ensemble: Evaluation) -> str:
     """The result in two sentences per OOD set."""
-    sentences, own = [], ensemble.test.mean()
+    sentences = []
     for name, scored in ensemble.real.items():
         single = [float(member.detection(name).auroc.value) for member in members.values()]
-        more_likely = scored.mean().interval[1] < own.interval[0]
+        more_likely = ensemble.likelihood(name) == "more"
         verdict = "are still more likely than" if more_likely else "are not more likely, beyond the intervals, than"
         sentences.append(
             f"Under the mean likelihood of {len(members)} models, {title(name)} images {verdict} "
-            f"{title(ensemble.test.images.name)} images: {scored.mean().value:.3f} and {own.value:.3f} bits/dim. The "
-            f"AUROC is {ensemble.detection(name).auroc:.3f[]}; that of single members is {min(single):.3f} to "
-            f"{max(single):.3f}."
+            f"{title(ensemble.test.images.name)} images: {scored.mean().value:.3f} and "
+            f"{ensemble.test.mean().value:.3f} bits/dim. The AUROC is {ensemble.detection(name).auroc:.3f[]}; that of "
+            f"single members is {min(single):.3f} to {max(single):.3f}."
         )
     return " ".join(sentences)
-
-
-def _sections(
-    trained: Trained,
-    members: dict[str, Evaluation],
-    averages: dict[str, Evaluation],
-    spread: dict[str, dict[str, float]],
-    num_draws: int,
-) -> list[Section]:
-    text = (
-        f"One of the members: {trained.summarize()}. {trained.likelihood(num_draws)}\n\n"
-        "For every image, log P of a mixture of K models lies between that of its best member and that minus log K: a "
-        "mixture cannot make unlikely what one of them finds likely."
-    )
-    mixed = histograms.one_model(averages[MIXTURE], trained.num_dims, MIXTURE, "ensemble")
-    each = histograms.several_models(members, trained.num_dims, "members")
-    return [
-        Section("Members and ensemble", text, [_table(members | averages), _disagreement(len(members), spread)]),
-        Section("Log-likelihoods under the ensemble", figures=[mixed]),
-        Section("Log-likelihoods under each member", figures=[each]),
-    ]
 
 
 def _table(models: dict[str, Evaluation]) -> Table:
     first = next(iter(models.values()))
     real = [first.test.images.name, *first.real]
-    rows: list[list[Cell]] = [
-        [
-            model,
-            *(Number(evaluation.sets[name].mean(), ".3f[]") for name in real),
-            *(Number(evaluation.detection(name).auroc, ".3f[]") for name in evaluation.others),
-        ]
-        for model, evaluation in models.items()
-    ]
     return Table(
         "Bits per dimension, and AUROC of bits per dimension as the score (below 0.5: inverted), with 95 % intervals "
         "over images",
         ["model", *(f"{title(n)}, bits/dim" for n in real), *(f"AUROC, {title(n)}" for n in first.others)],
-        rows,
+        [
+            [
+                model,
+                *(Number(evaluation.sets[name].mean(), ".3f[]") for name in real),
+                *(Number(evaluation.detection(name).auroc, ".3f[]") for name in evaluation.others),
+            ]
+            for model, evaluation in models.items()
+        ],
     )
 
 
-def _disagreement(num_members: int, spread: dict[str, dict[str, float]]) -> Table:
-    sets = next(iter(spread.values()))
+def _disagreement(num_members: int, spread: Spread) -> Table:
     return Table(
         f"Disagreement of the {num_members} members in nats: standard deviations over members of a set's mean log P, "
         f"known to about {1 / math.sqrt(2 * num_members - 2):.0%}, and of the per-image deviations from that mean",
         ["set", "of the means", "about images"],
-        [[title(n), *(Number(values[n], ",.1f") for values in spread.values())] for n in sets],
+        [
+            [title(name), *(Number(values[name], ",.1f") for values in spread.values())]
+            for name in next(iter(spread.values()))
+        ],
     )

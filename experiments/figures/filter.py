@@ -14,12 +14,20 @@ from collections.abc import Collection, Mapping, Sequence
 import jax
 import numpy as np
 
-from experiments.figures.classifier import Classifier, train_classifier
-from experiments.figures.detectors import CLASSIFIER, LIKELIHOOD, TYPICALITY, Answers, Outcome, count
+from experiments.figures.detectors import (
+    CLASSIFIER,
+    LIKELIHOOD,
+    TYPICALITY,
+    Answers,
+    Classifier,
+    Outcome,
+    count,
+    train_classifier,
+)
 from experiments.figures.model_classes import load_alike
 from experiments.report.experiment import Seeded, SeveralModels
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
-from experiments.report.scoring import draws_for, image_sets
+from experiments.report.scoring import image_sets, num_draws
 from experiments.report.trained import Trained, title
 from glowjax import ood, plots
 from glowjax.checks import InputError
@@ -35,11 +43,11 @@ QUESTION = (
     "rotated images too, often with confidence; a detector that rejects unlikely images is meant to prevent that."
 )
 RULES = (
-    "Each detector has a score and a threshold, which is a quantile of the scores of validation images: no OOD image "
-    "is used. Likelihood rejects images whose log-likelihood lies below a threshold. Typicality rejects images whose "
-    "log-likelihood is further than a threshold from the validation mean, in either direction. If both accept the "
-    "same images, the lower tail of the validation images alone sets the threshold of typicality, and no image is "
-    "likely enough to be rejected for that. Confidence is the classifier's own highest probability."
+    "The threshold of each detector is a quantile of its scores of validation images: no OOD image is used. Likelihood "
+    "rejects images whose log-likelihood lies below a threshold. Typicality rejects images whose log-likelihood is "
+    "further than a threshold from the validation mean, in either direction. If both accept the same images, the lower "
+    "tail of the validation images alone sets the threshold of typicality, and no image is likely enough to be "
+    "rejected for that. Confidence is the classifier's own highest probability."
 )
 RISK_TEXT = (
     "Half of the images are clean test images, half are OOD, to which every answer is wrong. Images are accepted in "
@@ -59,7 +67,7 @@ class FilterConfig(SeveralModels, Seeded):
         classifier_steps: training steps of the classifier.
     """
 
-    num_images: int = 1_000
+    num_images: int | None = 1_000
     num_latent_draws: int = 50
     angles: tuple[float, ...] = (30, 60, 90, 120, 150, 180)
     kept: tuple[float, ...] = (0.95, 0.99)
@@ -72,7 +80,7 @@ def main(config: FilterConfig) -> Result:
     _check(config)
     models = load_alike(config.run_dirs)
     trained = next(iter(models.values()))
-    test, others = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
+    test, others = image_sets(trained, config.out_dists, config)
     clean = {0.0: test} | {angle: resolve(f"rotated-{angle:g}", test) for angle in config.angles}
     ood_sets = [images for images in others if images.name not in {one.name for one in clean.values()}]
     if not ood_sets:
@@ -100,7 +108,7 @@ def main(config: FilterConfig) -> Result:
             _rotated({angle: outcomes[one.images.name] for angle, one in rotated.items()}, config.kept[0]),
             _risk_coverage(rotated[0.0], ood_answers, held_out),
         ],
-        {name: outcome.as_dict() for name, outcome in outcomes.items()},
+        {name: outcome.numbers() for name, outcome in outcomes.items()},
     )
 
 
@@ -116,16 +124,16 @@ def answer(
     config: FilterConfig, models: Mapping[str, Trained], classifier: Classifier, images: ImageSet, has_classes: bool
 ) -> Answers:
     """The answers to `images`, whose labels are the classifier's classes only if `has_classes`."""
-    prediction = classifier.predict(images.images)
+    probabilities = classifier(images.images)
     labels = images.labels if has_classes else np.full(images.num_images, -1)
     if labels is None:
         raise InputError(f"'{images.name}' has no labels, so the classifier cannot be judged; use a set with classes.")
     key = jax.random.key(config.seed)
     log_likelihood = {
-        name: log_likelihoods(trained.model, trained.params, key, images.images, draws_for(trained, config))
+        name: log_likelihoods(trained.model, trained.params, key, images.images, num_draws(trained, config))
         for name, trained in models.items()
     }
-    return Answers(images, prediction, prediction.label == labels, log_likelihood)
+    return Answers(images, probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, log_likelihood)
 
 
 def summarize(test: str, ood_sets: Sequence[str], outcomes: Mapping[str, Outcome], kept: float) -> str:
@@ -150,27 +158,22 @@ def summarize(test: str, ood_sets: Sequence[str], outcomes: Mapping[str, Outcome
 
 
 def _classifier(outcomes: Mapping[str, Outcome], confident: float) -> Section:
-    rows: list[list[Cell]] = [
+    table = Table(
+        f"Shares of images with 95 % intervals; confident means a probability of {confident:g} or more",
+        ["set", "images", "right", "mean confidence", "confidently wrong"],
         [
-            title(name),
-            f"{outcome.num_images:,}",
-            Number(outcome.accuracy, ".3f[]"),
-            Number(float(outcome.confidence.value), ".3f"),
-            Number(outcome.confidently_wrong, ".3f[]"),
-        ]
-        for name, outcome in outcomes.items()
-    ]
-    return Section(
-        "The classifier alone",
-        "An OOD image has no class here: every answer to it is wrong. Rotated images keep their class.",
-        [
-            Table(
-                f"Shares of images with 95 % intervals; confident means a probability of {confident:g} or more",
-                ["set", "images", "right", "mean confidence", "confidently wrong"],
-                rows,
-            )
+            [
+                title(name),
+                f"{outcome.num_images:,}",
+                Number(outcome.accuracy, ".3f[]"),
+                Number(float(outcome.confidence.value), ".3f"),
+                Number(outcome.confidently_wrong, ".3f[]"),
+            ]
+            for name, outcome in outcomes.items()
         ],
     )
+    text = "An OOD image has no class here: every answer to it is wrong. Rotated images keep their class."
+    return Section("The classifier alone", text, [table])
 
 
 def _detectors(outcomes: Mapping[str, Outcome], kept: float, confident: float, rotated: Collection[str]) -> Section:
@@ -184,11 +187,8 @@ def _detectors(outcomes: Mapping[str, Outcome], kept: float, confident: float, r
     tables = []
     for share, caption in captions.items():
         for sets in filter(None, by_kind):
-            shares = {name: getattr(outcomes[name], share)[kept] for name in sets}
-            rows: list[list[Cell]] = [
-                [", ".join(detector), *(Number(shares[name][detector], ".3f[]") for name in sets)]
-                for detector in shares[sets[0]]
-            ]
+            shares = [getattr(outcomes[name], share)[kept] for name in sets]
+            rows: list[list[Cell]] = [[", ".join(d), *(Number(one[d], ".3f[]") for one in shares)] for d in shares[0]]
             tables.append(Table(caption, ["detector", *map(title, sets)], rows))
     return Section(f"Detectors that keep {kept:.0%} of validation images", tables=tables)
 
@@ -196,17 +196,13 @@ def _detectors(outcomes: Mapping[str, Outcome], kept: float, confident: float, r
 def _rotated(outcomes: Mapping[float, Outcome], kept: float) -> Section:
     accuracy = [outcome.accuracy for outcome in outcomes.values()]
     confidence = [outcome.confidence for outcome in outcomes.values()]
-    detectors = next(iter(outcomes.values())).accepted[kept]
-    accepted = {detector: [outcome.accepted[kept][detector] for outcome in outcomes.values()] for detector in detectors}
+    shares = [outcome.accepted[kept] for outcome in outcomes.values()]
+    accepted = {detector: [one[detector] for one in shares] for detector in shares[0]}
+    by_name = {", ".join(detector): estimates for detector, estimates in accepted.items()}
     figure = Figure(
         "rotated",
         plots.acceptance_by_angle(list(outcomes), accuracy, confidence, accepted, kept),
-        {
-            "angles": list(outcomes),
-            "accuracy": accuracy,
-            "confidence": confidence,
-            "accepted": {", ".join(detector): shares for detector, shares in accepted.items()},
-        },
+        {"angles": list(outcomes), "accuracy": accuracy, "confidence": confidence, "accepted": by_name},
         "Left: accuracy and confidence by angle; Louizos and Welling saw the former fall faster than the latter. "
         f"Right: the share of rotated images that each detector accepts if it keeps {kept:.0%} of validation images.",
         "Accuracy and confidence by angle, and the share that each detector accepts",
@@ -218,31 +214,32 @@ def _risk_coverage(clean: Answers, ood_sets: Mapping[str, Answers], validation: 
     grid = np.linspace(1 / NUM_POINTS, 1, NUM_POINTS)
     risk: dict[str, dict[Detector, np.ndarray]] = {}
     best: dict[str, np.ndarray] = {}
-    rows: list[list[Cell]] = []
+    by_detector: list[list[Cell]] = []
     for name, answers in ood_sets.items():
-        size = min(len(clean.correct), len(answers.correct))
-        halves = [half.scores(validation) for half in (clean, answers)]
-        wrong = [~half.correct[:size] for half in (clean, answers)]
-        groups = [None if g is None else g[:size] for g in (clean.images.groups, answers.images.groups)]
-        risk[title(name)] = {}
-        for detector in halves[0]:
-            scores = [half[detector][:size] for half in halves]
-            curve = ood.risk_coverage(np.concatenate(scores), np.concatenate(wrong))
-            risk[title(name)][detector] = np.interp(grid, *curve)
+        halves = (clean, answers)
+        size = min(len(half.correct) for half in halves)
+        wrong = [~half.correct[:size] for half in halves]
+        groups = [None if half.images.groups is None else half.images.groups[:size] for half in halves]
+        curves = risk.setdefault(title(name), {})
+        by_half = [half.scores(validation) for half in halves]
+        for detector in by_half[0]:
+            scores = [half[detector][:size] for half in by_half]
+            curves[detector] = np.interp(grid, *ood.risk_coverage(np.concatenate(scores), np.concatenate(wrong)))
             area = ood.area_under_risk(list(zip(scores, wrong, groups, strict=True)))
-            rows.append([f"{title(name)}: {', '.join(detector)}", Number(area, ".3f[]")])
+            by_detector.append([f"{title(name)}: {', '.join(detector)}", Number(area, ".3f[]")])
         rejects_wrong_first = np.concatenate(wrong) + np.arange(2 * size) / (4 * size)
         best[title(name)] = np.interp(grid, *ood.risk_coverage(rejects_wrong_first, np.concatenate(wrong)))
-    data = {
-        name: {"coverage": grid, "best": best[name], **{", ".join(d): c for d, c in curves.items()}}
-        for name, curves in risk.items()
-    }
     figure = Figure(
         "risk-coverage",
         plots.risk_coverage(dict.fromkeys(risk, grid), risk, best),
-        data,
+        {
+            name: {"coverage": grid, "best": best[name], **{", ".join(d): c for d, c in curves.items()}}
+            for name, curves in risk.items()
+        },
         "Lower is better; the curve of a detector that prefers OOD images starts high.",
         "Risk against coverage for each detector",
     )
     caption = "Area under the risk-coverage curve, with 95 % bootstrap intervals"
-    return Section("Risk and coverage", RISK_TEXT, [Table(caption, ["half and detector", "area"], rows)], [figure])
+    return Section(
+        "Risk and coverage", RISK_TEXT, [Table(caption, ["half and detector", "area"], by_detector)], [figure]
+    )

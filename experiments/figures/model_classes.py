@@ -12,9 +12,9 @@ from pathlib import Path
 
 from experiments.report import histograms
 from experiments.report.experiment import References, SeveralModels
-from experiments.report.page import Number, Result, Section, Table, slug
-from experiments.report.scoring import Evaluation, draws_for, evaluate_alike
-from experiments.report.trained import Trained, load, name_each, title
+from experiments.report.page import Result, Section, slug
+from experiments.report.scoring import Evaluation, evaluate, num_draws
+from experiments.report.trained import Trained, described, load, name_each, title
 from glowjax.checks import InputError
 
 QUESTION = (
@@ -27,7 +27,7 @@ QUESTION = (
 class ModelClassesConfig(SeveralModels, References):
     """Options of the comparison of models."""
 
-    num_images: int = 1_000
+    num_images: int | None = 1_000
 
 
 def main(config: ModelClassesConfig) -> Result:
@@ -36,18 +36,16 @@ def main(config: ModelClassesConfig) -> Result:
         raise InputError("--out-dists names no data set; name at least one, such as: --out-dists mnist")
     models = load_alike(config.run_dirs)
     specs = (*config.out_dists, *config.references)
-    evaluations = {name: evaluate_alike(trained, specs, config) for name, trained in models.items()}
+    evaluations = {name: evaluate(trained, specs, config) for name, trained in models.items()}
     first = next(iter(models.values()))
-    described = [
-        f"{trained.summarize()}. {trained.likelihood(draws_for(trained, config))}" for trained in models.values()
-    ]
+    text = "\n\n".join(described(trained, num_draws(trained, config)) for trained in models.values())
     return Result(
         f"Several models trained on {title(first.name)}",
         QUESTION,
         summarize(evaluations),
         [
-            Section("The models", "\n\n".join(described)),
-            Section("The likelihoods", "Every model evaluates the same images.", [_table(evaluations)]),
+            Section("The models", text),
+            Section("The likelihoods", tables=[histograms.table(evaluations)]),
             *_histograms(evaluations, first.num_dims),
         ],
         {name: evaluation.numbers() for name, evaluation in evaluations.items()},
@@ -73,11 +71,7 @@ def summarize(evaluations: Mapping[str, Evaluation]) -> str:
     first = next(iter(evaluations.values()))
     sentences = []
     for name in first.real:
-        misled = [
-            model
-            for model, evaluation in evaluations.items()
-            if evaluation.others[name].mean().interval[1] < evaluation.test.mean().interval[0]
-        ]
+        misled = [model for model, evaluation in evaluations.items() if evaluation.likelihood(name) == "more"]
         models = f"{len(misled)} of {len(evaluations)} models" + (f" ({', '.join(misled)})" if misled else "")
         sentences.append(
             f"Under {models} {title(name)} images are on average more likely than "
@@ -86,36 +80,14 @@ def summarize(evaluations: Mapping[str, Evaluation]) -> str:
     return " ".join(sentences)
 
 
-def _table(evaluations: Mapping[str, Evaluation]) -> Table:
-    rows = [
-        [
-            f"{model}, {title(name)}",
-            scored.count(),
-            Number(scored.mean(), ".3f[]"),
-            "" if scored is evaluation.test else Number(evaluation.detection(name).auroc, ".3f[]"),
-        ]
-        for model, evaluation in evaluations.items()
-        for name, scored in evaluation.sets.items()
-    ]
-    return Table(
-        "Bits per dimension (fewer bits are more likely) and AUROC with bits/dim as the score (below 0.5: inverted), "
-        "with 95 % intervals over images",
-        ["model and set", "images", "bits/dim", "AUROC"],
-        rows,
-    )
-
-
 def _histograms(evaluations: Mapping[str, Evaluation], num_dims: int) -> list[Section]:
     """A figure for each OOD set, or one of the test set alone."""
     first = next(iter(evaluations.values()))
     sections = []
-    for name in first.real or {first.test.images.name: first.test}:
+    for name in first.real or [first.test.images.name]:
         shown = {
-            model: dataclasses.replace(
-                evaluation,
-                others={k: scored for k, scored in evaluation.others.items() if k == name or scored.images.generated},
-            )
-            for model, evaluation in evaluations.items()
+            model: Evaluation(one.test, {k: s for k, s in one.others.items() if k == name or s.images.generated})
+            for model, one in evaluations.items()
         }
         figure = histograms.several_models(shown, num_dims, f"against-{slug(name)}")
         sections.append(Section(f"Against {title(name)}", figures=[figure]))

@@ -8,12 +8,11 @@ FashionMNIST against 52.3 for MNIST.
 """
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.report.experiment import Output
+from experiments.report.experiment import Data
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.trained import title
 from glowjax import analysis as an
@@ -35,22 +34,17 @@ TEXT = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MomentsConfig(Output):
+class MomentsConfig(Data):
     """Options of the comparison of moments.
 
     Attributes:
         in_dist: data set on which a model would be trained, with its split.
         out_dist: the other data set.
-        num_images: maximum number of images per set; default: all.
-        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
-        seed: random seed for the choice of images.
     """
 
     in_dist: str = "fashion_mnist:train"
     out_dist: str = "mnist:train"
     num_images: int | None = None
-    data_dir: Path | None = None
-    seed: int = 0
 
 
 def main(config: MomentsConfig) -> Result:

@@ -21,7 +21,7 @@ import numpy as np
 from experiments.report.experiment import OneModel
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table, slug
 from experiments.report.scoring import image_sets
-from experiments.report.trained import Trained, load_flow, title
+from experiments.report.trained import Trained, heading, load_flow, title
 from glowjax import analysis as an
 from glowjax import plots, stats
 from glowjax.checks import InputError
@@ -43,6 +43,20 @@ CLOSED_FORMS = {
     "linear": "exact for the chain without couplings",
     "jacobian": "the flow's own Jacobian at the mean",
 }
+ROUTES = {
+    "from values": "value",
+    "from gradients": "gradient",
+    "smooth part": "smooth",
+    "kink part": "kink",
+    "Hessian at the mean": "at_mean",
+    "quadrature": "quadrature",
+}
+"""{how a spread is computed: the field of `analysis.Spread`}."""
+
+GAP_TEXT = (
+    '"The paper\'s version" expands around the mean of the test images, with variances instead of covariances and with '
+    "equal means."
+)
 EXACT_TEXT = (
     "Around its own mean the first order of each set vanishes on average. The gap is therefore exactly the location "
     "(log p at one mean minus log p at the other) plus the spread of the OOD images around their mean, minus the "
@@ -68,7 +82,7 @@ class SecondOrderConfig(OneModel):
         num_nodes: number of Gauss-Legendre nodes on each path.
     """
 
-    num_images: int = 10_000
+    num_images: int | None = 10_000
     num_paths: int = 200
     num_nodes: int = 48
 
@@ -82,14 +96,16 @@ class Expansion:
         predicted: to second order.
         remainder: gap minus predicted, by parts.
         terms: the terms of `predicted`, if there is one center for all images.
-        curves: {set: {"measured" | "second order": [T]}}, means of log p - log p(center) along the paths.
+        measured: (test set, OOD set): [T] each, means of log p - log p(center) along the paths.
+        second_order: likewise of the expansion.
     """
 
     gap: Estimate
     predicted: Estimate
     remainder: an.Remainder
     terms: an.SecondOrderGap | None
-    curves: dict[str, dict[str, Array]]
+    measured: list[Array]
+    second_order: list[Array]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,26 +127,47 @@ class Explanation:
     closed_forms: dict[str, Estimate]
     t: np.ndarray
 
+    def numbers(self) -> dict[str, Any]:
+        """Every estimate."""
+        return {
+            "location_spread": self.exact,
+            "expansions": {
+                center: {name: getattr(e, name) for name in ("gap", "predicted", "remainder", "terms")}
+                for center, e in self.expansions.items()
+            },
+            "published": self.published,
+            "closed_forms": self.closed_forms,
+        }
+
 
 def main(config: SecondOrderConfig) -> Result:
     """Explains the gap between the test set and each OOD set."""
     trained = load_flow(config.run_dir)
-    explanations = explain_each(trained, config)
+    test, others = image_sets(trained, config.out_dists, config)
+    if not others:
+        raise InputError(f"--out-dists names no data set apart from {test.name}; name one: --out-dists mnist")
+    found = {other.name: explain(trained, test, other, config) for other in others}
+    names, sections = heading(trained), []
+    for name, one in found.items():
+        sets = (title(test.name), title(name))
+        text = (
+            f"The model: {trained.summarize()}.\n\nThe gap is E[log p] of {sets[1]} minus E[log p] of {sets[0]} images."
+        )
+        tables, figures = _overview(one, sets, names, slug(name))
+        sections.append(Section(f"{sets[1]}: the gap and its predictions", f"{text} {GAP_TEXT}", tables, figures))
+        sections.append(Section(f"{sets[1]}: location and spread, the exact form", EXACT_TEXT, _exact(one.exact, sets)))
+        figures = [_along(one, center, sets, names, slug(name)) for center in one.expansions]
+        tables = [_expansions(one.expansions)]
+        sections.append(
+            Section(f"{sets[1]}: the second-order expansion and its remainder", SECOND_TEXT, tables, figures)
+        )
     return Result(
         f"Curvature and the likelihood gap after training on {title(trained.name)}",
         QUESTION,
-        summarize(trained, explanations),
-        sections(trained, explanations),
-        {name: numbers(explanation) for name, explanation in explanations.items()},
+        "\n\n".join(summarize(names, name, one) for name, one in found.items()),
+        sections,
+        {name: one.numbers() for name, one in found.items()},
     )
-
-
-def explain_each(trained: Trained[Flow], config: SecondOrderConfig) -> dict[str, Explanation]:
-    """{OOD set: its explanation}."""
-    test, others = image_sets(trained, config.out_dists, config.data_dir, config.num_images, config.seed)
-    if not others:
-        raise InputError(f"--out-dists names no data set apart from {test.name}; name one: --out-dists mnist")
-    return {other.name: explain(trained, test, other, config) for other in others}
 
 
 def explain(trained: Trained[Flow], in_dist: ImageSet, out_dist: ImageSet, config: SecondOrderConfig) -> Explanation:
@@ -150,7 +187,7 @@ def explain(trained: Trained[Flow], in_dist: ImageSet, out_dist: ImageSet, confi
         centers["classes"] = class_centers(p, in_dist.labels, p[few], q[few])
     nodes = an.paths.gauss_legendre(config.num_nodes)
     expansions = {
-        name: _expand(log_prob, p[few], q[few], nodes, groups_of_few, center) for name, center in centers.items()
+        name: _expand(log_prob, (p[few], q[few]), nodes, groups_of_few, center) for name, center in centers.items()
     }
     published = an.second_order_gap(log_prob, p, q, center="in_dist", covariance="diagonal", equal_means=True, **groups)
     return Explanation(exact, expansions, published, _closed_forms(trained, p, q, groups), nodes.t)
@@ -166,39 +203,27 @@ def class_centers(points: Array, labels: np.ndarray, p: Array, q: Array) -> tupl
 
 def _expand(
     log_prob: an.LogProb,
-    p: Array,
-    q: Array,
+    points: tuple[Array, Array],
     nodes: an.paths.Nodes,
     groups: dict[str, Any],
     centers: tuple[Array, Array],
 ) -> Expansion:
-    """The expansion around one center for all, or around one for each image of either set."""
-    points = {"in_dist": (centers[0], p), "out_dist": (centers[1], q)}
-    along = {name: an.paths.log_prob_along(log_prob, *pair, nodes.t) for name, pair in points.items()}
+    """The expansion of both sets, each around one center for all its images, or around one for each."""
+    along = [an.paths.log_prob_along(log_prob, *pair, nodes.t) for pair in zip(centers, points, strict=True)]
     shared = centers[0] is centers[1]
     return Expansion(
-        gap=stats.gap(along["in_dist"].end, along["out_dist"].end, **groups),
-        predicted=stats.gap(*(_second_order(one, 1.0) for one in along.values()), **groups),
-        remainder=stats.gap(*(an.paths.remainder_along(one, nodes) for one in along.values()), **groups),
-        terms=an.second_order_gap(log_prob, p, q, center=centers[0], **groups) if shared else None,
-        curves={name: _curves(one, nodes) for name, one in along.items()},
+        gap=stats.gap(*(one.end for one in along), **groups),
+        predicted=stats.gap(*(one.second_order() for one in along), **groups),
+        remainder=stats.gap(*(an.paths.remainder_along(one, nodes) for one in along), **groups),
+        terms=an.second_order_gap(log_prob, *points, center=centers[0], **groups) if shared else None,
+        measured=[jnp.mean(one.value - one.center[:, None], axis=0) for one in along],
+        second_order=[jnp.stack([jnp.mean(one.second_order(float(t)) - one.center) for t in nodes.t]) for one in along],
     )
-
-
-def _second_order(along: an.paths.PathProfile, t: float) -> Array:
-    """[N] log p to second order around the center, at `t` on the path."""
-    return along.center + t * along.slope_at_center + t**2 / 2 * along.curvature_at_center
-
-
-def _curves(along: an.paths.PathProfile, nodes: an.paths.Nodes) -> dict[str, Array]:
-    measured = jnp.mean(along.value - along.center[:, None], axis=0)
-    expansion = jnp.stack([jnp.mean(_second_order(along, float(t)) - along.center) for t in nodes.t])
-    return {"measured": measured, "second order": expansion}
 
 
 def _closed_forms(trained: Trained[Flow], p: Array, q: Array, groups: dict[str, Any]) -> dict[str, Estimate]:
     """The gap of a flow of constant volume by each closed form; none for another flow."""
-    if trained.kind != "CV-Glow":
+    if trained.title != "CV-Glow":
         return {}
     forms = {
         "published": {"form": "published"},
@@ -212,161 +237,93 @@ def _closed_forms(trained: Trained[Flow], p: Array, q: Array, groups: dict[str, 
     }
 
 
-def numbers(explanation: Explanation) -> dict[str, Any]:
-    """Every estimate, as JSON has it."""
-    return {
-        "location_spread": _plain(explanation.exact),
-        "expansions": {
-            center: {name: _plain(getattr(e, name)) for name in ("gap", "predicted", "remainder", "terms")}
-            for center, e in explanation.expansions.items()
-        },
-        "published": _plain(explanation.published),
-        "closed_forms": {name: _plain(estimate) for name, estimate in explanation.closed_forms.items()},
-    }
+def summarize(model: str, name: str, explanation: Explanation) -> str:
+    """The result for one OOD set."""
+    exact = explanation.exact
+    spreads = stats.difference(exact.spread_out.value, exact.spread_in.value)
+    higher = "higher" if exact.gap.value > 0 else "lower"
+    return (
+        f"Under the {model}, the mean log p of {title(name)} images is {abs(float(exact.gap.value)):,.0f} ± "
+        f"{float(exact.gap.sem):,.0f} nats {higher} than that of the test images: "
+        f"{exact.location:+,.0f} nats of location and {spreads:+,.0f} nats of spread. The second-order prediction of "
+        f"this difference, around the mean of the test images, is {explanation.expansions['in_dist'].predicted:+,.0f} "
+        "nats."
+    )
 
 
-def _plain(value: Any) -> Any:
-    return None if value is None else value.as_dict()
-
-
-def summarize(trained: Trained[Flow], explanations: dict[str, Explanation]) -> str:
-    """The result in a few sentences."""
-    sentences = []
-    for name, explanation in explanations.items():
-        exact = explanation.exact
-        spreads = stats.difference(exact.spread_out.value, exact.spread_in.value)
-        higher = "higher" if exact.gap.value > 0 else "lower"
-        sentences.append(
-            f"Under the {trained.kind_and_data}, the mean log p of {title(name)} images is "
-            f"{abs(float(exact.gap.value)):,.0f} ± {float(exact.gap.sem):,.0f} nats {higher} than that of the test "
-            f"images: {exact.location:+,.0f} nats of location and {spreads:+,.0f} nats of spread. The second-order "
-            "prediction of this difference, around the mean of the test images, is "
-            f"{explanation.expansions['in_dist'].predicted:+,.0f} nats."
-        )
-    return "\n\n".join(sentences)
-
-
-def sections(trained: Trained[Flow], explanations: dict[str, Explanation]) -> list[Section]:
-    """Tables and figures of every pair."""
-    return [
-        section
-        for name, explanation in explanations.items()
-        for section in (
-            _overview(trained, name, explanation),
-            _exact(trained, name, explanation),
-            _expansions(trained, name, explanation),
-        )
-    ]
-
-
-def _overview(trained: Trained[Flow], name: str, explanation: Explanation) -> Section:
-    exact, test = explanation.exact, f"{trained.name}:test"
-    predicted = {f"second order, {CENTERS[c]}": e.predicted for c, e in explanation.expansions.items()}
-    predicted["the paper's version"] = explanation.published.total
-    predicted |= {CLOSED_FORMS[form]: estimate for form, estimate in explanation.closed_forms.items()}
-    spread_in = exact.spread_in.value
+def _overview(one: Explanation, sets: tuple[str, str], model: str, file: str) -> tuple[list[Table], list[Figure]]:
+    exact, spread_in = one.exact, one.exact.spread_in.value
+    predicted = {f"second order, {CENTERS[c]}": e.predicted for c, e in one.expansions.items()}
+    predicted["the paper's version"] = one.published.total
+    predicted |= {CLOSED_FORMS[form]: estimate for form, estimate in one.closed_forms.items()}
     groups = {
         "measured": {"gap": exact.gap},
         "exact parts": {
             "location": exact.location,
-            f"spread of {title(name)}": exact.spread_out.value,
-            f"minus the spread of {title(test)}": Estimate(-spread_in.value, spread_in.sem, spread_in.count),
+            f"spread of {sets[1]}": exact.spread_out.value,
+            f"minus the spread of {sets[0]}": Estimate(-spread_in.value, spread_in.sem, spread_in.count),
         },
         "predicted": predicted,
     }
     figure = Figure(
-        f"gap-{slug(name)}",
-        plots.gap_estimates(groups, f"{trained.kind_and_data}: gap to {title(name)}"),
+        f"gap-{file}",
+        plots.gap_estimates(groups, f"{model}: gap to {sets[1]}"),
         groups,
         "The measured gap (positive: the OOD images are more likely), its exact parts, and every prediction.",
         "Dot plot of the gap, its parts and the predictions, in nats",
     )
-    rows: list[list[Cell]] = [["measured gap", _nats(exact.gap)]]
-    rows += [[label, _nats(estimate)] for label, estimate in predicted.items()]
-    return Section(
-        f"{title(name)}: the gap and its predictions",
-        f"The model: {trained.summarize()}.\n\nThe gap is E[log p] of {title(name)} minus E[log p] of {title(test)} "
-        'images. "The paper\'s version" expands around the mean of the test images, with variances instead of '
-        "covariances and with equal means.",
-        [Table("Measured gap and predictions in nats per image, ± standard error over images", ["", "nats"], rows)],
-        [figure],
-    )
+    caption = "Measured gap and predictions in nats per image, ± standard error over images"
+    return [_column(caption, {"measured gap": exact.gap, **predicted})], [figure]
 
 
-def _exact(trained: Trained[Flow], name: str, explanation: Explanation) -> Section:
-    exact = explanation.exact
-    spreads = {title(f"{trained.name}:test"): exact.spread_in, title(name): exact.spread_out}
-    rows: list[list[Cell]] = [["gap", _nats(exact.gap)], ["location", _nats(exact.location)]]
-    rows += [[f"spread of {label}", _nats(spread.value)] for label, spread in spreads.items()]
-    rows += [["part of the location that is noise of the means", _nats(exact.bias)]]
-    routes = {
-        "from values": "value",
-        "from gradients": "gradient",
-        "smooth part": "smooth",
-        "kink part": "kink",
-        "Hessian at the mean": "at_mean",
-        "quadrature": "quadrature",
-    }
-    by_route: list[list[Cell]] = [
-        [label, *(_nats(getattr(one, field)) for field in routes.values())] for label, one in spreads.items()
+def _exact(exact: an.LocationSpread, sets: tuple[str, str]) -> list[Table]:
+    spreads = dict(zip(sets, (exact.spread_in, exact.spread_out), strict=True))
+    parts = {"gap": exact.gap, "location": exact.location}
+    parts |= {f"spread of {label}": spread.value for label, spread in spreads.items()}
+    parts["part of the location that is noise of the means"] = exact.bias
+    return [
+        _column("gap = location + spread of the OOD set - spread of the test set, in nats", parts),
+        Table(
+            "Each spread computed in several ways, in nats; all except 'from values' use a subset of the images",
+            ["spread of", *ROUTES],
+            [[label, *(_nats(getattr(one, f)) for f in ROUTES.values())] for label, one in spreads.items()],
+        ),
     ]
-    return Section(
-        f"{title(name)}: location and spread, the exact form",
-        EXACT_TEXT,
-        [
-            Table("gap = location + spread of the OOD set - spread of the test set, in nats", ["", "nats"], rows),
-            Table(
-                "Each spread computed in several ways, in nats; all except 'from values' use a subset of the images",
-                ["spread of", *routes],
-                by_route,
-            ),
-        ],
-    )
 
 
-def _expansions(trained: Trained[Flow], name: str, explanation: Explanation) -> Section:
-    expansions = explanation.expansions
-    rows: list[list[Cell]] = [[CENTERS[center], *_row(expansion)] for center, expansion in expansions.items()]
-    header = ["center", "gap", "first order", "means", "covariances", "predicted", "remainder", "smooth", "kinks"]
-    titles = {"in_dist": title(f"{trained.name}:test"), "out_dist": title(name)}
-    figures = []
-    for center, expansion in expansions.items():
-        measured = {titles[s]: curves["measured"] for s, curves in expansion.curves.items()}
-        second = {titles[s]: curves["second order"] for s, curves in expansion.curves.items()}
-        figures.append(
-            Figure(
-                f"along-{center}-{slug(name)}",
-                plots.along_paths(
-                    explanation.t, measured, second, f"From the {CENTERS[center]}: {trained.kind_and_data}"
-                ),
-                {"t": explanation.t, "measured": measured, "second_order": second},
-                f"Left: mean log p on the paths from the {CENTERS[center]} to the images, and its second-order "
-                "expansion (dashed), cut off at the edge of the panel. Right: the distance between the two.",
-                "Curves of log p along straight paths, and of the remainder",
-            )
-        )
-    caption = (
+def _expansions(expansions: dict[str, Expansion]) -> Table:
+    rows: list[list[Cell]] = []
+    for center, one in expansions.items():
+        terms, rest = one.terms, one.remainder
+        by_term = (terms.first_order, terms.mean_curvature, terms.covariance) if terms else ("",) * 3
+        estimates = (one.gap, *by_term, one.predicted, rest.total, rest.smooth, rest.kink)
+        rows.append([CENTERS[center], *map(_nats, estimates)])
+    return Table(
         "Second-order terms and remainder by center, in nats, on the images to which paths lead; the gap is measured "
         "on these images too, so it differs from that of all images. The sample mean of n images adds 1/n of the "
-        "covariance term as noise: it appears under 'means' and cancels in the total"
-    )
-    return Section(
-        f"{title(name)}: the second-order expansion and its remainder",
-        SECOND_TEXT,
-        [Table(caption, header, rows)],
-        figures,
+        "covariance term as noise: it appears under 'means' and cancels in the total",
+        ["center", "gap", "first order", "means", "covariances", "predicted", "remainder", "smooth", "kinks"],
+        rows,
     )
 
 
-def _row(expansion: Expansion) -> list[Cell]:
-    terms, rest = expansion.terms, expansion.remainder
-    by_term = (terms.first_order, terms.mean_curvature, terms.covariance) if terms else ()
-    return [
-        _nats(expansion.gap),
-        *(map(_nats, by_term) if by_term else [""] * 3),
-        *map(_nats, (expansion.predicted, rest.total, rest.smooth, rest.kink)),
-    ]
+def _along(one: Explanation, center: str, sets: tuple[str, str], model: str, file: str) -> Figure:
+    expansion = one.expansions[center]
+    measured = dict(zip(sets, expansion.measured, strict=True))
+    second = dict(zip(sets, expansion.second_order, strict=True))
+    return Figure(
+        f"along-{center}-{file}",
+        plots.along_paths(one.t, measured, second, f"From the {CENTERS[center]}: {model}"),
+        {"t": one.t, "measured": measured, "second_order": second},
+        f"Left: mean log p on the paths from the {CENTERS[center]} to the images, and its second-order expansion "
+        "(dashed), cut off at the edge of the panel. Right: the distance between the two.",
+        "Curves of log p along straight paths, and of the remainder",
+    )
 
 
-def _nats(estimate: Estimate) -> Number:
-    return Number(estimate, "+,.0f")
+def _column(caption: str, estimates: dict[str, Estimate]) -> Table:
+    return Table(caption, ["", "nats"], [[label, _nats(estimate)] for label, estimate in estimates.items()])
+
+
+def _nats(estimate: Estimate | str) -> Cell:
+    return Number(estimate, "+,.0f") if isinstance(estimate, Estimate) else estimate

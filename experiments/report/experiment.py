@@ -82,12 +82,12 @@ class Data(Output):
 
     Attributes:
         data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
-        num_images: maximum number of images per set.
+        num_images: maximum number of images per set; None: all.
         seed: random seed for the choice of images and for noise.
     """
 
     data_dir: Path | None = None
-    num_images: int = 2_000
+    num_images: int | None = 2_000
     seed: int = 0
 
 
@@ -110,16 +110,26 @@ class Draws:
     """Random draws behind each likelihood.
 
     Attributes:
+        num_draws: draws of noise (Glow) or of latents (VAE: take 1000) per image, the same for every set.
+    """
+
+    num_draws: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatentDraws(Draws):
+    """Random draws behind the likelihoods of models of several kinds.
+
+    Attributes:
         num_draws: dequantization draws per image for a Glow.
         num_latent_draws: importance samples per image for a VAE.
     """
 
-    num_draws: int = 1
     num_latent_draws: int = 1_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SeveralModels(Data, Draws):
+class SeveralModels(Data, LatentDraws):
     """Several trained models, and the images to evaluate them on.
 
     Attributes:

@@ -119,7 +119,7 @@ class Result:
         question: the question that the page answers, in a paragraph or two.
         summary: the result in a few sentences, for those who read no further.
         sections: in reading order.
-        numbers: the numbers of the tables, as JSON has them; written to results.json.
+        numbers: the numbers of the tables, written to results.json; estimates become dictionaries.
     """
 
     title: str
@@ -127,6 +127,9 @@ class Result:
     summary: str
     sections: Sequence[Section]
     numbers: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", _plain(self.numbers))
 
 
 def moved(section: Section, prefix: str, folder: str) -> Section:
@@ -212,6 +215,13 @@ def _mean_cell(cells: Sequence[Cell]) -> Cell:
     images = Estimate(seeds.value, sem, estimates[0].count, low, high)
     _, over_seeds = f"{seeds:{spec.removesuffix('[]')}[]}".split(" ", 1)
     return f"{images:{spec}}; {over_seeds}".replace(" ", NO_BREAK)
+
+
+def _plain(value: Any) -> Any:
+    """Nested numbers with estimates and other results of `glowjax.stats` as JSON has them."""
+    if isinstance(value, stats.Result):
+        return value.as_dict()
+    return {name: _plain(item) for name, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def _paragraphs(text: str) -> list[str]:

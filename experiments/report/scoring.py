@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from experiments.report.experiment import Draws, SeveralModels
+from experiments.report.experiment import Data
+from experiments.report.page import Cell, Number
 from experiments.report.trained import Trained
 from glowjax import stats
 from glowjax.checks import InputError
@@ -96,44 +96,49 @@ class Evaluation:
 
     def detection(self, name: str) -> DetectionMetrics:
         """How well bits per dimension, as the score, separate another set (the positive class) from the test set."""
-        other = self.others[name]
-        return detection_metrics(
-            self.test.bits_per_dim,
-            other.bits_per_dim,
-            groups_in=self.test.images.groups,
-            groups_out=other.images.groups,
-        )
+        test, other = self.test, self.others[name]
+        groups, other_groups = test.images.groups, other.images.groups
+        return detection_metrics(test.bits_per_dim, other.bits_per_dim, groups_in=groups, groups_out=other_groups)
 
     def gap(self, name: str) -> Estimate:
         """The mean log P of another set minus that of the test set, in nats."""
         other = self.others[name]
         return gap(other.images, other.log_likelihood, self.test.images, self.test.log_likelihood)
 
+    def likelihood(self, name: str) -> str:
+        """Whether another set is "more" or "less" likely than the test set, or "" if the 95 % intervals overlap."""
+        (low, high), test = self.others[name].mean().interval, self.test.mean().interval
+        return "more" if high < test[0] else "less" if low > test[1] else ""
+
+    def row(self, name: str) -> list[Cell]:
+        """For a table: the number of images of a set, its bits per dimension, and its AUROC."""
+        scored = self.sets[name]
+        auroc = "" if scored is self.test else Number(self.detection(name).auroc, ".3f[]")
+        return [scored.count(), Number(scored.mean(), ".3f[]"), auroc]
+
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """{name: its numbers}, as JSON has them."""
+        """{name: its numbers}."""
         return {
             name: {
                 "num_images": scored.images.num_images,
-                "bits_per_dim": scored.mean().as_dict(),
-                "auroc": None if scored is self.test else self.detection(name).auroc.as_dict(),
+                "bits_per_dim": scored.mean(),
+                "auroc": None if scored is self.test else self.detection(name).auroc,
                 "source": scored.images.source,
             }
             for name, scored in self.sets.items()
         }
 
 
-def image_sets(
-    trained: Trained, specs: Iterable[str], data_dir: Path | None, num_images: int | None, seed: int
-) -> tuple[ImageSet, list[ImageSet]]:
-    """The test set of what the model was trained on, and the other sets that `specs` name.
+def image_sets(trained: Trained, specs: Iterable[str], config: Data) -> tuple[ImageSet, list[ImageSet]]:
+    """The test set of what the model was trained on, and the other sets that `specs` name, each once.
 
-    Each set comes once, with `num_images` at most. Raises InputError if two sets have one name, such as two files
-    images.npz of two folders.
+    Raises InputError if two sets have one name, such as two files images.npz of two folders.
     """
-    test = resolve(f"{trained.in_dist}:test", None, data_dir, num_images, seed)
+    options = (config.data_dir, config.num_images, config.seed)
+    test = resolve(f"{trained.in_dist}:test", None, *options)
     named = {test.name: test}
     for spec in specs:
-        one = resolve(spec, test, data_dir, num_images, seed)
+        one = resolve(spec, test, *options)
         if not np.array_equal(named.setdefault(one.name, one).images, one.images):
             raise InputError(
                 f"'{spec}' would be called '{one.name}' in tables and figures, and so would another of the sets: "
@@ -143,24 +148,16 @@ def image_sets(
     return test, list(named.values())
 
 
-def evaluate(
-    trained: Trained, specs: Iterable[str], data_dir: Path | None, num_images: int | None, num_draws: int, seed: int
-) -> Evaluation:
-    """The test set and the sets that `specs` name, under the model."""
-    test, others = image_sets(trained, specs, data_dir, num_images, seed)
-    own, *scored = (score(trained, one, num_draws, seed) for one in (test, *others))
+def evaluate(trained: Trained, specs: Iterable[str], config: Data) -> Evaluation:
+    """The test set and the sets that `specs` name, under the model; every model gets the same images and noise."""
+    test, others = image_sets(trained, specs, config)
+    own, *scored = (score(trained, one, num_draws(trained, config), config.seed) for one in (test, *others))
     return Evaluation(own, {one.images.name: one for one in scored})
 
 
-def evaluate_alike(trained: Trained, specs: Iterable[str], config: SeveralModels) -> Evaluation:
-    """As `evaluate`, with the same images and noise for every model of an experiment."""
-    num_draws = draws_for(trained, config)
-    return evaluate(trained, specs, config.data_dir, config.num_images, num_draws, config.seed)
-
-
-def draws_for(trained: Trained, config: Draws) -> int:
-    """The number of draws per image for the model's likelihood: of latents for a VAE, of noise for others."""
-    return config.num_latent_draws if isinstance(trained.model, VAE) else config.num_draws
+def num_draws(trained: Trained, config: Any) -> int:
+    """The number of draws per image: of latents for a VAE, of noise for others."""
+    return getattr(config, "num_latent_draws" if isinstance(trained.model, VAE) else "num_draws", config.num_draws)
 
 
 def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scored:

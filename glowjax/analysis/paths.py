@@ -55,6 +55,10 @@ class PathProfile(NamedTuple):
     slope: Float[Array, "N T"]
     curvature: Float[Array, "N T"]
 
+    def second_order(self, t: float = 1.0) -> Float[Array, " N"]:
+        """The second-order expansion of log p around the center, at `t` on each path, by default its end."""
+        return self.center + t * self.slope_at_center + t**2 / 2 * self.curvature_at_center
+
 
 class Remainder(Result):
     """gap - second_order_gap(covariance="full").total around the same center, in nats, and its parts.

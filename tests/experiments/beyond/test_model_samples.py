@@ -29,7 +29,8 @@ def test_a_sample_before_rounding_has_the_log_density_of_its_image(trained_run):
 
 def test_the_difference_from_real_images_is_that_of_the_means_and_its_terms_sum_to_it(trained_run, folder):
     options = {"out_dists": ("others",), "references": ("noise",), "num_images": 30, "data_dir": folder}
-    numbers = main(ModelSamplesConfig(run_dir=trained_run(), **options)).numbers
+    config = ModelSamplesConfig(run_dir=trained_run(), **options)
+    numbers = main(config).numbers
     samples = ["samples, temperature 1", "samples, temperature 0.7"]
     assert list(numbers)[:5] == ["ramps:test", *samples, "others:test", "noise"]
     gaps = numbers[f"{samples[1]}, before rounding"]["minus_real_images_nats"]
@@ -37,7 +38,7 @@ def test_the_difference_from_real_images_is_that_of_the_means_and_its_terms_sum_
     assert total == pytest.approx(log_pz + log_det, abs=0.01)
     trained = load(trained_run())
     drawn = draw(trained, 0.7, 30, seed=0).terms
-    test, _ = image_sets(trained, (), folder, 30, 0)
+    test, _ = image_sets(trained, (), config)
     real = score(trained, test, 1, 0).flow.terms
     assert log_pz == pytest.approx(float(drawn.log_pz.mean() - real.log_pz.mean()), abs=0.01)
     assert log_det == pytest.approx(float(drawn.log_det.mean() - real.log_det.mean()), abs=0.01)

@@ -10,12 +10,13 @@ from experiments.report.trained import load
 
 def test_images_are_in_the_order_of_their_likelihood(trained_run, folder):
     options = {"out_dists": ("others",), "num_images": 50, "num_shown": 5, "data_dir": folder}
-    result = main(RankingsConfig(run_dir=trained_run(), **options))
+    config = RankingsConfig(run_dir=trained_run(), **options)
+    result = main(config)
     numbers = result.numbers
     assert list(numbers) == ["ramps:test", "ramps:train", "others:test"]
     assert numbers["ramps:train"]["more_likely_than_median"]["value"] == 0.5
     trained = load(trained_run())
-    _, (others,) = image_sets(trained, ("others",), folder, 50, 0)
+    _, (others,) = image_sets(trained, ("others",), config)
     bits = score(trained, others, 1, 0).bits_per_dim
     fewer = np.mean(bits < numbers["ramps:train"]["quantiles"]["0.5"])
     assert numbers["others:test"]["more_likely_than_median"]["value"] == pytest.approx(fewer)

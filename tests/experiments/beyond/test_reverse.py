@@ -49,5 +49,5 @@ def test_the_summary_says_which_set_is_more_likely_under_which_model(log_likelih
         return Scored(ImageSet(name, np.zeros((20, 2, 2, 1), np.uint8)), np.linspace(value, value + 1, 20))
 
     evaluation = Evaluation(scored("mine:test", -50.0), {"theirs:test": scored("theirs:test", log_likelihood)})
-    words = reverse.summarize([{"NVP-Glow trained on mine": evaluation}])
+    words = reverse.summarize([("NVP-Glow trained on mine", evaluation)])
     assert words.startswith(f"Under the NVP-Glow trained on mine, theirs test images {verdict}")

@@ -20,7 +20,7 @@ def test_full_contrast_is_the_images_themselves_and_its_end_depends_on_the_direc
     assert rows["mean"][0] == rows["black"][0] == rows["grey"][0]
     assert len({curve[2]["mean"] for curve in rows.values()}) == 3
     trained = load_flow(trained_run(kind))
-    test, (others,) = image_sets(trained, ("others",), folder, config.num_images, 0)
+    test, (others,) = image_sets(trained, ("others",), config)
     for images in (test, others):
         log_p = trained.model.log_prob(trained.params, dequantize(jax.random.key(0), images.images))
         assert result.numbers["mean"][images.name][0]["mean"] == pytest.approx(float(np.mean(log_p)), rel=1e-5)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from experiments.figures.classifier import Prediction
 from experiments.figures.detectors import Answers, count
 from glowjax.data import ImageSet
 
@@ -11,9 +10,9 @@ from glowjax.data import ImageSet
 def answers(log_likelihood, correct=None, confidence=None):
     size = len(log_likelihood)
     images = ImageSet("images", np.zeros((size, 2, 2, 1), np.uint8))
-    prediction = Prediction(np.zeros(size, int), np.full(size, 0.8) if confidence is None else np.asarray(confidence))
+    confidence = np.full(size, 0.8) if confidence is None else np.asarray(confidence)
     known = np.ones(size, bool) if correct is None else np.asarray(correct, bool)
-    return Answers(images, prediction, known, {"model": np.asarray(log_likelihood)})
+    return Answers(images, confidence, known, {"model": np.asarray(log_likelihood)})
 
 
 VALIDATION = answers(np.random.default_rng(0).normal(-100, 10, 2_000), confidence=np.linspace(0.5, 1, 2_000))

@@ -10,7 +10,7 @@ from PIL import Image
 import glowjax as gj
 from experiments.figures import likelihoods
 from experiments.figures.likelihoods import LikelihoodsConfig, summarize
-from experiments.report.experiment import run
+from experiments.report.experiment import Data, run
 from experiments.report.scoring import Evaluation, Scored, image_sets
 from experiments.report.trained import load, name_each
 from glowjax.checks import InputError
@@ -76,17 +76,18 @@ def test_two_sets_of_one_name_are_refused_and_one_that_is_named_twice_comes_once
     for n in range(2):
         (tmp_path / f"{n}/set").mkdir(parents=True)
         np.savez(tmp_path / f"{n}/set/own.npz", image=np.full((40, 8, 8, 1), n, np.uint8))
-    trained = load(trained_run())
+    trained, few = load(trained_run()), Data(num_images=20, data_dir=folder)
     with pytest.raises(InputError, match="would be called 'own:all'"):
-        image_sets(trained, [f"{tmp_path}/{n}/set/own.npz:all" for n in range(2)], folder, 20, seed=0)
-    test, others = image_sets(trained, ("others", "others:test", "ramps"), folder, 20, seed=0)
+        image_sets(trained, [f"{tmp_path}/{n}/set/own.npz:all" for n in range(2)], few)
+    test, others = image_sets(trained, ("others", "others:test", "ramps"), few)
     assert [test.name, *(one.name for one in others)] == ["ramps:test", "others:test"]
 
 
 def test_a_real_set_may_be_called_like_a_generated_one(trained_run, folder, tmp_path):
     own = tmp_path / "rotated-ramps.npz"
     np.savez(own, image=np.load(folder / "others_test.npz")["image"])
-    evaluation = likelihoods.evaluate(load(trained_run()), (f"{own}:all", "rotated-90"), folder, 20, 1, 0)
+    config = LikelihoodsConfig(run_dir=trained_run(), num_images=20, data_dir=folder)
+    evaluation = likelihoods.evaluate(load(config.run_dir), (f"{own}:all", "rotated-90"), config)
     assert list(evaluation.real) == ["rotated-ramps:all"]
     assert list(evaluation.references) == ["rotated-90"]
 
@@ -113,7 +114,7 @@ def test_models_of_one_kind_are_told_apart(trained_run):
 class Model:
     """The parts of a trained model that a summary reads."""
 
-    kind: str = "NVP-Glow"
+    title: str = "NVP-Glow"
     name: str = "mine"
 
     def learned(self, images):

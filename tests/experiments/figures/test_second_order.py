@@ -23,7 +23,7 @@ def explained(request, trained_run, folder, tmp_path_factory):
     )
     (numbers,) = run(second_order.main, config).numbers.values()
     trained = load_flow(source)
-    test, (other,) = image_sets(trained, ("others",), folder, config.num_images, config.seed)
+    test, (other,) = image_sets(trained, ("others",), config)
     return trained, (test, other), numbers, output_dir
 
 
@@ -40,7 +40,7 @@ def test_every_explanation_is_beside_the_measured_gap(explained):
             total = expansion["terms"]["total"]["value"]
             assert total == pytest.approx(expansion["predicted"]["value"], rel=1e-3, abs=0.05)
     forms = {"published", "diagonal", "linear", "jacobian"}
-    assert set(numbers["closed_forms"]) == (forms if trained.kind == "CV-Glow" else set())
+    assert set(numbers["closed_forms"]) == (forms if trained.title == "CV-Glow" else set())
     assert (output_dir / "report.html").read_text().count("data:image/png;base64,") == 4
 
 
@@ -51,7 +51,7 @@ def test_each_center_is_the_one_that_it_is_called(explained):
     around_midpoint, around_mean = (abs(e["terms"]["mean_curvature"]["value"]) for e in list(expansions.values())[:2])
     assert around_midpoint < 0.05 * around_mean
     # Around the mean of the test set, its own prediction is of its covariance alone, as the closed form's is.
-    if trained.kind == "CV-Glow":
+    if trained.title == "CV-Glow":
         covariance = expansions["in_dist"]["terms"]["covariance"]["value"]
         assert numbers["closed_forms"]["jacobian"]["value"] == pytest.approx(covariance, rel=1e-2)
 
