@@ -9,7 +9,7 @@ the CV-Glow about 6 for both, a little lower for MNIST. If it is interrupted, ru
 
 import dataclasses
 import importlib.resources
-from pathlib import Path
+from typing import Any
 
 from experiments import train
 from experiments.figures import likelihoods, second_order
@@ -50,57 +50,39 @@ class DemoConfig(Output, Seeded):
 
 def main(config: DemoConfig) -> Result:
     """Trains and evaluates both models, and explains the gap of the first."""
-    sections, summaries, numbers = [], [], {}
+    sections: list[Section] = []
+    summaries, numbers = [], {}
     with importlib.resources.as_file(importlib.resources.files(bundled)) as data_dir:
         for kind in ("nvp", "cv"):
             run_dir = config.folder / kind
-            train.train(
-                adapted(
-                    PRESETS[kind]["demo"],
-                    in_dist="fashion_mnist",
-                    watch=WATCHED,
-                    data_dir=data_dir,
-                    output_dir=run_dir,
-                    training_steps=config.training_steps,
-                    seed=config.seed,
-                )
+            run = adapted(
+                PRESETS[kind]["demo"],
+                config.training_steps,
+                config.seed,
+                in_dist="fashion_mnist",
+                watch=WATCHED,
+                data_dir=data_dir,
+                output_dir=run_dir,
             )
-            likely = _likelihoods(config, run_dir, data_dir)
-            sections += _renamed(likely, kind, "likelihoods")
-            summaries.append(likely.summary)
-            numbers[kind] = likely.numbers
-            if kind == "nvp":
-                explained = _second_order(config, run_dir, data_dir)
-                sections += _renamed(explained, kind, "second-order")
-                summaries.append(explained.summary)
-                numbers[kind]["second_order"] = explained.numbers
+            train.train(run)
+            results = _results(config, {"run_dir": run_dir, "data_dir": data_dir, "out_dists": OUT_DISTS}, kind)
+            for name, result in results.items():
+                sections += [moved(section, f"{kind.upper()}-Glow", f"{kind}/{name}") for section in result.sections]
+                summaries.append(result.summary)
+            numbers[kind] = results["likelihoods"].numbers
+            if "second-order" in results:
+                numbers[kind]["second_order"] = results["second-order"].numbers
     title = "Do deep generative models know what they don't know?"
     return Result(title, QUESTION, "\n\n".join(summaries), sections, numbers)
 
 
-def _likelihoods(config: DemoConfig, run_dir: Path, data_dir: Path) -> Result:
-    return likelihoods.main(
-        LikelihoodsConfig(
-            run_dir=run_dir, out_dists=OUT_DISTS, num_images=config.num_images, data_dir=data_dir, seed=config.seed
+def _results(config: DemoConfig, options: dict[str, Any], kind: str) -> dict[str, Result]:
+    """The likelihoods, and for the first model the explanations on as many images as half a minute allows."""
+    options |= {"seed": config.seed}
+    results = {"likelihoods": likelihoods.main(LikelihoodsConfig(num_images=config.num_images, **options))}
+    if kind == "nvp":
+        few = min(1_000, config.num_images)
+        results["second-order"] = second_order.main(
+            SecondOrderConfig(num_images=few, num_paths=32, num_nodes=24, **options)
         )
-    )
-
-
-def _second_order(config: DemoConfig, run_dir: Path, data_dir: Path) -> Result:
-    """The explanations of the gap, on as many images as half a minute allows."""
-    return second_order.main(
-        SecondOrderConfig(
-            run_dir=run_dir,
-            out_dists=OUT_DISTS,
-            num_images=min(1_000, config.num_images),
-            num_paths=32,
-            num_nodes=24,
-            data_dir=data_dir,
-            seed=config.seed,
-        )
-    )
-
-
-def _renamed(result: Result, kind: str, folder: str) -> list[Section]:
-    """The sections as parts of the demonstration's page."""
-    return [moved(section, f"{kind.upper()}-Glow", f"{kind}/{folder}") for section in result.sections]
+    return results

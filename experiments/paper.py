@@ -4,10 +4,9 @@
     python -m experiments paper --size paper --pairs cifar10/svhn --seeds 0 1 2
 
 For each pair A/B, models are trained on A and evaluated on B, for every figure of the paper and for what this project
-adds. An ensemble of the first model is trained too, and the first model also on B, for the reverse direction. Each
-command runs in a process of its own. The same command resumes: a finished stage is run again only if its command, its
-images or a stage that it reads has changed. Size small takes hours per pair on 2 cores; size paper needs an
-accelerator. The report links to the pages of all stages, and says what was skipped and why.
+adds. Each command runs in a process of its own. The same command resumes: a finished stage is run again only if its
+command, its images or a stage that it reads has changed. Size small takes hours per pair on 2 cores; size paper needs
+an accelerator. The report links to the pages of all stages, and says what was skipped and why.
 """
 
 import dataclasses
@@ -25,7 +24,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from experiments.presets import adapted, preset_named, train_command
-from experiments.report.experiment import Output
+from experiments.report.experiment import Data
 from experiments.report.page import Cell, Link, Number, Result, Section, Table
 from experiments.report.trained import title
 from glowjax.checks import InputError
@@ -51,7 +50,7 @@ QUESTION = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PaperConfig(Output):
+class PaperConfig(Data):
     """Options of the plan.
 
     Attributes:
@@ -61,11 +60,8 @@ class PaperConfig(Output):
         seeds: random seeds of training; with several, all tables show means over seeds.
         ensemble_seeds: random seeds of the ensemble's members; with fewer than two there is no ensemble.
         training_steps: number of training steps of every model; default: the presets'.
-        num_images: maximum number of images per set in each experiment.
         num_latent_draws: importance samples per image for a VAE.
         classifier_steps: number of training steps of the classifier that the models protect.
-        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
-        seed: random seed of evaluation.
     """
 
     size: Literal["small", "paper"] = "small"
@@ -77,8 +73,6 @@ class PaperConfig(Output):
     num_images: int = 2_000
     num_latent_draws: int = 100
     classifier_steps: int = 1_500
-    data_dir: Path | None = None
-    seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,11 +195,11 @@ def find(in_dist: str, out_dist: str, config: PaperConfig) -> Pair:
 
 def partners(pairs: Iterable[Pair]) -> dict[str, tuple[str, ...]]:
     """{data set: the sets it is compared with in any pair, in either direction}, since pairs share its runs."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for pair in pairs:
-        found.setdefault(pair.in_dist, []).append(pair.out_dist)
-        found.setdefault(pair.other, []).append(f"{pair.in_dist}:test")
-    return {name: tuple(dict.fromkeys(others)) for name, others in found.items()}
+        found.setdefault(pair.in_dist, {})[pair.out_dist] = None
+        found.setdefault(pair.other, {})[f"{pair.in_dist}:test"] = None
+    return {name: tuple(others) for name, others in found.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,16 +227,16 @@ class Planner:
         config, first = self.config, self.config.models[0]
         runs = {kind: self.trainings(kind, pair.in_dist, pair.preset, config.seeds) for kind in config.models}
         every = [stage for trainings in runs.values() for stage in trainings]
-        sets = {"in_dist": f"{pair.in_dist}:train", "out_dist": pair.out_dist}
+        sets = {"in_dist": f"{pair.in_dist}:train", "out_dist": pair.out_dist, "num_images": None}
         stages = [*every, self.stage("moments", "", [], pair, **sets)]
         for kind, trainings in runs.items():
             stages += self.of_one_model(kind, trainings, pair)
         latents = {"num_latent_draws": config.num_latent_draws}
         common: dict[str, Any] = {"out_dists": pair.out_dist, **latents}
         together = common | {"run_dirs": tuple(map(_run_dir, runs.values()))}
-        steps = config.classifier_steps
         stages.append(self.stage("model-classes", "", every, pair, **together))
-        stages.append(self.stage("filter", "", every, pair, classifier_steps=steps, **together))
+        together |= {"classifier_steps": config.classifier_steps}
+        stages.append(self.stage("filter", "", every, pair, **together))
         members = self.trainings(first, pair.in_dist, pair.preset, config.ensemble_seeds)
         if len(members) > 1:
             run_dirs = tuple(stage.output_dir for stage in members)
@@ -255,31 +249,24 @@ class Planner:
 
     def trainings(self, kind: str, in_dist: str, preset: str, seeds: Sequence[int]) -> list[Stage]:
         """A training per seed, in a folder that other options or images do not share."""
-        stages = []
+        stages, mark = [], self.marks[in_dist]
+        sets = {"in_dist": in_dist, "watch": self.watched[in_dist], "data_dir": self.config.data_dir}
         for seed in seeds:
-            run = adapted(
-                preset_named(kind, preset),
-                in_dist=in_dist,
-                watch=self.watched[in_dist],
-                data_dir=self.config.data_dir,
-                output_dir=self.config.folder / "runs",
-                training_steps=self.config.training_steps,
-                seed=seed,
-            )
-            options = repr((run.model, dataclasses.replace(run.training, seed=0), self.marks[in_dist]))
+            run = adapted(preset_named(kind, preset), self.config.training_steps, seed, **sets)
+            options = repr((run.model, dataclasses.replace(run.training, seed=0), mark))
             folder = f"{in_dist}-{kind}-{hashlib.blake2b(options.encode(), digest_size=3).hexdigest()}"
             folder += "" if seed in self.config.seeds else "-members"
-            run = dataclasses.replace(run, output_dir=run.output_dir / folder / f"seed-{seed}")
-            words, identity = (_words(train_command(one)) for one in (run, dataclasses.replace(run, watch=())))
-            name = f"train {kind} on {in_dist}, seed {seed}"
-            stages.append(Stage(name, words, run.output_dir, (), self.marks[in_dist], identity))
+            run = dataclasses.replace(run, output_dir=self.config.folder / "runs" / folder / f"seed-{seed}")
+            words, identity = (
+                tuple(shlex.split(train_command(one))[1:]) for one in (run, dataclasses.replace(run, watch=()))
+            )
+            stages.append(Stage(f"train {kind} on {in_dist}, seed {seed}", words, run.output_dir, (), mark, identity))
         return stages
 
     def of_one_model(self, kind: str, needs: Sequence[Stage], pair: Pair) -> list[Stage]:
         """The experiments on one model; derivatives and scales need a Glow."""
-        num_draws = self.config.num_latent_draws if kind == "vae" else 1
-        names = ("likelihoods", "rankings", "model-samples")
-        options: dict[str, dict[str, Any]] = {name: {"num_draws": num_draws} for name in names}
+        draws = {"num_draws": self.config.num_latent_draws if kind == "vae" else 1}
+        options: dict[str, dict[str, Any]] = dict.fromkeys(("likelihoods", "rankings", "model-samples"), draws)
         if kind in ("nvp", "cv"):
             options |= {name: {} for name in ("scales", "contrast", "spectrum")}
             options["second-order"] = {"num_paths": max(2, self.config.num_images // 10)}
@@ -287,22 +274,16 @@ class Planner:
         return [self.stage(name, kind, needs, pair, **common, **more) for name, more in options.items()]
 
     def stage(self, name: str, kind: str, needs: Sequence[Stage], pair: Pair, **options: Any) -> Stage:
-        """An experiment on the pair, in a folder of its own."""
-        folder = self.config.folder / pair.name / "-".join(filter(None, (name, kind)))
-        options |= {"data_dir": self.config.data_dir, "output_dir": folder, "seed": self.config.seed}
-        if name != "moments":  # which needs all images of either set
-            options["num_images"] = self.config.num_images
+        """An experiment on the pair, in a folder of its own; options that are None are left out."""
+        config, label = self.config, f"{name} {kind}".strip()
+        folder = config.folder / pair.name / label.replace(" ", "-")
+        common = {"data_dir": config.data_dir, "output_dir": folder, "seed": config.seed}
         words = ["-m", "experiments", name]
-        for option, value in options.items():
+        for option, value in {**common, "num_images": config.num_images, **options}.items():
             if value is not None:
                 words += [f"--{option.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]
         images = self.marks[pair.in_dist] + self.marks[pair.other]
-        heading = " ".join(filter(None, (f"{pair.name}:", name, kind)))
-        return Stage(heading, tuple(words), folder, tuple(stage.name for stage in needs), images)
-
-
-def _words(command: str) -> tuple[str, ...]:
-    return tuple(shlex.split(command)[1:])
+        return Stage(f"{pair.name}: {label}", tuple(words), folder, tuple(stage.name for stage in needs), images)
 
 
 def _run_dir(trainings: Sequence[Stage]) -> Path:
@@ -388,18 +369,20 @@ def _headlines(pairs: Sequence[Pair], stages: Mapping[str, Stage], outcomes: Map
     """Bits/dim and AUROC of each pair under each model, from the results of `likelihoods`."""
     rows: list[list[Cell]] = []
     for pair in pairs:
-        for name in (name for name in stages if name.startswith(f"{pair.name}: likelihoods")):
-            if isinstance(outcomes[name], str):
+        for name, stage in stages.items():
+            if not name.startswith(f"{pair.name}: likelihoods") or isinstance(outcomes[name], str):
                 continue
-            numbers = json.loads((stages[name].output_dir / "results.json").read_text())
+            numbers = json.loads((stage.output_dir / "results.json").read_text())
             by_seed = list(numbers.values()) if next(iter(numbers)).startswith("seed ") else [numbers]
-            own, other = ([one[sets] for one in by_seed] for sets in (f"{pair.in_dist}:test", pair.out_dist))
-            values = (
-                np.mean([one["bits_per_dim"]["value"] for one in own]),
-                np.mean([one["bits_per_dim"]["value"] for one in other]),
-                np.mean([one["detection"]["auroc"]["value"] for one in other]),
-            )
+            values = [
+                (
+                    one[f"{pair.in_dist}:test"]["bits_per_dim"]["value"],
+                    one[pair.out_dist]["bits_per_dim"]["value"],
+                    one[pair.out_dist]["detection"]["auroc"]["value"],
+                )
+                for one in by_seed
+            ]
             label = f"{title(pair.in_dist)} / {title(pair.out_dist)}, {name.rpartition(' ')[2]}"
-            rows.append([label, *(Number(float(value), ".3f") for value in values)])
+            rows.append([label, *(Number(float(value), ".3f") for value in np.mean(values, axis=0))])
     caption = "Means over images, and over seeds if there are several; the pages of the stages give the intervals"
     return Table(caption, ["pair, model", "bits/dim, test set", "bits/dim, other set", "AUROC"], rows)

@@ -76,23 +76,12 @@ class TrainConfig:
     training: TrainingConfig = TrainingConfig()
 
 
-def adapted(
-    preset: TrainConfig,
-    *,
-    in_dist: str,
-    watch: tuple[str, ...],
-    data_dir: Path | None,
-    output_dir: Path,
-    training_steps: int | None,
-    seed: int,
-) -> TrainConfig:
-    """A preset on another data set, with a seed and, unless that is None, a number of training steps."""
+def adapted(preset: TrainConfig, training_steps: int | None, seed: int, **options: Any) -> TrainConfig:
+    """A preset with a seed, a number of training steps unless that is None, and other `options` of a run."""
     steps = preset.training.steps if training_steps is None else training_steps
     evaluate_every = min(preset.training.evaluate_every, steps)
     training = dataclasses.replace(preset.training, steps=steps, evaluate_every=evaluate_every, seed=seed)
-    return dataclasses.replace(
-        preset, in_dist=in_dist, watch=watch, data_dir=data_dir, output_dir=output_dir, training=training
-    )
+    return dataclasses.replace(preset, training=training, **options)
 
 
 _PAPER_GLOW = TrainingConfig(
@@ -184,11 +173,8 @@ BUILDER_PRESETS = {
 
 
 def _named(kind: str, presets: dict[str, TrainConfig]) -> dict[str, TrainConfig]:
-    folder = "" if kind == "nvp" else f"{kind}-"
-    return {
-        name: dataclasses.replace(preset, preset=name, output_dir=Path("runs") / f"{folder}{name}")
-        for name, preset in presets.items()
-    }
+    folders = {name: Path("runs", name if kind == "nvp" else f"{kind}-{name}") for name in presets}
+    return {name: dataclasses.replace(one, preset=name, output_dir=folders[name]) for name, one in presets.items()}
 
 
 PRESETS: dict[str, dict[str, TrainConfig]] = {
@@ -210,12 +196,12 @@ def preset_named(model: str, preset: str) -> TrainConfig:
     return PRESETS[model][preset]
 
 
-def parse(arguments: list[str], **about: Any) -> TrainConfig:
+def parse(args: list[str], **about: Any) -> TrainConfig:
     """The preset that --model and --preset name, with the other options of a command line."""
     chooser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     chooser.add_argument("--model")
     chooser.add_argument("--preset", default=TrainConfig.preset)
-    chosen, rest = chooser.parse_known_args(arguments)
+    chosen, rest = chooser.parse_known_args(args)
     own = any(word.partition("=")[0] == "--model.builder" for word in rest)
     default = preset_named(chosen.model or ("builder" if own else "nvp"), chosen.preset)
     return tyro.cli(TrainConfig, args=rest, default=default, **about)

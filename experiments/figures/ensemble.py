@@ -100,12 +100,12 @@ def member_configs(config: EnsembleConfig) -> list[TrainConfig]:
     return [
         adapted(
             preset,
+            config.training_steps,
+            seed,
             in_dist=config.in_dist or preset.in_dist,
             watch=config.out_dists,
             data_dir=config.data_dir,
             output_dir=config.folder / f"seed-{seed}",
-            training_steps=config.training_steps,
-            seed=seed,
         )
         for seed in config.seeds
     ]

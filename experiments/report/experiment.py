@@ -6,34 +6,29 @@ configuration and a function:
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class ScalesConfig(OneModel, References):  # options that others have too are inherited, with their help texts
-        '''Options of the experiment.
-
-Attributes:
-            num_bins: number of bins.
-        '''
-
-        num_bins: int = 10
+        num_bins: int = 10  # its help text comes from the docstring of the class
 
     def main(config: ScalesConfig) -> Result:
         trained = load_flow(config.run_dir)
         ...
         return Result(title, QUESTION, summary, sections, numbers)
 
-`main` computes and returns. It writes no file, formats no command and prints nothing but progress: `run` resolves the
-output folder, writes the page, the figures with their data and results.json, and prints the summary. Cells of tables
-are text, or a `Number` with its estimate: `run` repeats an experiment for each seed of a run that has several, and
-averages those. An experiment that trains inherits `Seeded` and is repeated for each of --seeds. A tool without a page
-returns its last words as a `str`. A module may define `parse(arguments, **options)` for a command line that tyro cannot
-read from the configuration alone.
+`main` computes and returns. It writes no file, formats no command and prints nothing but progress: that is for `run`.
+Numbers in tables are a `Number` each: `run` repeats an experiment for each seed of a run that has several, and averages
+those. An experiment that trains inherits `Seeded` and is repeated for each of --seeds. A tool without a page returns
+its last words as a `str`. A module may define `parse(args, **options)` for a command line that tyro cannot read
+from the configuration alone.
 """
 
 import contextlib
 import dataclasses
+import functools
 import os
 import re
 import shlex
 import sys
 import typing
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -210,14 +205,13 @@ def run(main: Callable[[ConfigT], Result | str], config: ConfigT) -> Result | No
     return result
 
 
-def _each_seed(main: Callable[[Any], Result | str], by_seed: Mapping[str, Any]) -> Result:
+def _each_seed(main: Callable[[Any], Any], by_seed: Mapping[str, Any]) -> Result:
     results, pages = {}, {}
     for name, config in by_seed.items():
         folder = writable_directory(config.output_dir / name.replace(" ", "-"))
         one = dataclasses.replace(config, output_dir=folder)
-        result = main(one)
-        assert isinstance(result, Result)
-        results[name], pages[name] = result, write(folder, result, command(main, one))
+        results[name] = main(one)
+        pages[name] = write(folder, results[name], command(main, one))
     return over_seeds(results, pages)
 
 
@@ -262,14 +256,17 @@ def options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> lis
 def from_command_line(module: ModuleType, arguments: list[str]) -> None:
     """Runs an experiment with a command's arguments, a persistent compilation cache and a CPU's cores as devices.
 
-    Bad input ends in its one sentence and exit status 2; an interrupt, after a checkpoint, in status 130.
+    A warning is one line. Bad input ends in its one sentence and exit status 2; an interrupt, after a checkpoint, in
+    status 130.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(Path("~/.cache/glowjax/xla").expanduser()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     cores_as_devices()
     try:
-        run(module.main, parsed(module, arguments))
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+            run(module.main, parsed(module, arguments))
     except InputError as error:
         print(f"error: {on_the_command_line(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -287,13 +284,14 @@ def on_the_command_line(advice: str) -> str:
 
 def parsed(module: ModuleType, arguments: list[str]) -> Any:
     """The configuration that a command's arguments give, with ~ in paths expanded where the shell has left it."""
-    name = name_of(module.main)
     kind = typing.get_type_hints(module.main)["config"]
-    parse = getattr(module, "parse", lambda arguments, **options: tyro.cli(kind, args=arguments, **options))
-    config = parse(arguments, prog=f"python -m experiments {name}", description=module.__doc__)
-    paths = {
-        name: tuple(path.expanduser() for path in value) if isinstance(value, tuple) else value.expanduser()
-        for name, value in vars(config).items()
-        if isinstance(value, Path) or (isinstance(value, tuple) and value and isinstance(value[0], Path))
-    }
-    return dataclasses.replace(config, **paths)
+    parse = getattr(module, "parse", functools.partial(tyro.cli, kind))
+    usage = f"python -m experiments {name_of(module.main)}"
+    config = parse(args=arguments, prog=usage, description=module.__doc__)
+    return dataclasses.replace(config, **{name: _expanded(value) for name, value in vars(config).items()})
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_expanded, value))
+    return value.expanduser() if isinstance(value, Path) else value

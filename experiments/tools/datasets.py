@@ -66,9 +66,9 @@ Commands = (
 )
 
 
-def parse(arguments: list[str], **options: Any) -> Config:
+def parse(args: list[str], **options: Any) -> Config:
     """The configuration that a command's arguments give."""
-    return tyro.cli(Commands, args=arguments, **options)
+    return tyro.cli(Commands, args=args, **options)
 
 
 def main(config: Config) -> str:

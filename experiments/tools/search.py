@@ -24,7 +24,7 @@ import numpy as np
 from experiments import train
 from experiments.presets import TrainConfig, preset_named, train_command
 from experiments.report.experiment import Data
-from experiments.report.page import Cell, Number, Result, Section, Table, over_seeds
+from experiments.report.page import Number, Result, Section, Table, over_seeds
 from experiments.report.scoring import Scored, score
 from experiments.report.trained import load
 from glowjax.checks import InputError, unknown
@@ -90,50 +90,6 @@ class SearchConfig(Data):
     seeds: tuple[int, ...] = (0,)
 
 
-@dataclasses.dataclass(frozen=True)
-class Trial:
-    """A candidate that was trained and evaluated.
-
-    Attributes:
-        run: its training.
-        seconds: seconds per training step.
-        scored: the validation images under it.
-        difference: mean bits/dim minus those of the first candidate, over the same images and noise.
-    """
-
-    run: TrainConfig
-    seconds: float
-    scored: Scored
-    difference: Estimate
-
-    @property
-    def inversion_error(self) -> float:
-        """The largest inversion error of all images, in grey levels."""
-        assert self.scored.flow is not None  # candidates are Glows
-        return float(self.scored.flow.inversion_error.max())
-
-    def row(self) -> list[Cell]:
-        """Its row in the table, without its name."""
-        return [
-            Number(self.seconds),
-            Number(self.run.training.steps, ",d"),
-            Number(self.scored.mean(), ".3f[]"),
-            Number(self.difference, "+.3f"),
-            Number(self.inversion_error, ".4f"),
-        ]
-
-    def numbers(self) -> dict[str, Any]:
-        """Its numbers, as JSON has them."""
-        return {
-            "seconds_per_step": self.seconds,
-            "steps": self.run.training.steps,
-            "bits_per_dim": self.scored.mean().as_dict(),
-            "difference": self.difference.as_dict(),
-            "largest_inversion_error_grey_levels": self.inversion_error,
-            "command": train_command(self.run),
-        }
-
-
 def main(config: SearchConfig) -> Result:
     """Times each candidate, then trains and evaluates it with each seed."""
     configs = candidates(config)
@@ -144,52 +100,63 @@ def main(config: SearchConfig) -> Result:
     results = {}
     for seed in config.seeds:
         runs = {name: with_steps(one, config.minutes, seconds[name], seed) for name, one in configs.items()}
-        results[f"seed {seed}"] = _result(config, *_trials(config, runs, seconds, validation), validation)
+        scored, failed = train_each(runs, seconds, validation, config.seed)
+        first_bits = next(iter(scored.values())).bits_per_dim
+        trials = {
+            name: _numbers(runs[name], seconds[name], one, one.mean(one.bits_per_dim - first_bits))
+            for name, one in scored.items()
+        }
+        results[f"seed {seed}"] = _result(config.minutes, trials, failed, validation.num_images)
     return next(iter(results.values())) if len(results) == 1 else over_seeds(results)
 
 
-def _trials(
-    config: SearchConfig, runs: Mapping[str, TrainConfig], seconds: Mapping[str, float], validation: ImageSet
-) -> tuple[dict[str, Trial], dict[str, str]]:
-    """The candidates that could be trained, and {name: why not} for the others."""
+def train_each(
+    runs: Mapping[str, TrainConfig], seconds: Mapping[str, float], validation: ImageSet, seed: int
+) -> tuple[dict[str, Scored], dict[str, str]]:
+    """The validation images under each candidate, and {name: why not} for those that could not be trained."""
     scored: dict[str, Scored] = {}
     failed: dict[str, str] = {}
     for name, one in runs.items():
         print(f"{name}: {one.training.steps:,} steps of {seconds[name]:.3f} s", flush=True)
         try:
-            scored[name] = score(load(train.train(one)), validation, 1, config.seed)
+            scored[name] = score(load(train.train(one)), validation, 1, seed)
         except InputError as error:  # a rate or a bound that is too high; the search continues without it
             failed[name] = f"'{name}' is not in the table: {error}"
             print(failed[name], flush=True)
         jax.clear_caches()  # compiled programs hold memory maps, of which a process may have 65,530
     if not scored:
         raise InputError(f"No candidate could be trained. {' '.join(failed.values())}")
-    first = next(iter(scored.values()))
-    trials = {
-        name: Trial(runs[name], seconds[name], one, one.mean(one.bits_per_dim - first.bits_per_dim))
-        for name, one in scored.items()
+    return scored, failed
+
+
+def _numbers(run: TrainConfig, seconds: float, scored: Scored, difference: Estimate) -> dict[str, Any]:
+    """The numbers of a candidate; `difference` is from the first one, over the same images and noise."""
+    assert scored.flow is not None  # candidates are Glows
+    return {
+        "seconds_per_step": seconds,
+        "steps": run.training.steps,
+        "bits_per_dim": scored.mean(),
+        "difference": difference,
+        "largest_inversion_error_grey_levels": float(scored.flow.inversion_error.max()),
+        "command": train_command(run),
     }
-    return trials, failed
 
 
-def _result(
-    config: SearchConfig, trials: Mapping[str, Trial], failed: Mapping[str, str], validation: ImageSet
-) -> Result:
-    order = sorted(trials, key=lambda name: trials[name].scored.mean().value)
-    summary = (
-        f"After {config.minutes:g} minutes of steps each, '{order[0]}' has the fewest bits per dimension on "
-        f"{validation.num_images:,} validation images: {trials[order[0]].scored.mean().value:.3f}."
-    )
+def _result(minutes: float, trials: dict[str, Any], failed: Mapping[str, str], num_images: int) -> Result:
+    order = sorted(trials, key=lambda name: trials[name]["bits_per_dim"].value)
+    specs = (".3f", ",d", ".3f[]", "+.3f", ".4f")
     table = Table(
-        f"Bits/dim of {validation.num_images:,} validation images at one draw of noise; difference from "
-        f"'{next(iter(trials))}', paired by image, ± standard error; largest inversion error of all images in grey "
-        "levels",
+        f"Bits/dim of {num_images:,} validation images at one draw of noise; difference from '{next(iter(trials))}', "
+        "paired by image, ± standard error; largest inversion error of all images in grey levels",
         ["candidate", "seconds per step", "steps", "bits/dim", "difference", "inversion error"],
-        [[name, *trials[name].row()] for name in order],
+        [[name, *map(Number, trials[name].values(), specs)] for name in order],
     )
-    section = Section("Candidates", "\n\n".join(failed.values()), tables=[table])
-    numbers = {name: trial.numbers() for name, trial in trials.items()}
-    return Result("A search for architecture and schedule", QUESTION, summary, [section], numbers)
+    summary = (
+        f"After {minutes:g} minutes of steps each, '{order[0]}' has the fewest bits per dimension on {num_images:,} "
+        f"validation images: {trials[order[0]]['bits_per_dim'].value:.3f}."
+    )
+    section = Section("Candidates", "\n\n".join(failed.values()), [table])
+    return Result("A search for architecture and schedule", QUESTION, summary, [section], trials)
 
 
 def changed(preset: TrainConfig, candidate: Candidate) -> TrainConfig:

@@ -16,7 +16,7 @@ import numpy as np
 
 from experiments.figures.likelihoods import UNIFORM_CODE
 from experiments.report.experiment import Output, runs_of
-from experiments.report.page import Figure, Number, Result, Section, Table
+from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.trained import Trained, load, name_each, title
 from glowjax import plots
 from glowjax.checks import InputError
@@ -50,7 +50,15 @@ def main(config: TrainingTimeConfig) -> Result:
     runs = label([load(run_dir) for run_dir in run_dirs], config.labels)
     curves = {name: evaluations(trained) for name, trained in runs.items()}
     trained_on = title(next(iter(runs.values())).name)
-    numbers = {name: _numbers(trained, *curves[name]) for name, trained in runs.items()}
+    numbers = {
+        name: {
+            "model": f"{trained.title}, {trained.architecture}",
+            "num_steps": trained.history[-1]["step"],
+            "minutes": curves[name][0][-1] / 60,
+            "bits_per_dim": {one: curve[-1] for one, curve in curves[name][1].items()},
+        }
+        for name, trained in runs.items()
+    }
     best = min(numbers, key=lambda name: numbers[name]["bits_per_dim"][VALIDATION])
     shown = {name: (seconds, compressed(sets)) for name, (seconds, sets) in curves.items()}
     figure = Figure(
@@ -109,25 +117,10 @@ def compressed(curves: dict[str, list[float]]) -> dict[str, list[float]]:
     }
 
 
-def _numbers(trained: Trained, seconds: list[float], curves: dict[str, list[float]]) -> dict[str, Any]:
-    return {
-        "model": f"{trained.title}, {trained.architecture}",
-        "num_steps": trained.history[-1]["step"],
-        "minutes": seconds[-1] / 60,
-        "bits_per_dim": {name: curve[-1] for name, curve in curves.items()},
-    }
-
-
 def _table(numbers: dict[str, Any]) -> Table:
     sets = list(dict.fromkeys(name for row in numbers.values() for name in row["bits_per_dim"]))
-    rows = [
-        [
-            name,
-            row["model"],
-            f"{row['num_steps']:,}",
-            f"{row['minutes']:.0f}",
-            *(Number(row["bits_per_dim"][one], ".3f") if one in row["bits_per_dim"] else "" for one in sets),
-        ]
-        for name, row in numbers.items()
-    ]
+    rows: list[list[Cell]] = []
+    for name, row in numbers.items():
+        bits = (Number(row["bits_per_dim"][one], ".3f") if one in row["bits_per_dim"] else "" for one in sets)
+        rows.append([name, row["model"], f"{row['num_steps']:,}", f"{row['minutes']:.0f}", *bits])
     return Table("Bits/dim at the end of each run", ["run", "model", "steps", "minutes", *sets], rows)

@@ -4,7 +4,9 @@ import dataclasses
 import importlib
 import re
 import shlex
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,6 +95,7 @@ class Config(Output, Seeded):
 
 def experiment(config: Config) -> Result:
     if config.refuse:
+        warnings.warn("Few images.", stacklevel=1)
         raise InputError("No.")
     table = Table("t", ["", "seed"], [["row", Number(float(config.seed), ".1f")]])
     return Result("Title", "Question?", f"It is {config.seed}.", [Section("s", tables=[table])], {"seed": config.seed})
@@ -108,9 +111,12 @@ def test_an_experiment_runs_once_for_each_seed_with_a_page_of_its_own(tmp_path, 
     assert f"The report is {tmp_path}/out/report.html." in capsys.readouterr().out
 
 
-def test_bad_input_leaves_no_empty_folder(tmp_path):
-    with pytest.raises(InputError):
-        run(experiment, Config(output_dir=tmp_path / "out", refuse=True))
+@pytest.mark.filterwarnings("default")
+def test_bad_input_leaves_no_empty_folder_and_warnings_and_errors_are_a_sentence_each(tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        from_command_line(SimpleNamespace(main=experiment), ["--refuse", "--output-dir", str(tmp_path / "out")])
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err == "warning: Few images.\nerror: No.\n"
     assert not (tmp_path / "out").exists()
 
 
