@@ -107,13 +107,12 @@ def main(config: ModelSamplesConfig) -> Result:
     text = f"{described(trained, config.num_draws)}\n\n{LIKELIHOODS_TEXT}"
     sections = [Section("Likelihoods of samples", text, [histograms.table({"": evaluation})], [histogram])]
     if real.test.flow:
-        differences = {one.images.name: differences_of(one, evaluation) for one in drawn}
-        sections.append(_terms(evaluation, drawn, differences))
+        sections.append(_terms(evaluation, drawn))
         numbers |= {
             f"{one.images.name}, before rounding": {
                 "log_pz_by_design_nats": one.expected_log_pz,
                 "values_outside_the_range": one.outside,
-                "minus_real_images_nats": differences[one.images.name].from_real,
+                "minus_real_images_nats": differences(one, evaluation)[0],
             }
             for one in drawn
         }
@@ -156,24 +155,15 @@ def summarize(evaluation: Evaluation, drawn: list[Samples]) -> str:
     return " ".join(sentences)
 
 
-@dataclasses.dataclass(frozen=True)
-class Differences:
-    """Differences of the terms of log p, by term.
+def differences(one: Samples, evaluation: Evaluation) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
+    """Differences of the terms of log p, {term: nats}, for the samples of a flow.
 
-    Attributes:
-        from_real: means over samples before rounding minus means over real images.
-        rounding: means over rounded samples minus means over the same samples before.
+    First, means over samples before rounding minus means over real images; then, means over rounded samples minus means
+    over the same samples before.
     """
-
-    from_real: dict[str, Estimate]
-    rounding: dict[str, Estimate]
-
-
-def differences_of(one: Samples, evaluation: Evaluation) -> Differences:
-    """The terms that make the samples of a flow differ from real images, and what rounding changes."""
     before, rounded = _by_term(one), _by_term(evaluation.sets[one.images.name].flow)
     real, groups = _by_term(evaluation.test.flow), evaluation.test.images.groups
-    return Differences(
+    return (
         {term: stats.difference(stats.mean(v), stats.mean(real[term], groups)) for term, v in before.items()},
         {term: stats.mean(rounded[term] - v) for term, v in before.items()},
     )
@@ -187,7 +177,7 @@ def _by_term(flow: FlowDetails | Samples | None) -> dict[str, np.ndarray]:
     return {"log p(z)": log_pz, "log |det dz/dx|": log_det, "log p(x)": log_pz + log_det}
 
 
-def _terms(evaluation: Evaluation, drawn: list[Samples], differences: dict[str, Differences]) -> Section:
+def _terms(evaluation: Evaluation, drawn: list[Samples]) -> Section:
     """The terms that make samples and real images differ."""
     test, groups = evaluation.test, evaluation.test.images.groups
     own = _by_term(test.flow)
@@ -202,7 +192,7 @@ def _terms(evaluation: Evaluation, drawn: list[Samples], differences: dict[str, 
         for label, expected, flow in (("before rounding", by_design, one), ("8 bits", "", evaluation.sets[name].flow)):
             numbers = (Number(stats.mean(v), ",.0f[]") for v in _by_term(flow).values())
             means.append([f"{name}, {label}", expected, *numbers])
-        from_real, rounding = differences[name].from_real, differences[name].rounding
+        from_real, rounding = differences(one, evaluation)
         labels = {"before rounding, minus real images": from_real, "8 bits minus before rounding": rounding}
         for label, by_term in labels.items():
             changes.append([f"{name}, {label}", *(Number(e, "+,.0f") for e in by_term.values())])

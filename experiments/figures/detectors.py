@@ -20,7 +20,6 @@ from glowjax import stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, batch_indices
 from glowjax.plots.selection import Detector
-from glowjax.stats import Estimate
 from glowjax.train import in_batches
 from glowjax.typing import Array, Images
 
@@ -28,8 +27,8 @@ BATCH_SIZE = 128
 
 LIKELIHOOD, TYPICALITY = "likelihood", "typicality"
 CLASSIFIER: Detector = ("classifier", "confidence")
+ACCEPTED, AND_WRONG = "accepted", "accepted_and_confidently_wrong"
 
-Shares: TypeAlias = dict[Detector, Estimate]
 Classifier: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """From uint8 images [N, H, W, C] to the probabilities of classes [N, num_classes]."""
 
@@ -106,59 +105,27 @@ class Answers:
         return scores
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """Shares of an image set.
+def shares_of(answers: Answers, validation: Answers, kept: Sequence[float], confident: float) -> dict[str, Any]:
+    """The numbers of a set: accuracy, mean confidence, the share of confident wrong answers, and shares by detector.
 
-    Attributes:
-        num_images: number of images.
-        accuracy: share of correct answers.
-        confidence: mean confidence.
-        confidently_wrong: share of wrong answers among the confident ones and all others.
-        accepted: {share of validation images kept: {detector: share that it accepts}}.
-        accepted_and_confidently_wrong: likewise the share that it accepts and that is then answered wrongly with
-            confidence.
+    For each detector and each share `kept` of validation images that it accepts, "detectors" holds the share of images
+    that it accepts, and the share that it accepts and that is then answered wrongly with confidence.
     """
-
-    num_images: int
-    accuracy: Estimate
-    confidence: Estimate
-    confidently_wrong: Estimate
-    accepted: dict[float, Shares]
-    accepted_and_confidently_wrong: dict[float, Shares]
-
-    def numbers(self) -> dict[str, Any]:
-        """The shares, by detector and then by share kept."""
-        alone = ("num_images", "accuracy", "confidence", "confidently_wrong")
-        by_share = ("accepted", "accepted_and_confidently_wrong")
-        detectors = {
-            ", ".join(detector): {
-                f"{kept:g}": {name: getattr(self, name)[kept][detector] for name in by_share} for kept in self.accepted
-            }
-            for detector in next(iter(self.accepted.values()))
-        }
-        return {name: getattr(self, name) for name in alone} | {"detectors": detectors}
-
-
-def count(answers: Answers, validation: Answers, kept: Sequence[float], confident: float) -> Outcome:
-    """The shares of a set, with thresholds at which each detector accepts the shares `kept` of validation images."""
-    groups, scores, reference = answers.images.groups, answers.scores(validation), validation.scores(validation)
+    groups, reference = answers.images.groups, validation.scores(validation)
     wrong = ~answers.correct & (answers.confidence >= confident)
-
-    def shares(also: Any) -> dict[float, Shares]:
-        return {
-            share: {
-                detector: stats.share((values <= np.quantile(reference[detector], share)) & also, groups)
-                for detector, values in scores.items()
+    detectors: dict[Detector, dict[float, Any]] = {}
+    for detector, scores in answers.scores(validation).items():
+        detectors[detector] = {}
+        for share in kept:
+            accepted = scores <= np.quantile(reference[detector], share)
+            detectors[detector][share] = {
+                ACCEPTED: stats.share(accepted, groups),
+                AND_WRONG: stats.share(accepted & wrong, groups),
             }
-            for share in kept
-        }
-
-    return Outcome(
-        len(answers.correct),
-        stats.share(answers.correct, groups),
-        stats.mean(answers.confidence, groups),
-        stats.share(wrong, groups),
-        shares(True),
-        shares(wrong),
-    )
+    return {
+        "num_images": len(answers.correct),
+        "accuracy": stats.share(answers.correct, groups),
+        "confidence": stats.mean(answers.confidence, groups),
+        "confidently_wrong": stats.share(wrong, groups),
+        "detectors": detectors,
+    }

@@ -10,18 +10,20 @@ on a third of them.
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 
 from experiments.figures.detectors import (
+    ACCEPTED,
+    AND_WRONG,
     CLASSIFIER,
     LIKELIHOOD,
     TYPICALITY,
     Answers,
     Classifier,
-    Outcome,
-    count,
+    shares_of,
     train_classifier,
 )
 from experiments.figures.model_classes import load_alike
@@ -33,7 +35,11 @@ from glowjax import ood, plots
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve, training_and_validation
 from glowjax.plots.selection import Detector
+from glowjax.stats import Estimate
 from glowjax.train import log_likelihoods
+
+Outcomes: TypeAlias = Mapping[str, dict[str, Any]]
+"""{set: its numbers, as `shares_of` returns them}."""
 
 NUM_POINTS = 200
 """Number of points of a risk-coverage curve in the figure."""
@@ -95,7 +101,7 @@ def main(config: FilterConfig) -> Result:
     ood_answers = {images.name: answer(config, models, classifier, images, False) for images in ood_sets}
     rotated_names = {clean[angle].name for angle in config.angles}
     every = {answers.images.name: answers for answers in (*rotated.values(), *ood_answers.values())}
-    outcomes = {name: count(answers, held_out, config.kept, config.confident) for name, answers in every.items()}
+    outcomes = {name: shares_of(one, held_out, config.kept, config.confident) for name, one in every.items()}
     return Result(
         f"Generative models in front of a classifier of {title(trained.name)}",
         QUESTION,
@@ -108,7 +114,7 @@ def main(config: FilterConfig) -> Result:
             _rotated({angle: outcomes[one.images.name] for angle, one in rotated.items()}, config.kept[0]),
             _risk_coverage(rotated[0.0], ood_answers, held_out),
         ],
-        {name: outcome.numbers() for name, outcome in outcomes.items()},
+        dict(outcomes),
     )
 
 
@@ -136,38 +142,42 @@ def answer(
     return Answers(images, probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, log_likelihood)
 
 
-def summarize(test: str, ood_sets: Sequence[str], outcomes: Mapping[str, Outcome], kept: float) -> str:
+def summarize(test: str, ood_sets: Sequence[str], outcomes: Outcomes, kept: float) -> str:
     """The result in a few sentences."""
     sentences = [
-        f"The classifier is right on {outcomes[test].accuracy.value:.1%} of {title(test)} images, and confidently "
-        f"wrong on {outcomes[test].confidently_wrong.value:.1%}."
+        f"The classifier is right on {outcomes[test]['accuracy'].value:.1%} of {title(test)} images, and confidently "
+        f"wrong on {outcomes[test]['confidently_wrong'].value:.1%}."
     ]
     for name in ood_sets:
-        shares = outcomes[name].accepted[kept]
+        shares = _shares(outcomes[name], ACCEPTED, kept)
         by_rule = [
             f"by {rule}: "
             + ", ".join(f"{share.value:.1%} ({model})" for (model, r), share in shares.items() if r == rule)
             for rule in (LIKELIHOOD, TYPICALITY)
         ]
         sentences.append(
-            f"On {title(name)} it is confidently wrong on {outcomes[name].confidently_wrong.value:.1%}. Detectors that "
-            f"keep {kept:.0%} of validation images accept, {'; '.join(by_rule)}; by the classifier's own confidence: "
-            f"{shares[CLASSIFIER].value:.1%}."
+            f"On {title(name)} it is confidently wrong on {outcomes[name]['confidently_wrong'].value:.1%}. Detectors "
+            f"that keep {kept:.0%} of validation images accept, {'; '.join(by_rule)}; by the classifier's own "
+            f"confidence: {shares[CLASSIFIER].value:.1%}."
         )
     return " ".join(sentences)
 
 
-def _classifier(outcomes: Mapping[str, Outcome], confident: float) -> Section:
+def _shares(outcome: dict[str, Any], what: str, kept: float) -> dict[Detector, Estimate]:
+    return {detector: by_kept[kept][what] for detector, by_kept in outcome["detectors"].items()}
+
+
+def _classifier(outcomes: Outcomes, confident: float) -> Section:
     table = Table(
         f"Shares of images with 95 % intervals; confident means a probability of {confident:g} or more",
         ["set", "images", "right", "mean confidence", "confidently wrong"],
         [
             [
                 title(name),
-                f"{outcome.num_images:,}",
-                Number(outcome.accuracy, ".3f[]"),
-                Number(float(outcome.confidence.value), ".3f"),
-                Number(outcome.confidently_wrong, ".3f[]"),
+                f"{outcome['num_images']:,}",
+                Number(outcome["accuracy"], ".3f[]"),
+                Number(float(outcome["confidence"].value), ".3f"),
+                Number(outcome["confidently_wrong"], ".3f[]"),
             ]
             for name, outcome in outcomes.items()
         ],
@@ -176,27 +186,26 @@ def _classifier(outcomes: Mapping[str, Outcome], confident: float) -> Section:
     return Section("The classifier alone", text, [table])
 
 
-def _detectors(outcomes: Mapping[str, Outcome], kept: float, confident: float, rotated: Collection[str]) -> Section:
+def _detectors(outcomes: Outcomes, kept: float, confident: float, rotated: Collection[str]) -> Section:
     """A row per detector; a table of upright sets and one of rotated sets, for each of two shares."""
     by_kind = ([name for name in outcomes if name not in rotated], [name for name in outcomes if name in rotated])
     captions = {
-        "accepted": "Share of images accepted, with 95 % intervals",
-        "accepted_and_confidently_wrong": "Share of images accepted and then answered wrongly with a confidence of "
+        ACCEPTED: "Share of images accepted, with 95 % intervals",
+        AND_WRONG: "Share of images accepted and then answered wrongly with a confidence of "
         f"{confident:g} or more, with 95 % intervals",
     }
     tables = []
-    for share, caption in captions.items():
+    for what, caption in captions.items():
         for sets in filter(None, by_kind):
-            shares = [getattr(outcomes[name], share)[kept] for name in sets]
+            shares = [_shares(outcomes[name], what, kept) for name in sets]
             rows: list[list[Cell]] = [[", ".join(d), *(Number(one[d], ".3f[]") for one in shares)] for d in shares[0]]
             tables.append(Table(caption, ["detector", *map(title, sets)], rows))
     return Section(f"Detectors that keep {kept:.0%} of validation images", tables=tables)
 
 
-def _rotated(outcomes: Mapping[float, Outcome], kept: float) -> Section:
-    accuracy = [outcome.accuracy for outcome in outcomes.values()]
-    confidence = [outcome.confidence for outcome in outcomes.values()]
-    shares = [outcome.accepted[kept] for outcome in outcomes.values()]
+def _rotated(outcomes: Mapping[float, dict[str, Any]], kept: float) -> Section:
+    accuracy, confidence = ([one[what] for one in outcomes.values()] for what in ("accuracy", "confidence"))
+    shares = [_shares(one, ACCEPTED, kept) for one in outcomes.values()]
     accepted = {detector: [one[detector] for one in shares] for detector in shares[0]}
     by_name = {", ".join(detector): estimates for detector, estimates in accepted.items()}
     figure = Figure(

@@ -87,8 +87,7 @@ class SecondOrderConfig(OneModel):
     num_nodes: int = 48
 
 
-@dataclasses.dataclass(frozen=True)
-class Expansion:
+class Expansion(stats.Result):
     """The expansion around one center, or around one per image, on the images that paths lead to.
 
     Attributes:
@@ -96,48 +95,44 @@ class Expansion:
         predicted: to second order.
         remainder: gap minus predicted, by parts.
         terms: the terms of `predicted`, if there is one center for all images.
-        measured: (test set, OOD set): [T] each, means of log p - log p(center) along the paths.
-        second_order: likewise of the expansion.
     """
 
     gap: Estimate
     predicted: Estimate
     remainder: an.Remainder
     terms: an.SecondOrderGap | None
-    measured: list[Array]
-    second_order: list[Array]
 
 
-@dataclasses.dataclass(frozen=True)
-class Explanation:
-    """Everything about one pair of image sets.
+class Explanation(stats.Result):
+    """Every estimate about one pair of image sets.
 
     Attributes:
-        exact: location and spread, around each set's own mean, with the gap itself.
+        location_spread: location and spread, around each set's own mean, with the gap itself.
         expansions: by center: "midpoint", "in_dist", and "classes" if the test set has labels.
         published: the paper's version: the mean of the test set, diagonal covariances, equal means.
         closed_forms: for flows of constant volume: "published", "diagonal" (exact weights, variances only), "linear"
             and "jacobian"; else empty.
-        t: [T] positions on the paths at which the curves were taken.
     """
 
-    exact: an.LocationSpread
+    location_spread: an.LocationSpread
     expansions: dict[str, Expansion]
     published: an.SecondOrderGap
     closed_forms: dict[str, Estimate]
-    t: np.ndarray
 
-    def numbers(self) -> dict[str, Any]:
-        """Every estimate."""
-        return {
-            "location_spread": self.exact,
-            "expansions": {
-                center: {name: getattr(e, name) for name in ("gap", "predicted", "remainder", "terms")}
-                for center, e in self.expansions.items()
-            },
-            "published": self.published,
-            "closed_forms": self.closed_forms,
-        }
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """Means of log p - log p(center) along the paths from one center, for the test set and for the OOD set.
+
+    Attributes:
+        t: [T] positions on the paths.
+        measured: [T] each.
+        second_order: [T] each, by the expansion.
+    """
+
+    t: np.ndarray
+    measured: list[Array]
+    second_order: list[Array]
 
 
 def main(config: SecondOrderConfig) -> Result:
@@ -148,15 +143,17 @@ def main(config: SecondOrderConfig) -> Result:
         raise InputError(f"--out-dists names no data set apart from {test.name}; name one: --out-dists mnist")
     found = {other.name: explain(trained, test, other, config) for other in others}
     names, sections = heading(trained), []
-    for name, one in found.items():
+    for name, (one, curves) in found.items():
         sets = (title(test.name), title(name))
         text = (
             f"The model: {trained.summarize()}.\n\nThe gap is E[log p] of {sets[1]} minus E[log p] of {sets[0]} images."
         )
         tables, figures = _overview(one, sets, names, slug(name))
         sections.append(Section(f"{sets[1]}: the gap and its predictions", f"{text} {GAP_TEXT}", tables, figures))
-        sections.append(Section(f"{sets[1]}: location and spread, the exact form", EXACT_TEXT, _exact(one.exact, sets)))
-        figures = [_along(one, center, sets, names, slug(name)) for center in one.expansions]
+        sections.append(
+            Section(f"{sets[1]}: location and spread, the exact form", EXACT_TEXT, _exact(one.location_spread, sets))
+        )
+        figures = [_along(center, sets, names, slug(name), curve) for center, curve in curves.items()]
         tables = [_expansions(one.expansions)]
         sections.append(
             Section(f"{sets[1]}: the second-order expansion and its remainder", SECOND_TEXT, tables, figures)
@@ -164,14 +161,16 @@ def main(config: SecondOrderConfig) -> Result:
     return Result(
         f"Curvature and the likelihood gap after training on {title(trained.name)}",
         QUESTION,
-        "\n\n".join(summarize(names, name, one) for name, one in found.items()),
+        "\n\n".join(summarize(names, name, one) for name, (one, _) in found.items()),
         sections,
-        {name: one.numbers() for name, one in found.items()},
+        {name: one for name, (one, _) in found.items()},
     )
 
 
-def explain(trained: Trained[Flow], in_dist: ImageSet, out_dist: ImageSet, config: SecondOrderConfig) -> Explanation:
-    """Means and measured gaps over all images; paths to the first `num_paths` of each set."""
+def explain(
+    trained: Trained[Flow], in_dist: ImageSet, out_dist: ImageSet, config: SecondOrderConfig
+) -> tuple[Explanation, dict[str, Curves]]:
+    """Means and measured gaps over all images; paths to the first `num_paths` of each set, {center: their curves}."""
     log_prob = functools.partial(trained.model.log_prob, trained.params)
     p_key, q_key = jax.random.split(jax.random.key(config.seed))
     p, q = dequantize(p_key, in_dist.images), dequantize(q_key, out_dist.images)
@@ -186,11 +185,11 @@ def explain(trained: Trained[Flow], in_dist: ImageSet, out_dist: ImageSet, confi
     if in_dist.labels is not None:
         centers["classes"] = class_centers(p, in_dist.labels, p[few], q[few])
     nodes = an.paths.gauss_legendre(config.num_nodes)
-    expansions = {
-        name: _expand(log_prob, (p[few], q[few]), nodes, groups_of_few, center) for name, center in centers.items()
-    }
+    expansions, curves = {}, {}
+    for name, center in centers.items():
+        expansions[name], curves[name] = _expand(log_prob, (p[few], q[few]), nodes, groups_of_few, center)
     published = an.second_order_gap(log_prob, p, q, center="in_dist", covariance="diagonal", equal_means=True, **groups)
-    return Explanation(exact, expansions, published, _closed_forms(trained, p, q, groups), nodes.t)
+    return Explanation(exact, expansions, published, _closed_forms(trained, p, q, groups)), curves
 
 
 def class_centers(points: Array, labels: np.ndarray, p: Array, q: Array) -> tuple[Array, Array]:
@@ -207,18 +206,19 @@ def _expand(
     nodes: an.paths.Nodes,
     groups: dict[str, Any],
     centers: tuple[Array, Array],
-) -> Expansion:
+) -> tuple[Expansion, Curves]:
     """The expansion of both sets, each around one center for all its images, or around one for each."""
     along = [an.paths.log_prob_along(log_prob, *pair, nodes.t) for pair in zip(centers, points, strict=True)]
     shared = centers[0] is centers[1]
-    return Expansion(
+    expansion = Expansion(
         gap=stats.gap(*(one.end for one in along), **groups),
         predicted=stats.gap(*(one.second_order() for one in along), **groups),
         remainder=stats.gap(*(an.paths.remainder_along(one, nodes) for one in along), **groups),
         terms=an.second_order_gap(log_prob, *points, center=centers[0], **groups) if shared else None,
-        measured=[jnp.mean(one.value - one.center[:, None], axis=0) for one in along],
-        second_order=[jnp.stack([jnp.mean(one.second_order(float(t)) - one.center) for t in nodes.t]) for one in along],
     )
+    measured = [jnp.mean(one.value - one.center[:, None], axis=0) for one in along]
+    second = [jnp.stack([jnp.mean(one.second_order(float(t)) - one.center) for t in nodes.t]) for one in along]
+    return expansion, Curves(nodes.t, measured, second)
 
 
 def _closed_forms(trained: Trained[Flow], p: Array, q: Array, groups: dict[str, Any]) -> dict[str, Estimate]:
@@ -239,7 +239,7 @@ def _closed_forms(trained: Trained[Flow], p: Array, q: Array, groups: dict[str, 
 
 def summarize(model: str, name: str, explanation: Explanation) -> str:
     """The result for one OOD set."""
-    exact = explanation.exact
+    exact = explanation.location_spread
     spreads = stats.difference(exact.spread_out.value, exact.spread_in.value)
     higher = "higher" if exact.gap.value > 0 else "lower"
     return (
@@ -252,7 +252,7 @@ def summarize(model: str, name: str, explanation: Explanation) -> str:
 
 
 def _overview(one: Explanation, sets: tuple[str, str], model: str, file: str) -> tuple[list[Table], list[Figure]]:
-    exact, spread_in = one.exact, one.exact.spread_in.value
+    exact, spread_in = one.location_spread, one.location_spread.spread_in.value
     predicted = {f"second order, {CENTERS[c]}": e.predicted for c, e in one.expansions.items()}
     predicted["the paper's version"] = one.published.total
     predicted |= {CLOSED_FORMS[form]: estimate for form, estimate in one.closed_forms.items()}
@@ -307,14 +307,13 @@ def _expansions(expansions: dict[str, Expansion]) -> Table:
     )
 
 
-def _along(one: Explanation, center: str, sets: tuple[str, str], model: str, file: str) -> Figure:
-    expansion = one.expansions[center]
-    measured = dict(zip(sets, expansion.measured, strict=True))
-    second = dict(zip(sets, expansion.second_order, strict=True))
+def _along(center: str, sets: tuple[str, str], model: str, file: str, curves: Curves) -> Figure:
+    measured = dict(zip(sets, curves.measured, strict=True))
+    second = dict(zip(sets, curves.second_order, strict=True))
     return Figure(
         f"along-{center}-{file}",
-        plots.along_paths(one.t, measured, second, f"From the {CENTERS[center]}: {model}"),
-        {"t": one.t, "measured": measured, "second_order": second},
+        plots.along_paths(curves.t, measured, second, f"From the {CENTERS[center]}: {model}"),
+        {"t": curves.t, "measured": measured, "second_order": second},
         f"Left: mean log p on the paths from the {CENTERS[center]} to the images, and its second-order expansion "
         "(dashed), cut off at the edge of the panel. Right: the distance between the two.",
         "Curves of log p along straight paths, and of the remainder",

@@ -218,10 +218,14 @@ def _mean_cell(cells: Sequence[Cell]) -> Cell:
 
 
 def _plain(value: Any) -> Any:
-    """Nested numbers with estimates and other results of `glowjax.stats` as JSON has them."""
+    """Nested numbers as JSON has them: results of `glowjax.stats` become dictionaries, and all keys text."""
     if isinstance(value, stats.Result):
         return value.as_dict()
-    return {name: _plain(item) for name, item in value.items()} if isinstance(value, Mapping) else value
+    return {_key(name): _plain(item) for name, item in value.items()} if isinstance(value, Mapping) else value
+
+
+def _key(name: str | float | tuple[str, ...]) -> str:
+    return ", ".join(name) if isinstance(name, tuple) else name if isinstance(name, str) else f"{name:g}"
 
 
 def _paragraphs(text: str) -> list[str]:

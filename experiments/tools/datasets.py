@@ -10,11 +10,13 @@ exit status is 1 if a set contradicts what is published about it.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Literal
 
 import tyro
 
+from glowjax.checks import InputError
 from glowjax.data import known_names, load, prepare, splits
 from glowjax.data.builders import PREPARABLE
 from glowjax.data.split import PARTS
@@ -22,63 +24,32 @@ from glowjax.data.verify import MOMENTS_OF, OFFICIAL, Check, Moment, Official, b
 
 
 @dataclasses.dataclass(frozen=True)
-class ListConfig:
-    """List every set and where it is.
+class DatasetsConfig:
+    """What to do with which sets.
 
     Attributes:
-        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
+        action: list, prepare or check.
+        names: the sets; default: all that are known (list), or all on this machine (check).
+        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR. `prepare` writes to it, or to
+            the folder of TensorFlow Datasets for its sets.
     """
 
-    data_dir: Path | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class PrepareConfig:
-    """Download or make a set.
-
-    Attributes:
-        name: the set, one of those that `list` names.
-        data_dir: folder to write to; default: GLOWJAX_DATA_DIR, or the folder of TensorFlow Datasets for its sets.
-    """
-
-    name: tyro.conf.Positional[str]
-    data_dir: Path | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckConfig:
-    """Compare sets with what is published about them.
-
-    Attributes:
-        names: the sets; default: all on this machine.
-        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
-    """
-
+    action: tyro.conf.Positional[Literal["list", "prepare", "check"]]
     names: tyro.conf.Positional[tuple[str, ...]] = ()
     data_dir: Path | None = None
 
 
-Config: TypeAlias = ListConfig | PrepareConfig | CheckConfig
-Commands = (
-    Annotated[ListConfig, tyro.conf.subcommand("list")]
-    | Annotated[PrepareConfig, tyro.conf.subcommand("prepare")]
-    | Annotated[CheckConfig, tyro.conf.subcommand("check")]
-)
-
-
-def parse(args: list[str], **options: Any) -> Config:
-    """The configuration that a command's arguments give."""
-    return tyro.cli(Commands, args=args, **options)
-
-
-def main(config: Config) -> str:
+def main(config: DatasetsConfig) -> str:
     """Lists, prepares or checks sets, and returns what it found as text."""
-    if isinstance(config, PrepareConfig):
-        prepare(config.name, config.data_dir)
-        return _places([config.name], config.data_dir)
-    if isinstance(config, ListConfig):
-        return _places(sorted(known_names(config.data_dir)), config.data_dir)
-    present = [name for name in sorted(known_names(config.data_dir)) if splits(name, config.data_dir)]
+    known = sorted(known_names(config.data_dir))
+    if config.action == "prepare":
+        if not config.names:
+            raise InputError(f"Name the sets to prepare, one or more of: {', '.join(PREPARABLE)}.")
+        for name in config.names:
+            prepare(name, config.data_dir)
+    if config.action != "check":
+        return _places(config.names or known, config.data_dir)
+    present = [name for name in known if splits(name, config.data_dir)]
     checks = {name: check_set(name, config.data_dir) for name in config.names or present}
     lines = [line for name, found in checks.items() for split in found for line in _report(name, split, *found[split])]
     wrong = [f"{name}:{split}" for name, found in checks.items() for split, (c, _) in found.items() if c.faults]
@@ -88,7 +59,7 @@ def main(config: Config) -> str:
     return "\n".join(lines)
 
 
-def _places(names: list[str], data_dir: Path | None) -> str:
+def _places(names: Sequence[str], data_dir: Path | None) -> str:
     """A line per split, or one that says how to get the set."""
     lines = []
     for name in names:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from tiny import evaluation
 
 from experiments.beyond.model_samples import ModelSamplesConfig, Samples, draw, main, summarize
-from experiments.report.scoring import Evaluation, Scored, image_sets, score
+from experiments.report.scoring import image_sets, score
 from experiments.report.trained import load, load_flow
 from glowjax.checks import InputError
-from glowjax.data import ImageSet
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
@@ -56,14 +56,8 @@ def test_a_temperature_of_zero_is_refused(trained_run):
         main(ModelSamplesConfig(run_dir=trained_run(), temperatures=(0.0,)))
 
 
-def scored(name, log_likelihood):
-    return Scored(
-        ImageSet(name, np.zeros((20, 2, 2, 1), np.uint8)), np.linspace(log_likelihood, log_likelihood + 1, 20)
-    )
-
-
 @pytest.mark.parametrize(("log_likelihood", "verdict"), [(-10.0, "more"), (-90.0, "less")])
 def test_the_summary_says_whether_samples_are_more_likely(log_likelihood, verdict):
-    samples = scored("samples", log_likelihood)
-    summary = summarize(Evaluation(scored("real:test", -50.0), {"samples": samples}), [Samples(0.7, samples.images)])
+    found = evaluation(log_likelihood)
+    summary = summarize(found, [Samples(0.7, found.others["theirs:test"].images)])
     assert summary.endswith(f": they are {verdict} likely than real images.")

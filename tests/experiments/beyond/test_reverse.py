@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
+from tiny import evaluation
 
 from experiments.beyond import reverse
 from experiments.beyond.reverse import ReverseConfig
 from experiments.report.experiment import run
-from experiments.report.scoring import Evaluation, Scored
 from glowjax.checks import InputError
-from glowjax.data import ImageSet
 
 
 def test_a_pair_has_both_directions(trained_run, folder, tmp_path):
@@ -45,9 +44,5 @@ def test_two_training_sets_are_needed_and_one_model_of_each(trained_run):
     [(-10.0, "are more likely than"), (-90.0, "are less likely than"), (-50.0, "are as likely, within the intervals")],
 )
 def test_the_summary_says_which_set_is_more_likely_under_which_model(log_likelihood, verdict):
-    def scored(name, value):
-        return Scored(ImageSet(name, np.zeros((20, 2, 2, 1), np.uint8)), np.linspace(value, value + 1, 20))
-
-    evaluation = Evaluation(scored("mine:test", -50.0), {"theirs:test": scored("theirs:test", log_likelihood)})
-    words = reverse.summarize([("NVP-Glow trained on mine", evaluation)])
+    words = reverse.summarize([("NVP-Glow trained on mine", evaluation(log_likelihood))])
     assert words.startswith(f"Under the NVP-Glow trained on mine, theirs test images {verdict}")

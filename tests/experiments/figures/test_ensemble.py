@@ -6,16 +6,14 @@ import json
 import numpy as np
 import pytest
 from scipy.special import logsumexp
-from tiny import TINY
+from tiny import TINY, evaluation
 
 from experiments import train
 from experiments.figures import ensemble
 from experiments.figures.ensemble import MEAN, MIXTURE, EnsembleConfig
 from experiments.presets import PRESETS
 from experiments.report.experiment import run
-from experiments.report.scoring import Evaluation, Scored
 from glowjax.checks import InputError
-from glowjax.data import ImageSet
 
 
 def test_an_ensemble_is_the_mean_of_likelihoods_beside_each_member(trained_run, folder, tmp_path):
@@ -74,10 +72,7 @@ def test_an_ensemble_trains_members_that_differ_in_their_seed_and_folder_alone(t
 
 @pytest.mark.parametrize(("log_likelihood", "more_likely"), [(-10.0, True), (-90.0, False)])
 def test_the_summary_says_whether_the_paradox_stays(log_likelihood, more_likely):
-    def scored(name, value):
-        return Scored(ImageSet(name, np.zeros((20, 2, 2, 1), np.uint8)), np.linspace(value, value + 1, 20))
-
-    evaluation = Evaluation(scored("mine:test", -50.0), {"theirs:test": scored("theirs:test", log_likelihood)})
-    words = ensemble.summarize({"seed 0": evaluation}, evaluation)
+    found = evaluation(log_likelihood)
+    words = ensemble.summarize({"seed 0": found}, found)
     assert ("theirs test images are still more likely than mine test images" in words) == more_likely
     assert ("are not more likely" in words) != more_likely

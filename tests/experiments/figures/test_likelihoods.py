@@ -6,15 +6,15 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import evaluation
 
 import glowjax as gj
 from experiments.figures import likelihoods
 from experiments.figures.likelihoods import LikelihoodsConfig, summarize
 from experiments.report.experiment import Data, run
-from experiments.report.scoring import Evaluation, Scored, image_sets
-from experiments.report.trained import load, name_each
+from experiments.report.scoring import image_sets
+from experiments.report.trained import Trained, load
 from glowjax.checks import InputError
-from glowjax.data import ImageSet
 
 
 def report(source, folder, output_dir, **options):
@@ -103,30 +103,9 @@ def test_a_set_that_was_watched_late_or_was_once_not_finite_is_drawn_where_it_is
     assert "MNIST" not in axes.get_legend_handles_labels()[1]  # it ends above 8 bits/dim
 
 
-def test_models_of_one_kind_are_told_apart(trained_run):
-    assert list(name_each([load(trained_run())] * 2)) == [
-        "NVP-Glow (1 scales x 1 steps, conv conditioners of width 4 (relu))",
-        "NVP-Glow (1 scales x 1 steps, conv conditioners of width 4 (relu)), no. 2",
-    ]
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """The parts of a trained model that a summary reads."""
-
-    title: str = "NVP-Glow"
-    name: str = "mine"
-
-    def learned(self, images):
-        return images.name == "mine:train"
-
-
 @pytest.mark.parametrize(("log_likelihood", "more_likely"), [(-10.0, True), (-90.0, False)])
 def test_fewer_bits_are_an_auroc_of_zero_and_the_summary_says_so(log_likelihood, more_likely):
-    def scored(name, value):
-        images = ImageSet(name, np.zeros((20, 2, 2, 1), np.uint8))
-        return Scored(images, np.linspace(value, value + 1, 20))
-
-    evaluation = Evaluation(scored("mine:test", -50.0), {"theirs:test": scored("theirs:test", log_likelihood)})
-    assert evaluation.detection("theirs:test").auroc.value == (0 if more_likely else 1)
-    assert ("these are more likely under the model" in summarize(Model(), evaluation)) == more_likely
+    found = evaluation(log_likelihood)
+    assert found.detection("theirs:test").auroc.value == (0 if more_likely else 1)
+    trained = Trained(None, None, {"in_dist": "mine", "model": {"builder": "a:b"}}, 0, [])
+    assert ("these are more likely under the model" in summarize(trained, found)) == more_likely

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from experiments.report.experiment import on_the_command_line
-from experiments.tools.datasets import check_set, main, parse
+from experiments.report.experiment import on_the_command_line, parsed
+from experiments.tools import datasets
+from experiments.tools.datasets import check_set
 from glowjax.checks import InputError
 from glowjax.data import load
 from glowjax.data.builders import letters
@@ -19,7 +20,7 @@ def _no_data_of_this_machine(monkeypatch, tmp_path):
 
 
 def lines(*arguments):
-    return main(parse(list(map(str, arguments)))).splitlines()
+    return datasets.main(parsed(datasets, list(map(str, arguments)))).splitlines()
 
 
 def test_list_names_every_split_with_its_place_and_how_to_get_the_others(tmp_path):
@@ -64,7 +65,9 @@ def test_a_set_that_contradicts_what_is_published_ends_in_status_1(tmp_path, cap
     assert printed.endswith("Not as published: fashion_mnist:train.\n")
 
 
-def test_a_set_that_is_not_on_this_machine_is_refused():
+def test_what_cannot_be_done_is_refused():
+    with pytest.raises(InputError, match="Name the sets to prepare, one or more of"):
+        lines("prepare")
     with pytest.raises(InputError, match="The data set 'svhn' is not on this machine"):
         lines("check", "svhn")
 
