@@ -137,24 +137,25 @@ def main(config: PaperConfig) -> Result:
     if not config.models or not config.pairs or not config.seeds:
         raise InputError("--models, --pairs and --seeds must name one or more each.")
     pairs, absent = pairs_here(config)
-    planner = Planner.of(pairs, config)
+    planner = Planner(pairs, config)
     stages = {stage.name: stage for pair in pairs for stage in planner.plan(pair)}
     outcomes = run_plan(stages)
     skipped = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)}
-    summary = (
-        f"Pairs of data sets: {len(pairs)} compared, {len(absent)} left out. Stages: {len(outcomes) - len(skipped)} "
-        f"finished, {len(skipped)} skipped."
-    )
     reasons = [f"Left out: {pair}. {reason}" for pair, reason in absent.items()]
     reasons += [f"Skipped: {name}. {reason}" for name, reason in skipped.items()]
     rows = [_row(stages[name], outcome) for name, outcome in outcomes.items()]
     overview = Table("All stages in order, with links to their pages", ["stage", "time", "command"], rows)
-    sections = [
-        Section("Likelihoods of each pair", tables=[_headlines(pairs, stages, outcomes)]),
-        Section("Stages", "\n\n".join(reasons), [overview]),
-    ]
-    numbers = {"seconds or reason": outcomes, "absent": absent}
-    return Result("Do deep generative models know what they don't know?", QUESTION, summary, sections, numbers)
+    return Result(
+        "Do deep generative models know what they don't know?",
+        QUESTION,
+        f"Pairs of data sets: {len(pairs)} compared, {len(absent)} left out. Stages: {len(outcomes) - len(skipped)} "
+        f"finished, {len(skipped)} skipped.",
+        [
+            Section("Likelihoods of each pair", tables=[_headlines(pairs, stages, outcomes)]),
+            Section("Stages", "\n\n".join(reasons), [overview]),
+        ],
+        {"seconds or reason": outcomes, "absent": absent},
+    )
 
 
 def pairs_here(config: PaperConfig) -> tuple[list[Pair], dict[str, str]]:
@@ -202,25 +203,12 @@ def partners(pairs: Iterable[Pair]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(others) for name, others in found.items()}
 
 
-@dataclasses.dataclass(frozen=True)
 class Planner:
-    """Makes the stages of each pair.
+    """Makes the stages of each pair."""
 
-    Attributes:
-        config: options of the plan.
-        watched: {data set: the sets followed during training on it}.
-        marks: {data set: a fingerprint of its images}.
-    """
-
-    config: PaperConfig
-    watched: Mapping[str, tuple[str, ...]]
-    marks: Mapping[str, str]
-
-    @classmethod
-    def of(cls, pairs: Sequence[Pair], config: PaperConfig) -> "Planner":
-        """A planner for these pairs."""
-        watched = partners(pairs)
-        return cls(config, watched, {name: images_mark(name, config.data_dir) for name in watched})
+    def __init__(self, pairs: Sequence[Pair], config: PaperConfig) -> None:
+        self.config, self.watched = config, partners(pairs)
+        self.marks = {name: images_mark(name, config.data_dir) for name in self.watched}
 
     def plan(self, pair: Pair) -> list[Stage]:
         """Every stage of a pair, each after those that it needs."""

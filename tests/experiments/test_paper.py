@@ -37,7 +37,7 @@ def config(tmp_path, monkeypatch):
 
 def stages_of(config):
     pairs, _ = pairs_here(config)
-    planner = Planner.of(pairs, config)
+    planner = Planner(pairs, config)
     return {stage.name: stage for pair in pairs for stage in planner.plan(pair)}
 
 
