@@ -17,15 +17,13 @@ from experiments.report import histograms
 from experiments.report.experiment import Draws, OneModel, References
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import Evaluation, evaluate
-from experiments.report.trained import Trained, described, heading, load, title
+from experiments.report.trained import Trained, compressed, curves, described, heading, load, title
 from glowjax import plots
 
 NUM_SHOWN = 20
 """Number of images of each set in the figure that shows them."""
 
 TEMPERATURES = (1.0, 0.7)
-UNIFORM_CODE = 8.0
-"""Bits/dim of 8-bit images without any model."""
 
 BITS_PER_DIM: dict[str, dict[str, float]] = {
     "fashion_mnist": {"fashion_mnist:train": 2.902, "fashion_mnist:test": 2.958, "mnist:test": 1.833},
@@ -193,14 +191,13 @@ def _during_training(trained: Trained) -> list[Section]:
         return []
     steps, seconds = ([record[what] for record in trained.history] for what in ("step", "seconds"))
     own = f"{title(trained.name)} validation"
-    curves = {own: trained.curve("validation")} | {title(name): trained.curve(name) for name in trained.watched}
-    shown = {name: curve for name, curve in curves.items() if curve[-1] < UNIFORM_CODE or name == own}
+    bits = curves(trained, own)
     figure = Figure(
         "training",
-        plots.training_curve(steps, shown, [own], seconds=seconds, title=heading(trained)),
-        {"steps": steps, "seconds": seconds, "bits_per_dim": curves},
-        "Mean bits per dimension of each set during training, under the averaged params. Sets that end above 8 "
-        "bits/dim, the cost without a model, are left out; training.json holds their numbers.",
+        plots.training_curve(steps, compressed(bits), [own], seconds=seconds, title=heading(trained)),
+        {"steps": steps, "seconds": seconds, "bits_per_dim": bits},
+        "Mean bits per dimension of each set during training, under the averaged params. Sets that never need "
+        "fewer than 8 bits/dim, the cost without a model, are left out; training.json holds their numbers.",
         "Bits per dimension against training steps",
     )
     text = "If an OOD set needs fewer bits than the validation images from early on, stopping early does not help."

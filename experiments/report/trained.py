@@ -5,12 +5,17 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from glowjax import load, models
 from glowjax.checks import InputError
 from glowjax.models import Flow, GlowConfig
 from glowjax.train import Trained
 
-__all__ = ["Trained", "described", "heading", "load", "load_flow", "name_each", "title"]
+__all__ = ["Trained", "compressed", "curves", "described", "heading", "load", "load_flow", "name_each", "title"]
+
+UNIFORM_CODE = 8.0
+"""Bits/dim of 8-bit images without any model."""
 
 TITLES = {
     "fashion_mnist": "FashionMNIST",
@@ -46,6 +51,17 @@ def heading(trained: Trained) -> str:
 def described(trained: Trained, num_draws: int) -> str:
     """The model, its training, and what its reported log P(image) is."""
     return f"{trained.summarize()}. {models.likelihood(trained.model, num_draws)}"
+
+
+def curves(trained: Trained, own: str) -> dict[str, list[float]]:
+    """Bits/dim during training: of the validation images, called `own`, and of the watched sets by title."""
+    return {own: trained.curve("validation")} | {title(name): trained.curve(name) for name in trained.watched}
+
+
+def compressed(curves: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The first curve, and those of sets that need fewer bits at some time than without a model."""
+    own, *_ = curves
+    return {name: curve for name, curve in curves.items() if name == own or np.nanmin([*curve, np.inf]) < UNIFORM_CODE}
 
 
 def load_flow(source: Path | str) -> Trained[Flow]:

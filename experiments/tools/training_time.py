@@ -8,16 +8,12 @@ FashionMNIST 3.33 bits/dim after 12 minutes and 3.06 after nearly two hours on t
 """
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from experiments.figures.likelihoods import UNIFORM_CODE
 from experiments.report.experiment import Output, runs_of
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
-from experiments.report.trained import Trained, load, name_each, title
+from experiments.report.trained import Trained, compressed, curves, load, name_each, title
 from glowjax import plots
 from glowjax.checks import InputError
 
@@ -48,23 +44,24 @@ def main(config: TrainingTimeConfig) -> Result:
     """Reads the evaluations of every run."""
     run_dirs = [run for run_dir in config.run_dirs for run in runs_of(run_dir)]
     runs = label([load(run_dir) for run_dir in run_dirs], config.labels)
-    curves = {name: evaluations(trained) for name, trained in runs.items()}
+    bits = {name: curves(trained, VALIDATION) for name, trained in runs.items()}
+    seconds = {name: trained.curve("seconds") for name, trained in runs.items()}
     trained_on = title(next(iter(runs.values())).name)
     numbers = {
         name: {
             "model": f"{trained.title}, {trained.architecture}",
             "num_steps": trained.history[-1]["step"],
-            "minutes": curves[name][0][-1] / 60,
-            "bits_per_dim": {one: curve[-1] for one, curve in curves[name][1].items()},
+            "minutes": seconds[name][-1] / 60,
+            "bits_per_dim": {one: curve[-1] for one, curve in bits[name].items()},
         }
         for name, trained in runs.items()
     }
     best = min(numbers, key=lambda name: numbers[name]["bits_per_dim"][VALIDATION])
-    shown = {name: (seconds, compressed(sets)) for name, (seconds, sets) in curves.items()}
+    shown = {name: (seconds[name], compressed(sets)) for name, sets in bits.items()}
     figure = Figure(
         "bits-by-time",
         plots.bits_by_time(shown, VALIDATION, title=f"Trained on {trained_on}"),
-        {name: [list(seconds), sets] for name, (seconds, sets) in curves.items()},
+        {name: [seconds[name], sets] for name, sets in bits.items()},
         CAPTION,
         "Decreasing curves, a few per run",
     )
@@ -100,21 +97,6 @@ def label(runs: list[Trained], labels: tuple[str, ...]) -> dict[str, Trained]:
     if len(set(labels)) != len(runs):
         raise InputError(f"There are {len(runs)} runs and the labels {list(labels)}; give each run a label of its own.")
     return dict(zip(labels, runs, strict=True))
-
-
-def evaluations(trained: Trained) -> tuple[list[float], dict[str, list[float]]]:
-    """Seconds since training began, and bits/dim of each evaluated set."""
-    curves = {VALIDATION: trained.curve("validation")} | {title(name): trained.curve(name) for name in trained.watched}
-    return trained.curve("seconds"), curves
-
-
-def compressed(curves: dict[str, list[float]]) -> dict[str, list[float]]:
-    """The sets that need fewer bits than without a model at some time, and the validation images."""
-    return {
-        name: curve
-        for name, curve in curves.items()
-        if name == VALIDATION or np.nanmin([*curve, math.inf]) < UNIFORM_CODE
-    }
 
 
 def _table(numbers: dict[str, Any]) -> Table:

@@ -1,6 +1,5 @@
 """The likelihood report: every set, its numbers, the figures and what they conclude."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -90,17 +89,6 @@ def test_a_real_set_may_be_called_like_a_generated_one(trained_run, folder, tmp_
     evaluation = likelihoods.evaluate(load(config.run_dir), (f"{own}:all", "rotated-90"), config)
     assert list(evaluation.real) == ["rotated-ramps:all"]
     assert list(evaluation.references) == ["rotated-90"]
-
-
-def test_a_set_that_was_watched_late_or_was_once_not_finite_is_drawn_where_it_is_known(trained_run):
-    values = ({}, {"mnist": np.nan}, {"mnist": 7.0}, {"mnist": 9.0})
-    history = [{"step": k, "seconds": k, "validation": 4.0} | value for k, value in enumerate(values)]
-    trained = dataclasses.replace(load(trained_run()), history=history)
-    (section,) = likelihoods._during_training(trained)
-    curves = section.figures[0].data["bits_per_dim"]
-    np.testing.assert_array_equal(curves["MNIST"], [np.nan, np.nan, 7, 9])
-    (axes,) = [axes for axes in section.figures[0].plot.axes if axes.lines]
-    assert "MNIST" not in axes.get_legend_handles_labels()[1]  # it ends above 8 bits/dim
 
 
 @pytest.mark.parametrize(("log_likelihood", "more_likely"), [(-10.0, True), (-90.0, False)])

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from experiments.report.trained import load
-from experiments.tools.training_time import VALIDATION, TrainingTimeConfig, compressed, evaluations, label, main
+from experiments.report.trained import compressed, curves, load
+from experiments.tools.training_time import VALIDATION, TrainingTimeConfig, label, main
 from glowjax.checks import InputError
 
 
@@ -33,9 +33,8 @@ def test_runs_that_cannot_be_compared_are_refused(trained_run):
 
 
 def test_a_set_that_was_watched_late_or_was_once_not_finite_is_drawn_at_the_other_times(trained_run):
-    values = ({}, {"mnist": math.nan}, {"mnist": 7.0}, {"mnist": 9.0})
-    history = [{"step": k, "seconds": k, "validation": 4.0} | value for k, value in enumerate(values)]
-    seconds, curves = evaluations(dataclasses.replace(load(trained_run()), history=history))
-    np.testing.assert_array_equal(curves["MNIST"], [np.nan, np.nan, 7, 9])
-    assert list(compressed(curves)) == [VALIDATION, "MNIST"]
-    assert seconds == [0, 1, 2, 3]
+    values = ({}, {"mnist": math.nan, "svhn": 9.0}, {"mnist": 7.0, "svhn": 8.5}, {"mnist": 9.0, "svhn": 8.1})
+    history = [{"step": k, "seconds": k, "validation": 8.4} | value for k, value in enumerate(values)]
+    found = curves(dataclasses.replace(load(trained_run()), history=history), VALIDATION)
+    np.testing.assert_array_equal(found["MNIST"], [np.nan, np.nan, 7, 9])
+    assert list(compressed(found)) == [VALIDATION, "MNIST"]
