@@ -10,11 +10,12 @@ import pytest
 from tiny import TINY, write_ramps
 
 from experiments import __main__ as runner
-from experiments import paper
+from experiments import paper, stages
 from experiments.__main__ import HERE, modules
-from experiments.paper import Pair, PaperConfig, Planner, Stage, launch, pairs_here, run_plan
+from experiments.paper import Pair, PaperConfig, Planner, pairs_here
 from experiments.presets import PRESETS
 from experiments.report.experiment import parsed, run
+from experiments.stages import Stage, launch, run_plan
 from glowjax.checks import InputError
 
 
@@ -125,7 +126,7 @@ def launched(monkeypatch):
         Path(folder).mkdir(parents=True, exist_ok=True)
         return "No images of cats here; bring some." if "refused" in rest else ""
 
-    monkeypatch.setattr(paper, "launch", fake)
+    monkeypatch.setattr(stages, "launch", fake)
     return names
 
 
@@ -189,7 +190,7 @@ def test_the_report_links_to_the_pages_of_the_stages(config, monkeypatch, tmp_pa
         runner.main(list(words[2:]))
         return ""
 
-    monkeypatch.setattr(paper, "launch", only_a_few)
+    monkeypatch.setattr(stages, "launch", only_a_few)
     result = run(paper.main, config)
     finished = {name for name, outcome in result.numbers["seconds or reason"].items() if isinstance(outcome, float)}
     assert finished == {
