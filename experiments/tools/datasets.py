@@ -44,7 +44,7 @@ def main(config: DatasetsConfig) -> str:
     known = sorted(known_names(config.data_dir))
     if config.action == "prepare":
         if not config.names:
-            raise InputError(f"Name the sets to prepare, one or more of: {', '.join(PREPARABLE)}.")
+            raise InputError(f"Name the sets to prepare, one or more of: {', '.join(sorted(PREPARABLE))}.")
         for name in config.names:
             prepare(name, config.data_dir)
     if config.action != "check":

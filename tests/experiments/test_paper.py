@@ -1,4 +1,4 @@
-"""The plan of the whole paper: its commands, what is run again, and what is skipped with a reason."""
+"""The plan of the whole paper: its commands, and which pairs it leaves out."""
 
 import dataclasses
 import importlib
@@ -15,7 +15,7 @@ from experiments.__main__ import HERE, modules
 from experiments.paper import Pair, PaperConfig, Planner, pairs_here
 from experiments.presets import PRESETS
 from experiments.report.experiment import parsed, run
-from experiments.stages import Stage, launch, run_plan
+from experiments.stages import launch
 from glowjax.checks import InputError
 
 
@@ -113,69 +113,6 @@ def test_other_options_and_other_images_have_runs_of_their_own(config):
     np.savez(config.data_dir / "others_test.npz", **archive | {"image": 255 - archive["image"]})
     changed = {name for name, folder in folders(config).items() if folder != first[name]}
     assert changed == {"train nvp on others, seed 0"}
-
-
-@pytest.fixture
-def launched(monkeypatch):
-    """The names of the stages that were run; a stage whose images are "refused" fails."""
-    names = []
-
-    def fake(words):
-        name, folder, *rest = words
-        names.append(name)
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        return "No images of cats here; bring some." if "refused" in rest else ""
-
-    monkeypatch.setattr(stages, "launch", fake)
-    return names
-
-
-def chain(root, first="", refused=(), images=""):
-    def stage(name, *needs, words=(), images=""):
-        return name, Stage(name, (name, str(root / name), *words), root / name, needs, images)
-
-    return dict(
-        [
-            stage("train", words=(first,), images=images),
-            stage("look", "train", words=refused),
-            stage("compare", "look"),
-            stage("alone"),
-        ]
-    )
-
-
-def test_a_finished_stage_is_not_run_again_and_keeps_its_time(launched, tmp_path):
-    first = run_plan(chain(tmp_path))
-    assert launched == ["train", "look", "compare", "alone"]
-    assert run_plan(chain(tmp_path)) == first
-    assert len(launched) == 4
-
-
-@pytest.mark.parametrize("change", [{"first": "--steps 2"}, {"images": "others"}])
-def test_a_change_of_command_or_images_reruns_a_stage_and_what_reads_it(launched, tmp_path, change):
-    run_plan(chain(tmp_path))
-    launched.clear()
-    run_plan(chain(tmp_path, **change))
-    assert launched == ["train", "look", "compare"]
-
-
-def test_a_failed_stage_is_skipped_with_its_message_and_so_is_what_needs_it(launched, tmp_path):
-    outcomes = run_plan(chain(tmp_path, refused=("refused",)))
-    assert outcomes["look"] == "No images of cats here; bring some."
-    assert outcomes["compare"] == "It needs look, which was skipped."
-    assert isinstance(outcomes["alone"], float)
-    assert launched == ["train", "look", "alone"]
-    assert isinstance(run_plan(chain(tmp_path))["compare"], float)  # once the images are there
-
-
-def test_a_process_reports_its_last_error_and_an_interrupt_ends_the_plan(capsys):
-    assert launch(["-c", "pass"]) == ""
-    refused = "import sys; print('step 3', 'error: Not today.', 'Known: x', sep='\\n', file=sys.stderr); sys.exit(2)"
-    assert launch(["-c", refused]) == "Not today.\nKnown: x"
-    assert launch(["-c", "raise MemoryError('7 GiB')"]) == "MemoryError: 7 GiB"
-    assert "Traceback" in capsys.readouterr().err
-    with pytest.raises(KeyboardInterrupt):
-        launch(["-c", "import sys; sys.exit(130)"])
 
 
 def test_the_report_links_to_the_pages_of_the_stages(config, monkeypatch, tmp_path):
