@@ -44,6 +44,8 @@ def test_the_classifier_and_every_detector_see_every_set(result):
         accepted, wrong = by_kept["0.99"]["accepted"], by_kept["0.99"]["accepted_and_confidently_wrong"]
         assert accepted["value"] >= max(wrong["value"], by_kept["0.95"]["accepted"]["value"])
     assert numbers["noise"]["detectors"]["NVP-Glow, typicality"]["0.99"]["accepted"]["value"] == 0
+    headers = [table.header[1:] for section in result.sections for table in section.tables]
+    assert ["test images rotated by 90°"] in headers
 
 
 def test_the_figures_show_the_numbers_of_the_tables(result):
