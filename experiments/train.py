@@ -21,6 +21,7 @@ from glowjax.checks import InputError
 from glowjax.data import parse_spec, resolve, training_and_validation
 from glowjax.data.generated import is_generated
 from glowjax.models import BuilderConfig
+from glowjax.train.checkpoint import Checkpoints
 
 NUM_EVALUATED = 1_000
 """Maximum number of images of each set that an evaluation during training uses."""
@@ -67,6 +68,10 @@ def train(config: TrainConfig) -> Path:
     sources = [f"{name}: {one.source}" for name, one in {"validation": validation, **watched}.items()]
     print(f"Training on {images.source}", *sources, sep="\n  ")
     options = dataclasses.asdict(config.training)
+    with Checkpoints(config.output_dir / "checkpoints", read_only=True) as checkpoints:
+        step = checkpoints.latest_step()
+    if step is not None:
+        print(f"Resuming {config.output_dir} from step {step:,} of {config.training.steps:,}")
     gj.train.fit(
         model,
         images,

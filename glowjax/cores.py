@@ -40,9 +40,8 @@ def cores_as_devices() -> None:
 def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -> list[ResultT]:
     """`work` on each of the batches, in order, with `num_side_by_side()` of them at a time in threads.
 
-    The threads inherit thread-local JAX settings (x64, matmul precision, default device,
-    debug_nans). `work` must wait for its result (return NumPy, say), and must not close over tracers: do not use this
-    under a transformation.
+    The threads inherit `SETTINGS`. `work` must wait for its result (return NumPy, say), and must not close over
+    tracers: do not use this under a transformation.
     """
     settings = [(setting, _option(name)) for name, setting in SETTINGS.items()]
 

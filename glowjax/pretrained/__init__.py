@@ -12,18 +12,13 @@ HASHES = {
     "fashion-mnist-small": "77bc891bf295428c4149e1af28817edb71c4c5516eba6e39ae753840acc0a361",
     "fashion-mnist-small-cv": "e80ea6d4669c7d9e939c5cd17d61d312b82cb5c04ab13c144815f5cd35b9e390",
 }
-"""SHA-256 of each file of weights."""
-
-
-def names() -> list[str]:
-    """The names that `glowjax.load_pretrained` knows."""
-    return sorted(HASHES)
+"""SHA-256 of the file of each pretrained model, by the name that `glowjax.load_pretrained` knows."""
 
 
 def file(name: str) -> Path:
     """The file of a pretrained model. Raises InputError for an unknown name or a damaged file."""
     if name not in HASHES:
-        raise unknown("pretrained model", name, names())
+        raise unknown("pretrained model", name, HASHES)
     path = FOLDER / f"{name}.safetensors"
     if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != HASHES[name]:
         raise InputError(

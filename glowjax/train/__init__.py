@@ -4,12 +4,11 @@ from glowjax.train.evaluation import evaluate, in_batches, log_likelihoods, samp
 from glowjax.train.fitting import fit
 from glowjax.train.optimizer import make_optimizer
 from glowjax.train.parallel import compiled_step, pmapped_step, step_devices
-from glowjax.train.saved import Pretrained, load, load_pretrained, save
+from glowjax.train.saved import load, load_pretrained, save
 from glowjax.train.step import TrainState, make_state, train_step
 from glowjax.train.trained import Trained
 
 __all__ = [
-    "Pretrained",
     "TrainState",
     "Trained",
     "compiled_step",

@@ -83,7 +83,7 @@ def fit(
         InputError: for images that are not uint8 [N, H, W, C] or fewer than a batch, sets of different shapes, a
             directory that holds another run, or 20 non-finite gradients in a row.
     """
-    name = _data_name(images)
+    name = parse_spec(images.name)[0] if isinstance(images, ImageSet) else None
     images = _checked(images, "The images to train on")
     counts = _counts(num_steps, batch_size, evaluate_every, log_every, len(images))
     optimizer, options = _optimizer(model, optimizer, learning_rate, num_steps, warmup_steps, schedule)
@@ -155,30 +155,20 @@ def _describe(model: ImageModel, builder: str | None) -> dict[str, Any] | None:
         return None
 
 
-def _data_name(images: np.ndarray | ImageSet) -> str | None:
-    """The name of the data set, without its split, if it has one."""
-    return parse_spec(images.name)[0] if isinstance(images, ImageSet) else None
-
-
 def _counts(
     num_steps: int, batch_size: int, evaluate_every: int | None, log_every: int, num_images: int
 ) -> dict[str, int]:
     """The numbers of a run by name, all positive."""
-    check_count("num_steps", num_steps)
-    if evaluate_every is None:
-        evaluate_every = min(500, -(-num_steps // EVALUATIONS))
-    counts = {
-        "num_steps": num_steps,
-        "batch_size": batch_size,
-        "evaluate_every": evaluate_every,
-        "log_every": log_every,
-    }
+    counts = {"num_steps": num_steps, "batch_size": batch_size, "log_every": log_every}
+    if evaluate_every is not None:
+        counts["evaluate_every"] = evaluate_every
     for name, count in counts.items():
         check_count(name, count)
     if batch_size > num_images:
         raise InputError(
             f"batch_size is {batch_size}, but there are only {num_images} images to train on; give a smaller one."
         )
+    counts.setdefault("evaluate_every", min(500, -(-num_steps // EVALUATIONS)))
     return {name: int(count) for name, count in counts.items()}
 
 

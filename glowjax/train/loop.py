@@ -1,9 +1,12 @@
 """The training loop on the host: batches, progress bar, metrics, evaluations and saves."""
 
+import contextlib
 import dataclasses
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import jax
 import numpy as np
@@ -14,13 +17,11 @@ from tqdm import tqdm
 from glowjax.checks import InputError
 from glowjax.data import batch_indices
 from glowjax.models.base import ImageModel
-from glowjax.train.diagnose import first_nonfinite
 from glowjax.train.evaluation import evaluate
-from glowjax.train.interrupts import deferred_interrupts
 from glowjax.train.log import Record
 from glowjax.train.parallel import compiled_step, shards
 from glowjax.train.record import RunRecord
-from glowjax.train.step import StepMetrics, TrainState, make_state
+from glowjax.train.step import StepMetrics, TrainState, first_nonfinite, make_state
 from glowjax.typing import Key
 
 INIT_IMAGES = 256
@@ -32,21 +33,14 @@ MAX_NONFINITE = 20
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """The part of a training run that stays the same from step to step.
+    """The part of a training run that stays the same from step to step. `fit` explains what is not explained here.
 
     Attributes:
-        model: its loss is minimized.
         optimizer: wrapped in `optax.apply_if_finite`.
-        images: [N, H, W, C] uint8, to train on.
         sets: image sets whose bits per dimension are followed; "validation", if there, picks the best step.
         key: of initialization and noise.
         seed: of the order of the images.
         devices: share each batch.
-        on_metrics: called with each record of metrics.
-        num_steps: the number of training steps in all.
-        batch_size: images per step, over all devices together.
-        evaluate_every: steps between evaluations, each followed by a save.
-        log_every: steps between records of metrics.
     """
 
     model: ImageModel
@@ -135,3 +129,30 @@ def _record(state: TrainState, metrics: StepMetrics, seconds: float) -> Record:
         "gradient_norm": float(metrics.gradient_norm),
         "skipped_updates": int(state.opt_state.total_notfinite),
     }
+
+
+@contextlib.contextmanager
+def deferred_interrupts() -> Iterator[Callable[[], bool]]:
+    """Yields a function that says whether Ctrl-C was pressed; a second Ctrl-C interrupts at once.
+
+    A step that is cut short would lose the state, which was donated to it. Outside the main thread, which alone
+    receives signals, nothing changes.
+    """
+    signals: list[int] = []
+
+    def receive(number: int, _: object) -> None:
+        signals.append(number)
+        if len(signals) > 1:
+            raise KeyboardInterrupt
+
+    def is_interrupted() -> bool:
+        return bool(signals)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield is_interrupted
+        return
+    previous = signal.signal(signal.SIGINT, receive)
+    try:
+        yield is_interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)

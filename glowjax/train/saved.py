@@ -6,7 +6,7 @@ A file holds the params by name and a JSON description in its header, so that it
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -28,21 +28,8 @@ HEADER = "glowjax"
 PRETRAINED = "pretrained:"
 
 
-class Pretrained(NamedTuple):
-    """A pretrained model, to be unpacked as `model, params, description`."""
-
-    model: Any
-    params: Params
-    description: dict[str, Any]
-
-
-class _Contents(NamedTuple):
-    """What a run's folder or a file holds; `history` has one record per evaluation."""
-
-    description: dict[str, Any]
-    arrays: dict[str, np.ndarray]
-    step: int
-    history: list[Record]
+_Contents: TypeAlias = tuple[dict[str, Any], dict[str, np.ndarray], int, list[Record]]
+"""The description, the params by name, their step, and the record of each evaluation."""
 
 
 def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
@@ -74,10 +61,10 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
     return Trained(model, from_named_arrays(template, arrays, str(path)), description, step, history)
 
 
-def load_pretrained(name: str) -> Pretrained:
+def load_pretrained(name: str) -> tuple[Any, Params, dict[str, Any]]:
     """The pretrained model of a name, as `model, params, description`; `load` returns it as a `Trained`."""
     trained = load(f"{PRETRAINED}{name}")
-    return Pretrained(trained.model, trained.params, trained.description)
+    return trained.model, trained.params, trained.description
 
 
 def save(trained: Trained[Any], path: str | Path) -> Path:
@@ -108,7 +95,7 @@ def _contents(path: Path) -> _Contents:
         return _contents_of_run(path)
     if path.is_file():
         return _contents_of_file(path)
-    known = ", ".join(f"'{PRETRAINED}{name}'" for name in pretrained.names())
+    known = ", ".join(f"'{PRETRAINED}{name}'" for name in pretrained.HASHES)
     raise InputError(
         f"There is no trained model at {path}; give the folder of a run, a .safetensors file of glowjax.save, "
         f"or one of {known}."
@@ -124,7 +111,7 @@ def _contents_of_run(directory: Path) -> _Contents:
             )
         prefix, arrays = "ema_params.", checkpoints.arrays(step)
     averaged = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
-    return _Contents(read_description(directory), averaged, step, evaluations(read(directory / "metrics.jsonl")))
+    return read_description(directory), averaged, step, evaluations(read(directory / "metrics.jsonl"))
 
 
 def _contents_of_file(path: Path) -> _Contents:
@@ -132,7 +119,7 @@ def _contents_of_file(path: Path) -> _Contents:
         with safetensors.safe_open(path, "numpy") as file:
             description = json.loads(file.metadata()[HEADER])
         history = [from_json(record) for record in description.pop("history")]
-        return _Contents(description, load_file(path), description.pop("step"), history)
+        return description, load_file(path), description.pop("step"), history
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise InputError(
             f"{path} is not a model that glowjax.save wrote ({type(error).__name__}: {error}); "

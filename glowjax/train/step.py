@@ -1,4 +1,4 @@
-"""One step of training, as pure functions from a state to the next."""
+"""One step of training, as pure functions from a state to the next, and the place where it stops being finite."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float
 
+from glowjax.layers import visit
+from glowjax.likelihood import dequantize
 from glowjax.models.base import ImageModel
+from glowjax.models.flow import Flow
 from glowjax.typing import Array, Batch, Key, Params
 
 EMA_DECAY = 0.999
@@ -84,3 +87,29 @@ def apply_gradient(
         step, params, opt_state, ema_params, state.loss_sum + loss.astype(state.loss_sum.dtype), state.loss_count + 1
     )
     return after, StepMetrics(loss, optax.tree.norm(gradient))
+
+
+def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Batch) -> str | None:
+    """Where the first NaN or infinity of a step arises: in the params, the forward pass, or the gradient.
+
+    None if the whole step is finite.
+    """
+    leaf = _first_nonfinite_leaf(params)
+    if leaf:
+        return f"in the parameter {leaf}"
+    if isinstance(model, Flow):
+        for name, y, log_det in visit(model.layer, params.arrays, dequantize(jax.random.split(key, 1)[0], images)):
+            if not (jnp.isfinite(y).all() and jnp.isfinite(log_det).all()):
+                return f"in the output of {name}"
+    loss, gradient = loss_and_gradient(model, params, key, images)
+    if not jnp.isfinite(loss):
+        return "in the loss, although the output of every layer is finite"
+    leaf = _first_nonfinite_leaf(gradient)
+    return f"in the gradient with respect to {leaf}" if leaf else None
+
+
+def _first_nonfinite_leaf(tree: Params) -> str | None:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        if not jnp.isfinite(leaf).all():
+            return jax.tree_util.keystr(path)
+    return None

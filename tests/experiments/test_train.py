@@ -107,6 +107,14 @@ def test_each_seed_is_trained_into_a_folder_of_its_own(trained_run, folder, tmp_
     assert said.endswith(f"--run-dir {tmp_path}")
 
 
+def test_a_run_says_from_which_step_it_resumes(trained_run, folder, capsys):
+    config = dataclasses.replace(TINY, data_dir=folder, output_dir=trained_run())
+    said = train.main(config)
+    assert f"Resuming {config.output_dir} from step 6 of 6\n" in capsys.readouterr().out
+    assert f"{config.output_dir}: best validation " in said
+    assert said.endswith(f"Next: python -m experiments likelihoods --run-dir {config.output_dir}")
+
+
 def test_a_run_is_not_resumed_as_another_model(trained_run, folder):
     other = dataclasses.replace(TINY.model, width=6)
     with pytest.raises(InputError, match=r"holds a run with model.width = 4, but this one has 6"):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from glowjax import nvp_glow
+from glowjax.layers import visit
 from glowjax.likelihood import dequantize
-from glowjax.train.diagnose import first_nonfinite, visit
+from glowjax.train.step import first_nonfinite
 
 MODEL = nvp_glow(2, 2, 4)
 KEY = jax.random.key(3)

@@ -17,10 +17,12 @@ def params(images):
     return MODEL.init(jax.random.key(0), images)
 
 
-def test_batch_i_draws_its_noise_from_the_key_folded_with_i(params, images):
-    actual = log_likelihoods(MODEL, params, KEY, images, batch_size=4)
-    batches = [MODEL.log_likelihood(params, jax.random.fold_in(KEY, i), images[4 * i : 4 * i + 4]) for i in range(2)]
-    np.testing.assert_allclose(actual, np.concatenate(batches), rtol=1e-6)
+@pytest.mark.parametrize("num_draws", [1, 3])
+def test_batch_i_draws_its_noise_from_the_key_folded_with_i(params, images, num_draws):
+    actual = log_likelihoods(MODEL, params, KEY, images, num_draws, batch_size=4)
+    batches = [(jax.random.fold_in(KEY, i), images[4 * i : 4 * i + 4]) for i in range(2)]
+    expected = [MODEL.log_likelihood(params, *batch, num_draws) for batch in batches]
+    np.testing.assert_allclose(actual, np.concatenate(expected), rtol=1e-6)
 
 
 @pytest.mark.parametrize("num_images", [1, 5, 7])
@@ -29,12 +31,6 @@ def test_an_incomplete_last_batch_gives_its_images_the_same_values(params, image
     part = log_likelihoods(MODEL, params, KEY, images[:num_images], batch_size=4)
     assert part.shape == (num_images,)
     np.testing.assert_array_equal(part, whole[:num_images])
-
-
-def test_num_draws_reaches_the_model(params, images):
-    actual = log_likelihoods(MODEL, params, KEY, images, num_draws=3, batch_size=8)
-    expected = MODEL.log_likelihood(params, jax.random.fold_in(KEY, 0), images, num_draws=3)
-    np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 def test_samples_come_in_batches_and_as_many_as_asked_for(params):

@@ -1,6 +1,5 @@
 """Training in one call: an interrupted run resumes to the same bits, and bad input is refused before the first step."""
 
-import functools
 import json
 import signal
 
@@ -112,15 +111,8 @@ def test_without_validation_the_params_are_those_of_the_last_step(tmp_path, trai
     assert train().history[-1]["validation"] == pytest.approx(evaluated)
 
 
-def test_every_record_reaches_the_callback(train):
-    records = []
-    trained = train(on_metrics=records.append)
-    assert [record["step"] for record in records] == [2, 3, 4, 6]
-    assert [record for record in records if "other" in record] == trained.history
-
-
-def test_the_training_loss_is_the_mean_since_the_last_record(tmp_path, train, monkeypatch):
-    losses = []
+def test_every_record_reaches_the_callback_with_the_mean_loss_since_the_last_one(train, monkeypatch):
+    losses, records = [], []
 
     def recorded(*arguments):
         step = compiled_step(*arguments)
@@ -133,30 +125,24 @@ def test_the_training_loss_is_the_mean_since_the_last_record(tmp_path, train, mo
         return step_and_note
 
     monkeypatch.setattr(loop, "compiled_step", recorded)
-    records = []
-    train(on_metrics=records.append)
+    trained = train(on_metrics=records.append)
+    assert [record["step"] for record in records] == [2, 3, 4, 6]
+    assert [record for record in records if "other" in record] == trained.history
     expected = [np.mean(losses[:2]), losses[2], losses[3], np.mean(losses[4:])]
     np.testing.assert_allclose([record["train"] for record in records], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("changes", "difference"),
-    [
+def test_another_run_is_refused_with_the_first_difference_and_how_to_resume(tmp_path, train, images, monkeypatch):
+    train(directory=tmp_path)
+    for changes, difference in [
         ({"key": jax.random.key(1)}, "training.seed = 0, but this one has 1; give the same value to resume"),
         ({"batch_size": 2}, "training.batch_size = 4, but this one has 2"),
         ({"learning_rate": 0.1}, "training.learning_rate = 0.01, but this one has 0.1"),
         ({"num_steps": 9}, "training.num_steps = 6, but this one has 9"),
         ({"description": {"width": 4}}, "width = None, but this one has 4"),
-    ],
-)
-def test_another_run_is_refused_with_the_first_difference(tmp_path, train, changes, difference):
-    train(directory=tmp_path)
-    with pytest.raises(InputError, match=f"holds a run with {difference}"):
-        train(directory=tmp_path, **changes)
-
-
-def test_a_run_on_other_images_or_devices_says_how_to_resume_it(tmp_path, train, images, monkeypatch):
-    train(directory=tmp_path)
+    ]:
+        with pytest.raises(InputError, match=f"holds a run with {difference}"):
+            train(directory=tmp_path, **changes)
     with pytest.raises(InputError, match=r"num_images = 8, .* 7; give the images that it had"):
         train(MODEL, images[:7], directory=tmp_path)
     with pytest.raises(InputError, match=r"images = '.*; give the images that it had"):
@@ -223,24 +209,20 @@ def test_the_order_of_images_depends_on_the_seed_of_the_key_alone(train, images,
     np.testing.assert_array_equal(first, [images[batch_indices(0, step, 8, 4)] for step in range(5)])
 
 
-@functools.cache
-def overflowing() -> Flow:
-    class Overflowing(Flow):
-        """A flow whose first ActNorm overflows at the first step."""
+class Overflowing(Flow):
+    """A flow whose first ActNorm overflows at the first step."""
 
-        def init(self, key, images):
-            def fill(path, leaf):
-                is_scale = "[2][0]['log_scale']" in jax.tree_util.keystr(path)
-                return jnp.full_like(leaf, 1e4) if is_scale else leaf
+    def init(self, key, images):
+        def fill(path, leaf):
+            is_scale = "[2][0]['log_scale']" in jax.tree_util.keystr(path)
+            return jnp.full_like(leaf, 1e4) if is_scale else leaf
 
-            return jax.tree_util.tree_map_with_path(fill, super().init(key, images))
-
-    return Overflowing(MODEL.layer)
+        return jax.tree_util.tree_map_with_path(fill, super().init(key, images))
 
 
 def test_twenty_nonfinite_gradients_stop_the_run_at_a_named_layer_and_keep_the_checkpoint(tmp_path, train, images):
     with pytest.raises(InputError, match=r"at step 20: 20 gradients .* output of scale 1, step 1, ActNorm\. Lower"):
-        train(overflowing(), images, num_steps=40, log_every=5, evaluate_every=10, directory=tmp_path)
+        train(Overflowing(MODEL.layer), images, num_steps=40, log_every=5, evaluate_every=10, directory=tmp_path)
     assert gj.load(tmp_path, MODEL).step == 10
 
 

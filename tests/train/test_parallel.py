@@ -53,28 +53,27 @@ def test_two_devices_take_the_step_of_one_on_the_joined_batch(images):
     chex.assert_trees_all_close(two_metrics, one_metrics, rtol=1e-5)
 
 
-@pytest.mark.parametrize("model", [nvp_glow(1, 1, 4), PixelCNN(1, 4), conv_vae(2, 4)], ids=["glow", "pixelcnn", "vae"])
-def test_a_models_step_is_along_the_mean_gradient_of_the_shards(model, images):
-    state = make_state(model.init(jax.random.key(0), images), SGD)
-    gradient = jax.jit(lambda key, images: loss_and_gradient(model, state.params, key, images)[1])
-    keys = [jax.random.fold_in(jax.random.fold_in(KEY, 0), index) for index in range(2)]
-    shards = [gradient(key, shard) for key, shard in zip(keys, np.split(images, 2), strict=True)]
-    expected = jax.tree.map(lambda p, a, b: p - 0.1 * (a + b) / 2, state.params, *shards)
-    before = jax.tree.map(np.asarray, state.params)
-    after, _ = pmapped_step(model, SGD, DEVICES)(state, KEY, images)
-    chex.assert_trees_all_close(after.params, expected, rtol=1e-5, atol=1e-6)
-    assert max(np.abs(a - b).max() for a, b in zip(*map(jax.tree.leaves, (after.params, before)), strict=True)) > 1e-3
-
-
-@pytest.mark.parametrize("num_devices", [1, 2])
-def test_shards_repeat_what_the_devices_of_a_step_computed(images, num_devices):
-    model = nvp_glow(1, 1, 4)
+@pytest.mark.parametrize(
+    ("model", "num_devices"),
+    [(nvp_glow(1, 1, 4), 1), (nvp_glow(1, 1, 4), 2), (PixelCNN(1, 4), 2), (conv_vae(2, 4), 2)],
+    ids=["glow-1", "glow-2", "pixelcnn-2", "vae-2"],
+)
+def test_a_step_is_along_the_mean_gradient_of_the_shards_with_noise_of_their_own(model, num_devices, images):
     state = make_state(model.init(jax.random.key(0), images), SGD).replace(step=jnp.asarray(3))
     parts = shards(KEY, 3, images, num_devices)
-    losses = [loss_and_gradient(model, state.params, key, part)[0] for key, part in parts]
-    _, metrics = compiled_step(model, SGD, DEVICES[:num_devices])(state, KEY, images)
+    step_key = jax.random.fold_in(KEY, 3)
+    keys = [step_key] if num_devices == 1 else [jax.random.fold_in(step_key, index) for index in range(2)]
+    assert [key for key, _ in parts] == keys
+    np.testing.assert_array_equal(np.concatenate([part for _, part in parts]), images)
+    value_and_gradient = jax.jit(lambda key, images: loss_and_gradient(model, state.params, key, images))
+    losses, gradients = zip(*(value_and_gradient(*part) for part in parts), strict=True)
+    mean = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *gradients)
+    expected = jax.tree.map(lambda p, gradient: np.asarray(p - 0.1 * gradient), state.params, mean)
+    before = jax.tree.map(np.asarray, state.params)
+    after, metrics = compiled_step(model, SGD, DEVICES[:num_devices])(state, KEY, images)
     np.testing.assert_allclose(metrics.bits_per_dim, np.mean(losses), rtol=1e-6)
-    assert sum(len(part) for _, part in parts) == len(images)
+    chex.assert_trees_all_close(after.params, expected, rtol=1e-5, atol=1e-6)
+    assert max(np.abs(a - b).max() for a, b in zip(*map(jax.tree.leaves, (after.params, before)), strict=True)) > 1e-3
 
 
 def test_a_step_for_one_device_runs_on_that_one(images):
@@ -91,32 +90,22 @@ def test_several_processes_are_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("num_devices", [1, 2])
-def test_the_state_after_a_compiled_step_goes_into_the_next(images, num_devices):
-    model = Quadratic()
-    step = compiled_step(model, SGD, DEVICES[:num_devices])
-    state = make_state(model.init(KEY, images), SGD)
-    losses = []
-    for _ in range(3):
-        state, metrics = step(state, KEY, images)
-        losses.append(float(metrics.bits_per_dim))
-    assert int(state.step) == 3
-    assert losses == sorted(losses, reverse=True)
-    assert len(set(losses)) == 3
-
-
-def test_all_steps_over_devices_are_one_program(images):
-    compiled = []
-    step = compiled_step(Quadratic(), SGD, DEVICES)
+def test_steps_follow_each_other_by_one_program(images, num_devices):
+    compiled, losses = [], []
+    step = compiled_step(Quadratic(), SGD, DEVICES[:num_devices])
     state = make_state(Quadratic().init(KEY, images), SGD)
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, duration, **about: compiled.append(about["fun_name"]) if "backend_compile" in event else None
     )
     try:
         for _ in range(3):
-            state, _ = step(state, KEY, images)
+            state, metrics = step(state, KEY, images)
+            losses.append(float(metrics.bits_per_dim))
     finally:
         jax.monitoring.clear_event_listeners()
     assert len(compiled) == 1, compiled
+    assert int(state.step) == 3
+    assert losses == sorted(set(losses), reverse=True)
 
 
 @pytest.mark.parametrize(("batch_size", "expected"), [(64, 4), (30, 6), (7, 1), (5, 5), (4, 4)])
