@@ -27,11 +27,6 @@ def symmetric(dim=DIM, seed=0):
     return (a + a.T) / 2
 
 
-def negative_definite(dim=DIM, seed=0):
-    a = np.random.default_rng(seed).normal(size=(dim, dim))
-    return -(a @ a.T) / dim - 0.5 * np.eye(dim)
-
-
 def quadratic(matrix, slope=0.0, constant=0.0):
     """constant + slope.x + x' matrix x / 2 of the values of x, whatever their shape; its Hessian is the matrix."""
 
@@ -70,9 +65,9 @@ def points(num, shape=(DIM,), seed=0, scale=1.0, shift=0.0):
     return shift + scale * np.random.default_rng(seed).normal(size=(num, *shape))
 
 
-def two_sets(num_in=24, num_out=24, shape=(DIM,)):
+def two_sets(num_in=24, num_out=24):
     """Sets of other means and spreads."""
-    return points(num_in, shape, seed=1), points(num_out, shape, seed=2, scale=0.6, shift=0.4)
+    return points(num_in, seed=1), points(num_out, seed=2, scale=0.6, shift=0.4)
 
 
 def grey_levels(num, shape=IMAGE, seed=0):
@@ -83,12 +78,12 @@ def grey_levels(num, shape=IMAGE, seed=0):
 
 
 def two_image_sets():
-    """Images of little contrast: a way between two crosses kinks of ReLU, but tanh is smooth on it for few nodes."""
+    """Images of little contrast: a path between two crosses kinks of ReLU, but tanh is smooth on it for few nodes."""
     return 100 + 0.2 * grey_levels(6), 104 + 0.14 * grey_levels(6, seed=1)
 
 
 def init(flow, shape=IMAGE, noise=0.0):
-    """A flow's params in float64, away from where zero-initialised convolutions hide errors by `noise`."""
+    """A flow's params in float64, away from where zero-initialized convolutions hide errors by `noise`."""
     params = flow.init(jax.random.key(0), grey_levels(32, shape).astype(np.uint8))
     leaves, structure = jax.tree.flatten(params)
     rng = np.random.default_rng(0)

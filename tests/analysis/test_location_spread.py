@@ -97,7 +97,7 @@ def test_the_bias_of_the_location_is_what_the_noise_of_the_means_costs():
     np.testing.assert_allclose(found.bias.value, expected, atol=4 * found.bias.sem)
 
 
-def test_ways_to_some_images_give_the_routes_of_these_around_the_mean_of_all():
+def test_paths_to_some_images_give_the_routes_of_these_around_the_mean_of_all():
     in_dist, out_dist = two_sets()
     found = location_spread_gap(nonlinear, in_dist, out_dist, KEY, num_paths=12, num_resamples=2)
     np.testing.assert_allclose(numbers(found.gap), numbers(likelihood_gap(nonlinear, in_dist, out_dist)), rtol=1e-10)
