@@ -1,6 +1,7 @@
 """The registry: every layer, with the shape of an image that suits it. A new layer gets one line here."""
 
 import flax.linen as nn
+import jax
 
 from glowjax.layers import (
     ActNorm,
@@ -43,3 +44,11 @@ LAYERS = {
     "SplitPrior": SplitPrior(LinearConditioner()),
     "Split": Split(),
 }
+
+
+def perturb(params, scale=0.3, seed=1):
+    """Params away from their initial values, where zero-initialized convolutions would hide errors."""
+    leaves, structure = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    noisy = [leaf + scale * jax.random.normal(k, leaf.shape, leaf.dtype) for leaf, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(structure, noisy)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from layers_under_test import CONV, IMAGE
+from layers_under_test import CONV, IMAGE, perturb
 
 from glowjax.checks import InputError
 from glowjax.layers import (
@@ -32,13 +32,6 @@ def batch(seed=0, shape=(32, *IMAGE)):
     return 3 + 2 * jax.random.normal(jax.random.key(seed), shape)
 
 
-def randomized(params, seed=1, scale=0.3):
-    leaves, structure = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(seed), len(leaves))
-    noisy = [leaf + scale * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
-    return jax.tree.unflatten(structure, noisy)
-
-
 def test_actnorm_standardizes_the_first_batch_except_for_constant_channels():
     x = batch().at[..., 0].set(5.0)
     y, log_det = ActNorm().forward(ActNorm().init(KEY, x), x)
@@ -63,7 +56,7 @@ def test_conv1x1_starts_as_a_rotation():
 
 def test_conv1x1_mixes_the_channels_of_each_pixel_by_its_weight():
     x = batch(shape=(2, 3, 2, 5))
-    params = randomized(Conv1x1().init(jax.random.key(3), x), scale=0.05)
+    params = perturb(Conv1x1().init(jax.random.key(3), x), scale=0.05)
     y, log_det = Conv1x1().forward(params, x)
     weight = np.asarray(Conv1x1().weight(params))
     np.testing.assert_allclose(y, np.einsum("oc,nhwc->nhwo", weight, x), rtol=1e-4, atol=1e-4)
@@ -107,7 +100,7 @@ def test_pixel_scaling_counts_its_volume():
 @pytest.mark.parametrize("coupling", [AffineCoupling(CONV), AdditiveCoupling(CONV)])
 def test_a_couplings_jacobian_is_block_triangular(coupling):
     x = batch(shape=(2, 2, 4))
-    params = randomized(coupling.init(KEY, x[None]))
+    params = perturb(coupling.init(KEY, x[None]))
     jacobian = np.asarray(jax.jit(jax.jacobian(lambda x: coupling.forward(params, x)[0]))(x))
     kept, changed = np.s_[:, :, :2], np.s_[:, :, 2:]
     np.testing.assert_array_equal(jacobian[kept + kept].reshape(8, 8), np.eye(8))
@@ -121,7 +114,7 @@ def test_a_couplings_jacobian_is_block_triangular(coupling):
     ("layer", "lowest", "highest"), [(AffineCoupling(CONV), np.log(0.5), 0), (SplitPrior(CONV), -3, 3)]
 )
 def test_scales_are_bounded_for_any_input(layer, lowest, highest):
-    params = randomized(layer.init(KEY, batch()), scale=3.0)
+    params = perturb(layer.init(KEY, batch()), scale=3.0)
     per_value = layer.forward(params, 1e4 * batch())[1] / (4 * 2 * 2)
     assert lowest - 1e-6 <= per_value.min() < per_value.max() <= highest
 
@@ -129,7 +122,7 @@ def test_scales_are_bounded_for_any_input(layer, lowest, highest):
 @pytest.mark.parametrize("bound", [100.0, float("inf")])
 def test_a_coupling_without_a_bound_stays_finite(bound):
     layer = AffineCoupling(CONV, bound)
-    params = randomized(layer.init(KEY, batch()), scale=1.0)
+    params = perturb(layer.init(KEY, batch()), scale=1.0)
     _, log_scale = layer.shift_and_log_scale(params, 30 * batch()[..., :2])
     assert np.isfinite(log_scale).all()
     assert log_scale.min() < -60  # far below what the default bound allows
@@ -137,7 +130,7 @@ def test_a_coupling_without_a_bound_stays_finite(bound):
 
 def test_a_split_prior_gives_the_density_of_a_conditional_normal():
     split, x = SplitPrior(CONV), batch(shape=(3, *IMAGE))
-    params = randomized(split.init(KEY, x), scale=0.1)
+    params = perturb(split.init(KEY, x), scale=0.1)
     (x_a, latent), log_det = split.forward(params, x)
     mean, one_above = (split.inverse(params, (x_a, jnp.full_like(latent, z)))[0][..., 2:] for z in (0, 1))
     expected = jax.scipy.stats.norm.logpdf(x[..., 2:], mean, one_above - mean).sum((1, 2, 3))

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from layers.test_layers import KEY, batch, randomized
-from layers_under_test import CONV, IMAGE, STEP
+from layers.test_layers import KEY, batch
+from layers_under_test import CONV, IMAGE, STEP, perturb
 
 from glowjax import nvp_glow
 from glowjax.analysis import hessian_trace, hvp, location_spread_gap
@@ -21,7 +21,7 @@ from glowjax.networks.conditioners import ConvConditioner
 @pytest.mark.parametrize("memory", MEMORY)
 def test_repeat_equals_the_unrolled_chain(memory):
     repeat, x = Repeat(STEP, 3, memory), batch(1)
-    params = randomized(repeat.init(KEY, batch()), scale=0.1)
+    params = perturb(repeat.init(KEY, batch()), scale=0.1)
     unrolled = tuple(jax.tree.map(lambda leaf, i=i: leaf[i], params) for i in range(3))
     expected = Chain((STEP,) * 3).forward(unrolled, x)
     chex.assert_trees_all_close(repeat.forward(params, x), expected, rtol=1e-4, atol=1e-4)
@@ -70,7 +70,7 @@ def test_memory_modes_have_the_same_gradients_by_params_and_input(step, float64)
 
         return jax.jit(jax.grad(loss, argnums=(0, 1)))(params, batch(1, (8, *IMAGE)))
 
-    params = randomized(Repeat(step, 3).init(KEY, batch()), scale=0.1)
+    params = perturb(Repeat(step, 3).init(KEY, batch()), scale=0.1)
     expected = gradients("store")
     for memory in ("remat", "invert"):
         chex.assert_trees_all_close(gradients(memory), expected, rtol=1e-6, atol=1e-6)
