@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from models.test_flow import perturb
+from layers_under_test import perturb
 
 from glowjax.analysis import hessian_trace
 from glowjax.checks import InputError
