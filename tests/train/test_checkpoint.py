@@ -1,6 +1,5 @@
 """Checkpoints: which ones are kept, what comes back, and what happens to damaged ones and those of other models."""
 
-import functools
 import logging
 import math
 import os
@@ -16,50 +15,17 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
+from glowjax import nvp_glow
 from glowjax.checks import InputError
+from glowjax.train import make_optimizer, make_state, train_step
 from glowjax.train.checkpoint import Checkpoints
 from glowjax.train.files import named_leaves
-from glowjax.train.optimizer import skip_nonfinite
 
 W = {"w": jnp.arange(3.0)}
-
-
-class State(flax.struct.PyTreeNode):
-    step: jax.Array
-    params: Any
-    opt_state: Any
-    initialized: Any
-    name: str = flax.struct.field(pytree_node=False)
-
-
-OPTIMIZER = skip_nonfinite(
-    optax.chain(optax.clip_by_global_norm(1.0), optax.adamax(optax.linear_schedule(0.0, 1e-3, 5)))
-)
-
-
-def make_state(seed: int = 0, width: int = 4, name: str = "a") -> State:
-    key_w, key_b = jax.random.split(jax.random.key(seed))
-    params = {
-        "coupling": ({"w": jax.random.normal(key_w, (3, width))}, jax.random.normal(key_b, (width,))),
-        "a/b c": [jnp.asarray([np.nan, -0.0, np.inf], jnp.float32), jnp.ones((2,), jnp.bfloat16)],
-        "permutation": jnp.arange(width, dtype=jnp.int32),
-    }
-    return State(jnp.asarray(seed, jnp.int32), params, OPTIMIZER.init(params["coupling"]), jnp.asarray(True), name)
-
-
-@functools.partial(jax.jit, donate_argnums=0)
-def train_step(state: State, x: jax.Array) -> State:
-    def loss(learned: Any) -> jax.Array:
-        layer, bias = learned
-        return jnp.mean((x @ layer["w"] + bias[None]) ** 2)
-
-    learned = state.params["coupling"]
-    updates, opt_state = OPTIMIZER.update(jax.grad(loss)(learned), state.opt_state, learned)
-    params = {**state.params, "coupling": optax.apply_updates(learned, updates)}
-    return state.replace(step=state.step + 1, params=params, opt_state=opt_state)
+MODEL = nvp_glow(1, 1, 4)
+OPTIMIZER = make_optimizer(learning_rate=0.01, num_steps=10, warmup_steps=2)
 
 
 def assert_bit_identical(left: Any, right: Any) -> None:
@@ -79,52 +45,46 @@ def steps_in(directory: Path) -> set[str]:
     return {path.name for path in directory.iterdir()}
 
 
-def test_a_restored_state_is_bit_identical_and_has_the_classes_of_the_template(tmp_path):
-    state = make_state(seed=7, name="saved")
-    for _ in range(3):
-        state = train_step(state, jnp.ones((5, 3)))
+@pytest.mark.parametrize("device", [None, jax.devices()[0]], ids=["uncommitted", "committed"])
+def test_a_restored_state_continues_bit_for_bit_without_a_new_trace(tmp_path, images, device):
+    def start():
+        return jax.device_put(make_state(MODEL.init(jax.random.key(0), images), OPTIMIZER), device)
+
+    step = jax.jit(lambda state: train_step(MODEL, OPTIMIZER, state, jax.random.key(1), images)[0], donate_argnums=0)
     with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(3, state, 4.5)
+        state = step(start())
+        checkpoints.save(1, state, 4.5)
+        restored = checkpoints.restore(1, start())
+    assert_bit_identical(restored, state)
+    num_traces = step._cache_size()
+    state = step(state)  # donates the buffers that were saved
+    assert_bit_identical(step(restored), state)
+    assert step._cache_size() == num_traces
+
+
+def test_every_array_comes_back_bit_for_bit_with_the_classes_and_static_fields_of_the_template(tmp_path):
+    class Static(flax.struct.PyTreeNode):
+        array: Any
+        name: str = flax.struct.field(pytree_node=False)
+
+    odd = {"a/b c": [jnp.asarray([np.nan, -0.0, np.inf]), jnp.ones((2,), jnp.bfloat16)], "d": (jnp.asarray(True),)}
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, Static(odd, "saved"), 4.5)
     with Checkpoints(tmp_path, read_only=True) as checkpoints:
-        restored = checkpoints.restore(3, make_state(name="template"))
-        assert_bit_identical(checkpoints.restore(3, jax.eval_shape(make_state)), restored.replace(name="a"))
-    assert_bit_identical(restored.replace(name="saved"), state)
-    assert restored.name == "template"
-    assert isinstance(restored.opt_state, optax.ApplyIfFiniteState)
+        restored = checkpoints.restore(3, Static(jax.eval_shape(lambda: odd), "template"))
+    assert_bit_identical(restored, Static(odd, "template"))
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(restored))
 
 
-@pytest.mark.parametrize("committed", [False, True])
-def test_a_restored_state_continues_like_the_original_without_a_new_trace(tmp_path, committed):
-    def start() -> State:
-        return jax.device_put(make_state(seed=1), jax.devices()[0] if committed else None)
-
-    x = jnp.ones((5, 3))
+def test_the_newest_three_and_the_best_are_kept_the_newer_of_two_equally_good_ones(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
-        state = train_step(start(), x)
-        checkpoints.save(1, state, 4.5)
-        num_traces = train_step._cache_size()
-        state = train_step(state, x)  # donates the buffers that were saved
-        resumed = train_step(checkpoints.restore(1, start()), x)
-    assert train_step._cache_size() == num_traces
-    assert_bit_identical(resumed, state)
-
-
-def test_the_newest_three_and_the_best_are_kept(tmp_path):
-    with Checkpoints(tmp_path) as checkpoints:
-        save_all(checkpoints, 4.0, 3.0, 3.5, 3.6, 3.7, 3.8)
+        save_all(checkpoints, 3.0, 3.0, 3.5, 3.6, 3.7, 3.8)
         assert steps_in(tmp_path) == {"2", "4", "5", "6"}
         assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 6)
     with Checkpoints(tmp_path) as checkpoints:
         assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 6)
         checkpoints.save(7, W, 2.0)
         assert steps_in(tmp_path) == {"5", "6", "7"}
-
-
-def test_among_equally_good_checkpoints_the_newest_is_best(tmp_path):
-    with Checkpoints(tmp_path) as checkpoints:
-        save_all(checkpoints, 3.0, 3.0, 4.0)
-        assert checkpoints.best_step() == 2
 
 
 def test_nonfinite_bits_per_dim_is_never_best(tmp_path):
@@ -146,19 +106,20 @@ def test_a_relative_directory_is_accepted(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("template", "difference"),
+    ("changes", "difference"),
     [
-        (make_state(width=5), r"array params\.coupling\.0\.w is float32\[3, 4\] there and float32\[3, 5\] in this"),
-        (make_state().replace(initialized=jnp.asarray(1)), r"array initialized is bool\[\] there and int32\[\] in"),
-        (make_state().replace(initialized=None), r"array initialized is bool\[\] there and absent in this model"),
-        (make_state().replace(initialized=(jnp.asarray(True),)), r"array initialized\.0 is absent there"),
+        ({"params": jnp.zeros((3, 5))}, r"array params is float32\[3, 4\] there and float32\[3, 5\] in this model"),
+        ({"step": jnp.asarray(1.0)}, r"array step is int32\[\] there and float32\[\] in this model"),
+        ({"step": None}, r"array step is int32\[\] there and absent in this model"),
+        ({"step": (jnp.asarray(1),)}, r"array step\.0 is absent there and int32\[\] in this model"),
     ],
 )
-def test_a_checkpoint_of_another_model_is_refused_with_the_first_difference(tmp_path, template, difference):
+def test_a_checkpoint_of_another_model_is_refused_with_the_first_difference(tmp_path, changes, difference):
+    state = {"step": jnp.asarray(1), "params": jnp.zeros((3, 4))}
     with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(3, make_state(), 4.5)
+        checkpoints.save(3, state, 4.5)
         with pytest.raises(InputError, match=f"step 3 in .* is of another model: {difference}"):
-            checkpoints.restore(3, template)
+            checkpoints.restore(3, {**state, **changes})
 
 
 def test_arrays_whose_names_would_be_the_same_are_refused():
