@@ -41,7 +41,7 @@ def dequantize(key: Key, images: Array | np.ndarray) -> Continuous:
 
 
 def quantize(x: Continuous) -> Images:
-    """The uint8 grey levels of `x` [..., H, W, C], rounded down to undo `dequantize`; values outside are clipped."""
+    """The uint8 grey levels of `x` [..., H, W, C], rounded down, which inverts `dequantize`, and clipped."""
     return jnp.clip(jnp.floor(x), 0, NUM_LEVELS - 1).astype(jnp.uint8)
 
 

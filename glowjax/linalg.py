@@ -1,4 +1,4 @@
-"""Linear algebra that keeps float32 exact: matrix products in full precision, and triangular inverses.
+"""Linear algebra at full float32 precision: matrix products and triangular inverses.
 
 On its own, a GPU may round the factors of a float32 product to TF32 (11 significant bits), and a TPU to bfloat16 (8).
 Networks tolerate this; inverses and sums over thousands of terms do not: the 1x1 convolutions of a flow, and the sums
@@ -59,7 +59,7 @@ def upper_inverse(matrix: Matrix) -> Matrix:
 
 
 def _blocks(matrix: Matrix, size: int, below: int) -> Blocks:
-    """The blocks [num, size, size] of [C, C] on its diagonal, or `below` block rows under it."""
+    """The blocks [num, size, size] of [C, C] on its diagonal, or that many block rows `below` the diagonal."""
     count = len(matrix) // size
     columns = jnp.arange(count - below)
     return matrix.reshape(count, size, count, size).transpose(0, 2, 1, 3)[columns + below, columns]

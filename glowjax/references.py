@@ -22,7 +22,7 @@ def reference(value: Any) -> str:
                 return f"{candidate}:{name}"
     raise InputError(
         f"{getattr(value, '__qualname__', value)!r} (in {module}) has no name to import it by; define it at the top "
-        "level of a module (not in __main__, and no lambda)."
+        "level of a module (not in __main__ and not a lambda)."
     )
 
 

@@ -1,4 +1,4 @@
-"""Assertions for invertible layers, also for your own: they compare numbers."""
+"""Numerical tests for invertible layers, including your own."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def assert_invertible(
         params: its learned arrays.
         x: floating-point [..., H, W, C], with any number of leading axes.
         atol: largest difference allowed between `x` and its reconstruction, in the units of `x`.
-        atol_log_det: largest sum allowed of the two log-dets, in nats, plus a millionth of their size.
+        atol_log_det: tolerance for the sum of the two log-dets, in nats; a relative tolerance of 1e-6 is added.
     """
     log_det_dtype(x)
     y, log_det = layer.forward(params, x)
