@@ -11,7 +11,7 @@ Many functions share these arguments:
   `chunking.MEMORY_BUDGET`. It sets the memory and changes no result.
 """
 
-from glowjax.analysis import paths
+from glowjax.analysis import constant_volume, paths
 from glowjax.analysis.constant_volume import constant_volume_gap
 from glowjax.analysis.curvature import hessian, hessian_diagonal, hessian_trace, hvp, quadratic_forms
 from glowjax.analysis.density import LogProb
@@ -30,16 +30,19 @@ from glowjax.analysis.second_order import (
 )
 from glowjax.analysis.spectrum import Eigenpairs, extreme_eigenpairs
 from glowjax.analysis.trace_estimate import hessian_trace_estimate
+from glowjax.stats import Estimate
 
 __all__ = [
     "CurvatureTerms",
     "Eigenpairs",
+    "Estimate",
     "LocationSpread",
     "LogProb",
     "Moments",
     "Remainder",
     "SecondOrderGap",
     "Spread",
+    "constant_volume",
     "constant_volume_gap",
     "curvature_terms",
     "extreme_eigenpairs",

@@ -20,6 +20,7 @@ the error of the weights, and its distance to "linear" with the full covariance 
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -160,3 +161,12 @@ FORMS: dict[str, dict[type, Callable[[Any], Any]]] = {
     "published": {**_UNCOUPLED, Conv1x1: _ColumnSums, FullConv1x1: _ColumnSums},
 }
 """The layers that each closed form replaces."""
+
+jacobian_gap = functools.partial(constant_volume_gap, form="jacobian")
+"""The form "jacobian" of `constant_volume_gap`."""
+
+linear_gap = functools.partial(constant_volume_gap, form="linear")
+"""The form "linear" of `constant_volume_gap`."""
+
+published_gap = functools.partial(constant_volume_gap, form="published")
+"""The form "published" of `constant_volume_gap`."""

@@ -7,7 +7,7 @@ from analysis.densities import GLOWS, glow_density, grey_levels, init, numbers, 
 from jax.flatten_util import ravel_pytree
 
 from glowjax import Flow, cv_glow
-from glowjax.analysis import constant_volume_gap, second_order_gap
+from glowjax.analysis import constant_volume, constant_volume_gap, second_order_gap
 from glowjax.analysis.constant_volume import FORMS
 from glowjax.checks import InputError
 from glowjax.layers import ActNorm, Chain, Conv1x1, FullConv1x1, MultiScale, PixelScaling, Split, Squeeze
@@ -50,6 +50,13 @@ def two_convolutions(convolution=None):
     layer = convolution or Conv1x1()
     flow = Flow(MultiScale((Chain((layer, ActNorm(), layer)),), Split()))
     return flow, init(flow, COLOR, noise=0.2)
+
+
+def test_each_form_has_a_name_of_its_own():
+    params, sets = init(RELU, noise=0.2), two_sets()
+    for form in FORMS:
+        named = getattr(constant_volume, f"{form}_gap")(RELU, params, *sets)
+        np.testing.assert_array_equal(numbers(named), numbers(constant_volume_gap(RELU, params, *sets, form=form)))
 
 
 def test_couplings_that_add_nothing_make_all_exact_forms_equal():
