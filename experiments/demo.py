@@ -16,7 +16,7 @@ from experiments.figures import likelihoods, second_order
 from experiments.figures.likelihoods import LikelihoodsConfig
 from experiments.figures.second_order import SecondOrderConfig
 from experiments.presets import PRESETS, adapted
-from experiments.report.experiment import Output, Seeded
+from experiments.report.options import Output, Seeded
 from experiments.report.page import Result, Section, moved
 from glowjax.data import bundled
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments.presets import adapted, preset_named, train_command
-from experiments.report.experiment import Data
+from experiments.report.options import Data
 from experiments.report.page import Cell, Link, Number, Result, Section, Table
 from experiments.report.trained import title
 from experiments.stages import Outcome, Stage, run_plan

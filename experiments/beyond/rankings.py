@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.experiment import Draws, OneModel
+from experiments.report.options import Draws, OneModel
 from experiments.report.page import Figure, Number, Result, Section, Table, slug
 from experiments.report.scoring import Scored, evaluate
 from experiments.report.trained import load, title

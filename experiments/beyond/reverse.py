@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 
 from experiments.report import histograms
-from experiments.report.experiment import References, SeveralModels
+from experiments.report.options import References, SeveralModels
 from experiments.report.page import Cell, Number, Result, Section, Table, slug
 from experiments.report.scoring import Evaluation, evaluate
 from experiments.report.trained import Trained, heading, load, title

@@ -14,7 +14,7 @@ import functools
 import jax
 import numpy as np
 
-from experiments.report.experiment import OneModel, References
+from experiments.report.options import OneModel, References
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import gap, image_sets
 from experiments.report.trained import Trained, heading, load_flow, title

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.report.experiment import OneModel
+from experiments.report.options import OneModel
 from experiments.report.page import Figure, Number, Result, Section, Table
 from experiments.report.scoring import image_sets
 from experiments.report.trained import heading, load_flow, title

@@ -15,7 +15,7 @@ from typing import Literal
 import jax
 import numpy as np
 
-from experiments.report.experiment import OneModel
+from experiments.report.options import OneModel
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import image_sets
 from experiments.report.trained import heading, load_flow, title

@@ -19,7 +19,8 @@ import numpy as np
 from experiments import train
 from experiments.presets import TrainConfig, adapted, preset_named
 from experiments.report import histograms
-from experiments.report.experiment import Data, LatentDraws, References, runs_of
+from experiments.report.experiment import runs_of
+from experiments.report.options import Data, LatentDraws, References
 from experiments.report.page import Number, Result, Section, Table
 from experiments.report.scoring import Evaluation, Scored, evaluate, num_draws
 from experiments.report.trained import Trained, described, heading, load, title

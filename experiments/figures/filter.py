@@ -27,7 +27,7 @@ from experiments.figures.detectors import (
     train_classifier,
 )
 from experiments.figures.model_classes import load_alike
-from experiments.report.experiment import Seeded, SeveralModels
+from experiments.report.options import Seeded, SeveralModels
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import image_sets, num_draws
 from experiments.report.trained import Trained, title

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from experiments.report import histograms
-from experiments.report.experiment import Draws, OneModel, References
+from experiments.report.options import Draws, OneModel, References
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import Evaluation, evaluate
 from experiments.report.trained import Trained, compressed, curves, described, heading, load, title

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from experiments.report import histograms
-from experiments.report.experiment import References, SeveralModels
+from experiments.report.options import References, SeveralModels
 from experiments.report.page import Result, Section, slug
 from experiments.report.scoring import Evaluation, evaluate, num_draws
 from experiments.report.trained import Trained, described, load, name_each, title

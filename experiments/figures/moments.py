@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.experiment import Data
+from experiments.report.options import Data
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.trained import title
 from glowjax import analysis as an

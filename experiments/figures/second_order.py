@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.report.experiment import OneModel
+from experiments.report.options import OneModel
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table, slug
 from experiments.report.scoring import image_sets
 from experiments.report.trained import Trained, heading, load_flow, title

@@ -1,11 +1,11 @@
-"""How an experiment is run: its options, its output folder, its report, its command.
+"""How an experiment is run: its configuration, its output folder, its report, its command.
 
 An experiment is one file in `figures/` (the paper's figures), `beyond/` or `tools/`, found by its name. Its docstring
 is its help text; the first line, with the paper's figure in parentheses, is its line in the list. It has a
 configuration and a function:
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
-    class ScalesConfig(OneModel, References):  # options that others have too are inherited, with their help texts
+    class ScalesConfig(OneModel, References):  # options of `options.py`, with help texts
         num_bins: int = 10  # its help text comes from the docstring of the class
 
     def main(config: ScalesConfig) -> Result:
@@ -16,8 +16,8 @@ configuration and a function:
 `main` computes and returns. It writes no file, formats no command and prints nothing but progress: that is for `run`.
 Numbers in tables are a `Number` each: `run` repeats an experiment for each seed of a run that has several, and averages
 those. An experiment that trains inherits `Seeded` and is repeated for each of --seeds. A tool without a page returns
-its last words as a `str`. A module may define `parse(args, **options)` for a command line that tyro cannot read
-from the configuration alone.
+its last words as a `str`. A module may define `parse(args, **options)` for a command line that tyro cannot read from
+the configuration alone.
 """
 
 import contextlib
@@ -37,6 +37,7 @@ from typing import Any, TypeVar
 import jax
 import tyro
 
+from experiments.report.options import OneModel, Output, Seeded, SeveralModels
 from experiments.report.page import Result, over_seeds, write
 from glowjax.checks import InputError, writable_directory
 from glowjax.cores import cores_as_devices
@@ -48,115 +49,7 @@ SHELL_WORDS = {
 }
 """{pattern in the advice of the library's error messages: its form on a command line}."""
 
-REFERENCES = ("contrast-0.5", "constant", "noise")
-"""Generated sets that every histogram summarizes: less contrast, no content, no structure."""
-
 ConfigT = TypeVar("ConfigT")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Output:
-    """Where results go.
-
-    Attributes:
-        output_dir: folder of the report; default: the experiment's name below the run's folder, or below results/.
-    """
-
-    output_dir: Path | None = None
-
-    @property
-    def folder(self) -> Path:
-        """The output folder, which `run` resolves before the experiment starts."""
-        assert self.output_dir is not None
-        return self.output_dir
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Data(Output):
-    """Images to evaluate.
-
-    Attributes:
-        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
-        num_images: maximum number of images per set; None: all.
-        seed: random seed for the choice of images and for noise.
-    """
-
-    data_dir: Path | None = None
-    num_images: int | None = 2_000
-    seed: int = 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class OneModel(Data):
-    """A trained model, and the images to evaluate it on.
-
-    Attributes:
-        run_dir: folder of a run of `train`, or of several runs that differ in their seed (seed-0, seed-1, ...);
-            pretrained:NAME; or a saved .safetensors file.
-        out_dists: OOD sets to compare with the model's own test set, such as mnist or mnist:train.
-    """
-
-    run_dir: Path
-    out_dists: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Draws:
-    """Random draws behind each likelihood.
-
-    Attributes:
-        num_draws: draws of noise (Glow) or of latents (VAE: take 1000) per image, the same for every set.
-    """
-
-    num_draws: int = 1
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LatentDraws(Draws):
-    """Random draws behind the likelihoods of models of several kinds.
-
-    Attributes:
-        num_draws: dequantization draws per image for a Glow.
-        num_latent_draws: importance samples per image for a VAE.
-    """
-
-    num_latent_draws: int = 1_000
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SeveralModels(Data, LatentDraws):
-    """Several trained models, and the images to evaluate them on.
-
-    Attributes:
-        run_dirs: the runs, each as a folder of a run of `train`, or of several that differ in their seed (seed-0,
-            seed-1, ...); pretrained:NAME; or a saved .safetensors file.
-        out_dists: OOD sets to compare with the test set, such as mnist or mnist:train.
-    """
-
-    run_dirs: tuple[Path, ...]
-    out_dists: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class References:
-    """Generated sets.
-
-    Attributes:
-        references: generated sets to evaluate too; summarized below each histogram.
-    """
-
-    references: tuple[str, ...] = REFERENCES
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Seeded:
-    """Repetition of what is trained.
-
-    Attributes:
-        seeds: random seeds, instead of `seed`: everything is trained once per seed, and tables show means over seeds.
-    """
-
-    seeds: tuple[int, ...] = ()
 
 
 def runs_of(run_dir: Path) -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from experiments.report.experiment import Data
+from experiments.report.options import Data
 from experiments.report.page import Cell, Number
 from experiments.report.trained import Trained
 from glowjax import stats

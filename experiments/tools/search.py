@@ -23,7 +23,7 @@ import numpy as np
 
 from experiments import train
 from experiments.presets import TrainConfig, preset_named, train_command
-from experiments.report.experiment import Data
+from experiments.report.options import Data
 from experiments.report.page import Number, Result, Section, Table, over_seeds
 from experiments.report.scoring import Scored, score
 from experiments.report.trained import load

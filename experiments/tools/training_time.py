@@ -11,7 +11,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from experiments.report.experiment import Output, runs_of
+from experiments.report.experiment import runs_of
+from experiments.report.options import Output
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.trained import Trained, compressed, curves, load, name_each, title
 from glowjax import plots

@@ -10,7 +10,8 @@ from tiny import evaluation
 import glowjax as gj
 from experiments.figures import likelihoods
 from experiments.figures.likelihoods import LikelihoodsConfig, summarize
-from experiments.report.experiment import Data, run
+from experiments.report.experiment import run
+from experiments.report.options import Data
 from experiments.report.scoring import image_sets
 from experiments.report.trained import Trained, load
 from glowjax.checks import InputError

@@ -15,16 +15,8 @@ from experiments.beyond import scales
 from experiments.figures import likelihoods
 from experiments.figures.ensemble import EnsembleConfig
 from experiments.figures.likelihoods import LikelihoodsConfig
-from experiments.report.experiment import (
-    Output,
-    Seeded,
-    SeveralModels,
-    command,
-    from_command_line,
-    parsed,
-    repetitions,
-    run,
-)
+from experiments.report.experiment import command, from_command_line, parsed, repetitions, run
+from experiments.report.options import Output, Seeded, SeveralModels
 from experiments.report.page import Number, Result, Section, Table
 from glowjax.checks import InputError
 
