@@ -21,6 +21,8 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_disable_most_optimizations", True)  # this halves the time to compile
 jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 DATA_DIR = Path(os.environ.get("GLOWJAX_DATA_DIR", ROOT.parent / "shared" / "data"))
 MOST_MEMORY_MAPS = 40_000  # Linux allows a process 65,530; each compiled program holds some
@@ -44,6 +46,13 @@ def forget_compiled_programs():
 def float64():
     """Double precision within a test."""
     with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def promotion():
+    """JAX's usual promotion of dtypes and ranks, for code as users write it."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
 
 

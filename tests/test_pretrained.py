@@ -16,6 +16,7 @@ GOLDEN = {
 """log p of the first four test images, in nats, in double precision."""
 
 
+@pytest.mark.usefixtures("promotion")
 @pytest.mark.parametrize("name", pretrained.HASHES)
 def test_a_pretrained_model_has_the_likelihoods_that_it_states_and_digits_are_more_likely(name):
     model, params, about = gj.load_pretrained(name)

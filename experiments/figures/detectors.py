@@ -64,7 +64,8 @@ def train_classifier(images: ImageSet, num_steps: int, seed: int) -> Classifier:
         def loss(params: Any) -> Array:
             return optax.softmax_cross_entropy_with_integer_labels(logits(params, batch), labels).mean()
 
-        updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state)
+        with jax.numpy_dtype_promotion("standard"):  # optax raises floats to the power of the step
+            updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state)
         return optax.apply_updates(params, updates), opt_state
 
     for index in tqdm(range(num_steps), unit="step", desc="classifier"):

@@ -196,7 +196,7 @@ def class_centers(points: Array, labels: np.ndarray, p: Array, q: Array) -> tupl
     """For `p`, the first of the labelled `points`, the mean of each image's class; for `q`, the nearest class mean."""
     classes, codes = np.unique(labels, return_inverse=True)
     means = jnp.stack([points[codes == code].mean(axis=0) for code in range(len(classes))])
-    distances = jnp.stack([jnp.sum((q - mean) ** 2, axis=(1, 2, 3)) for mean in means])
+    distances = jnp.stack([jnp.sum((q - mean[None]) ** 2, axis=(1, 2, 3)) for mean in means])
     return means[codes[: len(p)]], means[jnp.argmin(distances, axis=0)]
 
 

@@ -41,7 +41,7 @@ from glowjax.layers import AdditiveCoupling, AffineCoupling, Conv1x1, FullConv1x
 from glowjax.layers.base import per_image
 from glowjax.linalg import tensordot
 from glowjax.models import Flow
-from glowjax.typing import LogDet, Params
+from glowjax.typing import Key, LogDet, Params
 
 VOLUME_RTOL = 1e-5
 """The largest relative difference by rounding between the volumes of a flow of constant volume."""
@@ -145,12 +145,21 @@ class _NoShift(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class _ColumnSums:
-    """Scales channel c by sum_j u_cj, as the published form does; not a bijection, used only to evaluate that form."""
+    """Scales channel c by sum_j u_cj, as the published form does, which counts no volume."""
 
     layer: Conv1x1 | FullConv1x1
 
+    def init(self, key: Key, x: Array) -> Params:
+        return self.layer.init(key, x)
+
     def forward(self, params: Params, x: Array) -> tuple[Array, LogDet]:
-        return x * jnp.broadcast_to(self.layer.weight(params).sum(axis=0), x.shape), per_image(0.0, x)
+        return x * self._sums(params, x), per_image(0.0, x)
+
+    def inverse(self, params: Params, y: Array) -> Array:
+        return y / self._sums(params, y)
+
+    def _sums(self, params: Params, x: Array) -> Array:
+        return jnp.broadcast_to(self.layer.weight(params).sum(axis=0), x.shape)
 
 
 _UNCOUPLED: dict[type, Callable[[Any], Any]] = {AdditiveCoupling: lambda _: AdditiveCoupling(_NoShift())}

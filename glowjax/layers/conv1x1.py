@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.linalg import lu
 from jaxtyping import Float
 
@@ -12,6 +13,8 @@ from glowjax.linalg import matmul, unit_lower_inverse, upper_inverse
 from glowjax.typing import Array, Continuous, Key, LogDet, Params
 
 Matrix = Float[Array, "C C"]
+GivenMatrix = Float[jax.Array | np.ndarray, "C C"]
+"""A matrix of params, which may be NumPy arrays."""
 
 
 def refine_inverse(weight: Matrix, inverse: Matrix) -> Matrix:
@@ -23,7 +26,7 @@ def refine_inverse(weight: Matrix, inverse: Matrix) -> Matrix:
     return inverse + matmul(inverse, jnp.eye(len(weight), dtype=weight.dtype) - matmul(weight, inverse))
 
 
-def nearest_permutation(matrix: Matrix) -> Matrix:
+def nearest_permutation(matrix: GivenMatrix) -> Matrix:
     """The signed permutation with the largest entry of each row of `matrix` as 1 or -1, and 0 elsewhere.
 
     P is not learned, but it is in the params, so averages over steps blur it and weight decay shrinks it. Neither
@@ -92,7 +95,7 @@ class FullConv1x1:
         """A random rotation of the C channels of `x` [..., H, W, C]."""
         return {"weight": jax.random.orthogonal(key, x.shape[-1], dtype=log_det_dtype(x))}
 
-    def weight(self, params: Params) -> Matrix:
+    def weight(self, params: Params) -> GivenMatrix:
         """The matrix W [C, C]: row c_out, column c_in."""
         return params["weight"]
 

@@ -2,10 +2,11 @@
 
 import dataclasses
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Float
 
@@ -21,6 +22,10 @@ class FlowParams(ModelParams, repr=False):
     """The learned arrays of a flow's layer, with the shape of the images that they are for."""
 
 
+PerScale: TypeAlias = Float[jax.Array | np.ndarray, "*batch S"]
+PerImage: TypeAlias = Float[jax.Array | np.ndarray, "*batch"]
+
+
 class FlowTerms(NamedTuple):
     """The parts of log p(x) in nats, each [..., num_scales], finest scale first. All of them sum to log p(x).
 
@@ -30,32 +35,32 @@ class FlowTerms(NamedTuple):
         splits_by_scale: log-det of the scale's split; zero at the last scale, which has none, and for plain splits.
     """
 
-    log_pz_by_scale: Float[Array, "*batch S"]
-    steps_by_scale: Float[Array, "*batch S"]
-    splits_by_scale: Float[Array, "*batch S"]
+    log_pz_by_scale: PerScale
+    steps_by_scale: PerScale
+    splits_by_scale: PerScale
 
     @property
-    def log_det_by_scale(self) -> Float[Array, "*batch S"]:
+    def log_det_by_scale(self) -> PerScale:
         """Log |det dz/dx| by scale, each with its split."""
         return self.steps_by_scale + self.splits_by_scale
 
     @property
-    def prior_by_scale(self) -> Float[Array, "*batch S"]:
+    def prior_by_scale(self) -> PerScale:
         """Glow's prior by scale: log density of the channels factored out at a scale, given those passed on."""
         return self.log_pz_by_scale + self.splits_by_scale
 
     @property
-    def log_pz(self) -> Float[Array, "*batch"]:
+    def log_pz(self) -> PerImage:
         """Log density of all latents."""
         return self.log_pz_by_scale.sum(-1)
 
     @property
-    def log_det(self) -> Float[Array, "*batch"]:
+    def log_det(self) -> PerImage:
         """Log |det dz/dx|, the volume term."""
         return self.log_det_by_scale.sum(-1)
 
     @property
-    def log_prob(self) -> Float[Array, "*batch"]:
+    def log_prob(self) -> PerImage:
         """Log p(x): `log_pz + log_det`."""
         return self.log_pz + self.log_det
 
@@ -92,7 +97,8 @@ class Flow:
 
         It is computed in the dtype of `x` or of the params, whichever is more precise. NaN in `x` gives NaN.
         """
-        return self.terms(params, x).log_prob
+        total: Any = self.terms(params, x).log_prob
+        return total
 
     @compiled()
     def terms(self, params: FlowParams, x: Continuous) -> FlowTerms:

@@ -107,7 +107,7 @@ class Trained(Generic[ModelT]):
         names = dict.fromkeys(name for record in self.history for name in record)
         return [name for name in names if name not in (*REPORTED, "validation")]
 
-    def curve(self, name: str) -> list[float]:
+    def curve(self, name: str) -> list[float | int]:
         """Bits per dimension of an evaluated set along `history`; NaN if not evaluated, or not finite."""
         return [record.get(name, math.nan) for record in self.history]
 

@@ -14,7 +14,7 @@ from glowjax.analysis import laplacian
 from glowjax.analysis.laplacian import RULES
 from glowjax.cores import side_by_side
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = pytest.mark.usefixtures("float64", "promotion")
 
 DIM = 5
 A, B = points(2, (DIM, DIM))

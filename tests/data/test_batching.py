@@ -33,6 +33,7 @@ def test_a_batch_cannot_be_written_to():
         batch_indices(0, 0, 10, 5)[0] = 1
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("seed", "step", "batch_size", "message"),
     [

@@ -35,6 +35,7 @@ def test_taking_all_or_more_gives_the_whole_set_in_an_order_that_is_not_the_file
     assert subset.source == "30 images in an order drawn with seed 0 from 30 images: made for a test"
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_no_number_leaves_a_set_as_it_is_and_none_is_refused(small):
     assert small.take(None) is small
     for num_images in (0, -1, 2.5):

@@ -60,6 +60,7 @@ def shrunk(monkeypatch):
     monkeypatch.setattr(gj, "load", small, raising=False)
 
 
+@pytest.mark.usefixtures("promotion")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name)
 def test_python_lines_run(page, shrunk, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -92,6 +92,7 @@ def test_a_real_set_may_be_called_like_a_generated_one(trained_run, folder, tmp_
     assert list(evaluation.references) == ["rotated-90"]
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("log_likelihood", "more_likely"), [(-10.0, True), (-90.0, False)])
 def test_fewer_bits_are_an_auroc_of_zero_and_the_summary_says_so(log_likelihood, more_likely):
     found = evaluation(log_likelihood)
