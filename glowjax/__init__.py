@@ -1,4 +1,4 @@
-"""Glow in JAX, and what its likelihoods mean: layers, flows, exact likelihoods, training, data and analysis."""
+"""Glow in JAX, for the study of its likelihoods: layers, flows, exact likelihoods, training, data and analysis."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 SUBPACKAGES = ("analysis", "data", "ood", "plots", "stats", "testing", "train")
-"""Modules that are slow to import, or need further packages; they are imported when they are first used."""
+"""Modules that are slow to import or need other packages; each is imported when it is first used."""
 
 
 def __getattr__(name: str) -> Any:

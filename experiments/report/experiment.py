@@ -1,8 +1,8 @@
-"""How an experiment is run: its configuration, its output folder, its report, its command.
+"""Runs an experiment: from its configuration to its output folder, report and command.
 
-An experiment is one file in `figures/` (the paper's figures), `beyond/` or `tools/`, found by its name. Its docstring
-is its help text; the first line, with the paper's figure in parentheses, is its line in the list. It has a
-configuration and a function:
+An experiment is a file beside `train.py`, or in `figures/` (the paper's figures), `beyond/` or `tools/`, and has the
+name of that file. Its docstring is its help text. The first line of the docstring, with the paper's figure in
+parentheses, is its line in the list of experiments. The file defines a configuration and a function:
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class ScalesConfig(OneModel, References):  # options of `options.py`, with help texts
@@ -13,11 +13,11 @@ configuration and a function:
         ...
         return Result(title, QUESTION, summary, sections, numbers)
 
-`main` computes and returns. It writes no file, formats no command and prints nothing but progress: that is for `run`.
-Numbers in tables are a `Number` each: `run` repeats an experiment for each seed of a run that has several, and averages
-those. An experiment that trains inherits `Seeded` and is repeated for each of --seeds. A tool without a page returns
-its last words as a `str`. A module may define `parse(args, **options)` for a command line that tyro cannot read from
-the configuration alone.
+`main` computes and returns. It writes no file, formats no command and prints nothing except for its progress, because
+`run` does the rest. Each number in a table is a `Number`: if a run has several seeds, `run` repeats the experiment for
+each seed and averages these numbers. The configuration of an experiment that trains inherits `Seeded`, so that the
+experiment is repeated for each of --seeds. A tool without a page returns a `str`, which is printed at the end. A module
+may define `parse(args, **options)` for a command line that tyro cannot read from the configuration alone.
 """
 
 import contextlib
@@ -47,19 +47,19 @@ SHELL_WORDS = {
     r"glowjax\.data\.prepare\('([^']+)'\)": r"`python -m experiments datasets prepare \1`",
     r"\bdata_dir\b": "--data-dir",
 }
-"""{pattern in the advice of the library's error messages: its form on a command line}."""
+"""Replacements in error messages of the library: a pattern of Python code, and its form on a command line."""
 
 ConfigT = TypeVar("ConfigT")
 
 
 def runs_of(run_dir: Path) -> tuple[Path, ...]:
-    """The runs that differ in their seed below a folder (seed-0, seed-1, ...), or the one run that it names."""
+    """The runs below a folder that differ in their seed (seed-0, seed-1, ...); the folder itself if it is one run."""
     seeds = [path for path in run_dir.glob("seed-*") if path.name[5:].isdigit() and (path / "checkpoints").is_dir()]
     return tuple(sorted(seeds, key=lambda path: int(path.name[5:]))) or (run_dir,)
 
 
 def repetitions(config: Any) -> dict[str, Any]:
-    """{"seed 0": the configuration for one seed, ...}, of one entry unless runs or options name several seeds."""
+    """{"seed 0": the configuration for seed 0, ...}; one entry, unless the runs or the options name several seeds."""
     seeds = config.seeds if isinstance(config, Seeded) else ()
     by_seed = {f"seed {seed}": {"seed": seed, "seeds": ()} for seed in seeds}
     if isinstance(config, OneModel | SeveralModels):
@@ -125,7 +125,8 @@ def name_of(main: Callable[..., Any]) -> str:
 def command(main: Callable[..., Any], config: Any) -> str:
     """The command that repeats an experiment: its name and the options that differ from the defaults.
 
-    A data folder that the environment names is among them, so that the command finds the same images without it.
+    If an environment variable names the data folder, it is included, so that the command finds the same images without
+    the variable.
     """
     fields = sorted(dataclasses.fields(config), key=lambda field: field.default is not dataclasses.MISSING)
     defaults = {field.name: field.default for field in fields}  # required options come first
@@ -149,8 +150,8 @@ def options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> lis
 def from_command_line(module: ModuleType, arguments: list[str]) -> None:
     """Runs an experiment with a command's arguments, a persistent compilation cache and a CPU's cores as devices.
 
-    A warning is one line. Bad input ends in its one sentence and exit status 2; an interrupt, after a checkpoint, in
-    status 130.
+    Each warning is printed on one line. Bad input prints its error message and exits with status 2. An interrupt exits
+    with status 130, after a checkpoint.
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(Path("~/.cache/glowjax/xla").expanduser()))
@@ -176,7 +177,7 @@ def on_the_command_line(advice: str) -> str:
 
 
 def parsed(module: ModuleType, arguments: list[str]) -> Any:
-    """The configuration that a command's arguments give, with ~ in paths expanded where the shell has left it."""
+    """The configuration that the arguments of a command give, with any ~ in paths expanded."""
     kind = typing.get_type_hints(module.main)["config"]
     parse = getattr(module, "parse", functools.partial(tyro.cli, kind))
     usage = f"python -m experiments {name_of(module.main)}"

@@ -1,15 +1,15 @@
-"""Options that experiments share: they inherit these classes, with their help texts."""
+"""Options that experiments share. Their configurations inherit these classes, with the help texts."""
 
 import dataclasses
 from pathlib import Path
 
 REFERENCES = ("contrast-0.5", "constant", "noise")
-"""Generated sets that every histogram summarizes: less contrast, no content, no structure."""
+"""The generated sets below each histogram by default: images of less contrast, constant images, and noise."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Output:
-    """Where results go.
+    """Output of an experiment.
 
     Attributes:
         output_dir: folder of the report; default: the experiment's name below the run's folder, or below results/.
@@ -58,7 +58,7 @@ class Draws:
     """Random draws behind each likelihood.
 
     Attributes:
-        num_draws: draws of noise (Glow) or of latents (VAE: take 1000) per image, the same for every set.
+        num_draws: dequantization draws (Glow) or importance samples (VAE; use 1000) per image, the same for every set.
     """
 
     num_draws: int = 1
@@ -95,7 +95,7 @@ class References:
     """Generated sets.
 
     Attributes:
-        references: generated sets to evaluate too; summarized below each histogram.
+        references: generated sets to evaluate as well; they are summarized below each histogram.
     """
 
     references: tuple[str, ...] = REFERENCES
@@ -103,7 +103,7 @@ class References:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Seeded:
-    """Repetition of what is trained.
+    """Repetition of the training.
 
     Attributes:
         seeds: random seeds, instead of `seed`: everything is trained once per seed, and tables show means over seeds.

@@ -1,12 +1,15 @@
-"""The likelihood gap E_q[log p] - E_p[log p] of two image sets: measured, to second order, and the remainder.
+"""The likelihood gap E_q[log p] - E_p[log p] of two image sets: as measured, to second order, and the remainder.
 
-With g and H the gradient and Hessian of log p at a center x0, mu and S a set's mean and covariance (divided by N), to
-second order E[log p(x)] = log p(x0) + g.(mu - x0) + 1/2 (mu - x0)' H (mu - x0) + 1/2 Tr(H S), and the gap is the
-difference of the two sets'. The paper (Nalisnick et al. 2019, section 5) centers on the training mean, and assumes
-equal means and diagonal covariances, which leaves 1/2 Tr(H diag(var_q - var_p)).
+Let g and H be the gradient and the Hessian of log p at a center x0, and mu and S the mean and the covariance (divided
+by N) of a set. Then, to second order,
 
-Terms are computed for each point; `stats.gap` averages them over both sets. Standard errors are over images, with the
-center and the model held fixed.
+    E[log p(x)] = log p(x0) + g.(mu - x0) + 1/2 (mu - x0)' H (mu - x0) + 1/2 Tr(H S),
+
+and the gap is the difference between the two sets. The paper (Nalisnick et al. 2019, section 5) takes the training mean
+as the center, and assumes equal means and diagonal covariances. Only 1/2 Tr(H diag(var_q - var_p)) then remains.
+
+Terms are computed for each point, and `stats.gap` averages them over both sets. Standard errors are over images, with
+the center and the model held fixed.
 """
 
 from collections.abc import Callable
@@ -36,7 +39,8 @@ from glowjax.checks import InputError, unknown
 from glowjax.linalg import matmul, vdot
 
 CENTERS = ("midpoint", "in_dist")
-"""Midway between the two means, where the quadratic terms of the means cancel; or the mean of in_dist."""
+"""The named centers: the midpoint of the two means, where the quadratic terms of the means cancel, or the mean of
+in_dist."""
 
 Center: TypeAlias = Any
 """One of `CENTERS`, or a point."""
@@ -94,7 +98,7 @@ def log_probs(log_prob_fn: LogProb, points: Points, *, chunk_size: Count | None 
 
 
 def log_probs_of(log_prob: Subject, points: PointSet, name: str, *, chunk_size: int | None) -> Float[Array, " N"]:
-    """As `log_probs`, for input that was checked; `name` is that of the points in errors."""
+    """The same as `log_probs`, for checked input; error messages call the points `name`."""
     return check_finite(log_prob.run(map_chunks, points, chunk_size=chunk_size), f"log_prob_fn({name}[n])")
 
 
@@ -110,18 +114,20 @@ def second_order_gap(
     groups_out: Groups = None,
     chunk_size: Count | None = None,
 ) -> SecondOrderGap:
-    """The gap to second order around `center`, by terms. The paper's: "in_dist", "diagonal", `equal_means=True`.
+    """The gap to second order around `center`, with its terms.
 
-    The full covariance takes the images themselves as probes, Tr(H S) = mean of (x - mu)' H (x - mu): one
-    Hessian-vector product per image, and no array of D^2 values. The diagonal takes D products.
+    The paper uses `center="in_dist"`, `covariance="diagonal"` and `equal_means=True`.
 
-    Do not trust the total before you compare it with `remainder`: data lies far outside the region where log p of a
-    trained flow is quadratic.
+    With the full covariance, the images themselves are the probes: Tr(H S) is the mean of (x - mu)' H (x - mu). This
+    takes one Hessian-vector product per image, and no array of D^2 values. The diagonal takes D products.
+
+    Compare the total with `remainder` before you trust it: images lie far outside the region where log p of a trained
+    flow is quadratic.
 
     Args:
         center: "midpoint" of the two means, "in_dist" for the mean of in_dist, or a point [*shape].
         covariance: "full", or "diagonal" for variances alone.
-        equal_means: whether to take the two means as equal, which leaves the covariance term.
+        equal_means: whether to assume that the two means are equal, so that only the covariance term remains.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     check_covariance(covariance)
@@ -172,10 +178,10 @@ def remainder(
     groups_out: Groups = None,
     chunk_size: Count | None = None,
 ) -> Remainder:
-    """The part of the gap that the second order around `center` misses, along straight paths to every image.
+    """The gap minus its second-order prediction around `center`, computed along a straight path to each image.
 
-    The center is that of `second_order_gap`; `num_nodes` is the number of Gauss-Legendre nodes on each path. The cost
-    is num_nodes + 2 second derivatives along a line per image.
+    `center` is as in `second_order_gap`; `num_nodes` is the number of Gauss-Legendre nodes on each path. The cost per
+    image is num_nodes + 2 second derivatives along a line.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     x0, size, nodes = resolve_center(center, in_dist, out_dist), check_chunk_size(chunk_size), gauss_legendre(num_nodes)
@@ -187,13 +193,13 @@ def remainder(
 
 
 def check_covariance(covariance: Any) -> None:
-    """Raises InputError for a covariance that is neither "full" nor "diagonal"."""
+    """Raises InputError if `covariance` is neither "full" nor "diagonal"."""
     if covariance not in COVARIANCES:
         raise unknown("covariance", str(covariance), COVARIANCES)
 
 
 def resolve_center(center: Center, in_dist: Array, out_dist: Array) -> Point:
-    """The point [*shape] that `center` names or is."""
+    """The center as a point [*shape]."""
     mean_in = in_dist.mean(axis=0)
     if isinstance(center, str):
         if center not in CENTERS:

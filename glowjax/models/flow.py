@@ -27,12 +27,12 @@ PerImage: TypeAlias = Float[jax.Array | np.ndarray, "*batch"]
 
 
 class FlowTerms(NamedTuple):
-    """The parts of log p(x) in nats, each [..., num_scales], finest scale first. All of them sum to log p(x).
+    """The parts of log p(x) in nats, each [..., num_scales], finest scale first. Their sum is log p(x).
 
     Attributes:
-        log_pz_by_scale: log density of the latents factored out at the scale, under a standard normal.
+        log_pz_by_scale: log density, under a standard normal, of the latents factored out at the scale.
         steps_by_scale: log-det of the scale's own layers; at the finest scale it includes the pixel scaling.
-        splits_by_scale: log-det of the scale's split; zero at the last scale, which has none, and for plain splits.
+        splits_by_scale: log-det of the scale's split; zero for plain splits, and at the last scale, which has no split.
     """
 
     log_pz_by_scale: PerScale
@@ -41,7 +41,7 @@ class FlowTerms(NamedTuple):
 
     @property
     def log_det_by_scale(self) -> PerScale:
-        """Log |det dz/dx| by scale, each with its split."""
+        """Log |det dz/dx| by scale, including the split of the scale."""
         return self.steps_by_scale + self.splits_by_scale
 
     @property
@@ -69,10 +69,10 @@ class FlowTerms(NamedTuple):
 class Flow:
     """log p(x) = log p(z) + log |det dz/dx| with z = layer(x) and p(z) a standard normal; x in grey levels [0, 256).
 
-    Satisfies `ImageModel`. Every method is compiled at its first call for a shape.
+    Satisfies `ImageModel`. Each method is compiled once per shape of its arguments.
 
     Attributes:
-        layer: maps x to latents. Any other layer than a `MultiScale` becomes the only scale of one.
+        layer: the map from x to latents. A layer that is not a `MultiScale` becomes a `MultiScale` with one scale.
     """
 
     layer: MultiScale
@@ -82,7 +82,7 @@ class Flow:
 
     @compiled()
     def init(self, key: Key, images: Batch) -> FlowParams:
-        """Learned arrays for uint8 images [N, H, W, C] like these, from which ActNorms are initialized."""
+        """Learned arrays for uint8 images [N, H, W, C] of this shape, whose statistics initialize the ActNorms."""
         check_images(images, batch=True)
         noise_key, layer_key = jax.random.split(key)
         try:
@@ -93,7 +93,7 @@ class Flow:
 
     @compiled()
     def log_prob(self, params: FlowParams, x: Continuous) -> Float[Array, "*batch"]:
-        """The log density of `x` [..., H, W, C], in nats over grey levels, [...].
+        """The log density [...] of `x` [..., H, W, C], in nats, with x in grey levels.
 
         It is computed in the dtype of `x` or of the params, whichever is more precise. NaN in `x` gives NaN.
         """
@@ -116,7 +116,7 @@ class Flow:
 
     @compiled()
     def decode(self, params: FlowParams, latents: Latents) -> Continuous:
-        """The continuous images [..., H, W, C] of `latents`, as `encode` gives them; undoes `encode`."""
+        """The continuous images [..., H, W, C] of `latents`; the inverse of `encode`."""
         expected, found = [z.shape for z in self._latent_shapes(params)], [z.shape[-3:] for z in latents]
         if found != expected:
             raise InputError(
@@ -131,8 +131,8 @@ class Flow:
     ) -> Float[Array, "*batch"]:
         """Log P(image) [...] of uint8 images [..., H, W, C], in nats: log-mean-exp over dequantization draws.
 
-        By Jensen's inequality this is a lower bound on average, which tightens as `num_draws` grows: compare data sets
-        with the same number.
+        By Jensen's inequality, its expectation is a lower bound, which becomes tighter as `num_draws` grows. Use the
+        same number of draws to compare data sets.
         """
         keys = jax.random.split(key, num_draws)
         return log_mean_exp(jax.lax.map(lambda k: self.log_prob(params, dequantize(k, images)), keys))
@@ -151,19 +151,19 @@ class Flow:
     def sample_continuous(
         self, params: FlowParams, key: Key, num_images: int, temperature: float | Array = 1.0
     ) -> Continuous:
-        """Samples before `sample` rounds down and clips: [num_images, H, W, C], some values outside [0, 256)."""
+        """Samples [num_images, H, W, C] before rounding down and clipping; some values lie outside [0, 256)."""
         shapes = [(num_images, *z.shape) for z in self._latent_shapes(params)]
         keys = jax.random.split(key, len(shapes))
         draws = tuple(temperature * jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
         return self.decode(params, draws)
 
     def _latent_shapes(self, params: FlowParams) -> tuple[jax.ShapeDtypeStruct, ...]:
-        """The latents of one image, without computing them."""
+        """The shapes of the latents of one image; nothing is computed."""
         image = jax.ShapeDtypeStruct(params.image_shape, jnp.float32)
         return jax.eval_shape(functools.partial(self.encode, params), image)
 
 
 def _as_precise(params: FlowParams, x: Array) -> Array:
-    """`x` in the dtype of the params, if that is more precise."""
+    """`x` in its own dtype or that of the params, whichever is more precise."""
     dtypes = [leaf.dtype for leaf in jax.tree.leaves(params.arrays) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return x.astype(promote_dtypes(x.dtype, *dtypes))

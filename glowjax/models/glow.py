@@ -1,4 +1,4 @@
-"""Glow, with affine couplings (NVP) and with constant volume (CV): the only place that knows its architecture."""
+"""Glow, with affine couplings (NVP) and with constant volume (CV). No other file knows its architecture."""
 
 import flax.linen as nn
 
@@ -56,13 +56,15 @@ def nvp_glow(
         num_scales: number of scales; image height and width must be divisible by 2^num_scales.
         num_steps: steps of flow (ActNorm, 1x1 convolution, coupling) per scale.
         width: hidden features of the couplings' networks "conv" and "highway".
-        conditioner: "conv" for the reference's 3x3-1x1-3x3 network, "highway" for the paper's kind, or any linen module
-            that maps (x_a [..., H, W, C], num_outputs) to [..., H, W, num_outputs].
-        activation: activation of "conv" and "highway", as "tanh" or `jax.nn.tanh`.
+        conditioner: "conv" for the 3x3-1x1-3x3 network of the reference implementation, "highway" for the kind of
+            network in Nalisnick et al. 2019, or any linen module that maps (x_a [..., H, W, C], num_outputs) to
+            [..., H, W, num_outputs].
+        activation: activation of "conv" and "highway", such as "tanh" or `jax.nn.tanh`.
         compute_dtype: dtype inside "conv" and "highway"; params, couplings and log-dets keep the dtype of the images.
-        convolution: how "conv", "highway" and the split priors convolve, see `glowjax.networks.convolution.Method`.
-        log_scale_bound: bound on the couplings' raw log-scales, see `LOG_SCALE_BOUND`: a larger one fits better and
-            inverts less exactly.
+        convolution: implementation of convolutions in "conv", "highway" and the split priors; see
+            `glowjax.networks.convolution.Method`.
+        log_scale_bound: bound on the raw log-scales of the couplings, see `LOG_SCALE_BOUND`. With a larger bound, the
+            model fits better and its inverse is less exact.
         memory: what the backward pass stores, see `Repeat`; the default is the fastest on a CPU.
     """
     if not log_scale_bound > 0:
@@ -82,7 +84,7 @@ def cv_glow(
     convolution: Method = "auto",
     memory: Memory = "remat",
 ) -> Flow:
-    """A Glow of constant volume: additive couplings and a fixed prior, so log |det dz/dx| is one number for all x.
+    """A Glow with constant volume: additive couplings and a fixed prior, so log |det dz/dx| is the same for all x.
 
     The arguments are those of `nvp_glow`, except for `log_scale_bound`, because additive couplings have no scales.
     ActNorm and 1x1 convolutions are kept: their log-det is constant but not zero.

@@ -20,7 +20,7 @@ NORMAL_QUANTILE = float(special.ndtri((1 + CONFIDENCE) / 2))
 
 
 class Result(flax.struct.PyTreeNode):
-    """Base class of results: JAX pytrees that print one row per field, and turn into plain numbers by `as_dict`."""
+    """Base class of results. They are JAX pytrees, print one row per field, and become plain numbers by `as_dict`."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**{"repr": False, **options})
@@ -36,7 +36,7 @@ class Result(flax.struct.PyTreeNode):
 
 
 class Estimate(Result):
-    """A value with its uncertainty, all in the value's unit; scalars, or arrays of one shape.
+    """A value with its uncertainty, in the unit of the value. The fields are scalars, or arrays of one shape.
 
     >>> from glowjax import stats
     >>> lengths = stats.mean([3.0, 4.0, 5.0, 6.0])
@@ -49,8 +49,9 @@ class Estimate(Result):
         value: the estimate.
         sem: its standard error.
         count: the effective number of independent units (images, or groups of them) behind it.
-        low: the lower end of the 95 % interval, if it does not follow from `sem` and `count`, as for a bootstrap.
-        high: its upper end.
+        low: the lower end of the 95 % interval, if it does not follow from `sem` and `count`, as for a bootstrap;
+            else None.
+        high: the upper end of the interval, set if `low` is.
     """
 
     value: Any
@@ -68,14 +69,14 @@ class Estimate(Result):
         return self.value - reach, self.value + reach
 
     def as_dict(self) -> dict[str, Any]:
-        """{"value", "sem", "low", "high"} as floats (lists for arrays), None for what is not finite."""
+        """{"value", "sem", "low", "high"} as floats, or lists for arrays; numbers that are not finite become None."""
         low, high = self.interval
         return {name: _plain(x) for name, x in (("value", self.value), ("sem", self.sem), ("low", low), ("high", high))}
 
     def __format__(self, spec: str) -> str:
-        """By a format of numbers: "+,.0f" gives "+528 ± 130"; a trailing "[]" gives the interval instead of the error.
+        """Applies a number format: "+,.0f" gives "+528 ± 130"; a trailing "[]" gives the interval instead of the error.
 
-        Without a format, the error shows two digits, and the value as many decimals as the error.
+        Without a format, the error has two significant digits, and the value as many decimals as the error.
         """
         if isinstance(self.value, jax.core.Tracer):
             return f"Estimate({self.value})"
@@ -101,9 +102,10 @@ class Estimate(Result):
 def mean(values: Any, groups: Any = None) -> Estimate:
     """The mean of `values` [N] and its standard error, over values or over groups of them.
 
-    With groups the error is the cluster-robust one: deviations are summed within a group first, so that images which
-    vary together count as one. `groups` [N] are labels of what was drawn independently, such as the photo from which
-    each image was cut. NumPy arrays and lists are averaged in float64; JAX arrays stay JAX arrays, traced or not.
+    With groups, the standard error is cluster-robust: deviations are first summed within each group, so that images
+    which vary together count as one. `groups` [N] label the units that were drawn independently, such as the photo
+    from which each image was cut. NumPy arrays and lists are averaged in float64; JAX arrays stay JAX arrays, traced or
+    not.
     """
     values = vector(values, "values")
     codes = group_codes(groups, len(values))
@@ -113,7 +115,7 @@ def mean(values: Any, groups: Any = None) -> Estimate:
 
 
 def standard_error(deviations: Any, codes: np.ndarray) -> Any:
-    """[...] the cluster-robust standard error of a mean, from deviations [N, ...] and each one's group."""
+    """The cluster-robust standard error [...] of a mean, from deviations [N, ...] and the group of each."""
     count, sums = int(codes.max()) + 1, deviations
     if count < len(deviations) and isinstance(deviations, jax.Array):
         sums = jax.ops.segment_sum(deviations, codes, num_segments=count)
@@ -135,7 +137,7 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
 def gap(in_dist: Any, out_dist: Any, *, groups_in: Any = None, groups_out: Any = None) -> Any:
     """The mean of `out_dist` [M] minus the mean of `in_dist` [N], as an Estimate, for independent sets.
 
-    Groups are as in `mean`. Of two tuples or Results of such arrays it is one of Estimates.
+    Groups are as in `mean`. Given two tuples or Results of such arrays, it returns a tuple or Result of Estimates.
     """
     return jax.tree.map(lambda p, q: difference(mean(q, groups_out), mean(p, groups_in)), in_dist, out_dist)
 
@@ -143,8 +145,8 @@ def gap(in_dist: Any, out_dist: Any, *, groups_in: Any = None, groups_out: Any =
 def share(flags: Any, groups: Any = None) -> Estimate:
     """The share of True among `flags` [N], with Wilson's interval at the effective number of independent images.
 
-    That number is at most N. With groups it is the one at which a simple random sample would be as uncertain as the
-    cluster-robust interval says (Korn and Graubard 1998), or the number of groups if all flags agree.
+    The effective number is at most N. With groups, it is the size of a simple random sample that would have the
+    uncertainty of the cluster-robust interval (Korn and Graubard 1998), or the number of groups if all flags agree.
     """
     flags = np.asarray(flags)
     if flags.dtype != bool:
@@ -162,7 +164,7 @@ def share(flags: Any, groups: Any = None) -> Estimate:
 
 
 def vector(values: Any, name: str) -> Any:
-    """`values` [N] as a JAX array if they are one, else as float64 NumPy; known values must be finite."""
+    """`values` [N], as they are if a JAX array, else as a float64 NumPy array; values that are known must be finite."""
     if not isinstance(values, jax.Array):
         values = np.asarray(values, np.float64)
     if values.ndim != 1:

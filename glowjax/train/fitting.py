@@ -29,7 +29,7 @@ from glowjax.typing import Array
 ModelT = TypeVar("ModelT", bound=ImageModel)
 
 EVALUATIONS = 10
-"""The least number of evaluations in a run, by default."""
+"""The default minimum number of evaluations in a run."""
 
 
 def fit(
@@ -54,34 +54,34 @@ def fit(
 ) -> Trained[ModelT]:
     """Trains a model and returns it with the averaged params of its best step by validation.
 
-    Without a directory nothing is written. With one, the run is saved there at each evaluation and at Ctrl-C, and the
-    same call resumes it: an interrupted run ends with the same bits as an uninterrupted one (on an accelerator, if
+    Without a directory, nothing is written. With one, the run is saved there at each evaluation and at Ctrl-C, and the
+    same call resumes it. An interrupted run ends with the same bits as an uninterrupted one (on an accelerator, only if
     XLA's kernels are deterministic).
 
     Args:
         model: an `ImageModel`; its loss is minimized.
-        images: to train on, uint8 [N, H, W, C], or an `ImageSet`, whose name the run then keeps.
-        key: of initialization, the order of the images, and noise.
-        num_steps: the number of training steps in all.
-        directory: of the run. `glowjax.load` reads it.
-        validation: images by which the best step is chosen; without them it is the last step.
-        watch: further image sets by name, whose bits per dimension are followed along training.
-        batch_size: images per step, over all devices together.
-        optimizer: "adamax" (the default for flows), "adam" (for other models), "rmsprop", or any transformation of
-            optax, which then has a learning rate of its own.
-        learning_rate: the highest rate; by default 0.01 for Adamax, 0.001 for Adam and 0.0001 for RMSProp.
+        images: training images, uint8 [N, H, W, C], or an `ImageSet`, whose name is kept with the run.
+        key: random key for initialization, the order of the images, and noise.
+        num_steps: total number of training steps.
+        directory: folder of the run, which `glowjax.load` reads.
+        validation: images that determine the best step; without them, the last step counts as the best.
+        watch: other image sets by name; their bits per dimension are recorded during training.
+        batch_size: images per step, summed over all devices.
+        optimizer: "adamax" (the default for flows), "adam" (for other models), "rmsprop", or any optax
+            transformation, which has its own learning rate.
+        learning_rate: maximum learning rate; by default 0.01 for Adamax, 0.001 for Adam and 0.0001 for RMSProp.
         warmup_steps: steps over which the rate rises from 0; at most half of the steps.
         schedule: "cosine" decays to 0; "halving" halves the rate after 80 % and 90 % of the steps.
-        evaluate_every: steps between evaluations; by default ten evaluations, and one every 500 steps at least.
+        evaluate_every: steps between evaluations; by default 500, or fewer so that the run has ten evaluations.
         log_every: steps between records of metrics.
         description: JSON values to keep with the run. `in_dist` names the data set for the experiments.
-        builder: "package.module:function" that returns the model, for a model that is not built from parts of glowjax
-            alone; it is kept with the run, and `glowjax.load` calls it.
+        builder: "package.module:function", the name of a function that returns the model; needed if `glowjax.load`
+            cannot rebuild the model from its classes and fields. It is kept with the run, and `glowjax.load` calls it.
         on_metrics: called with each record of metrics, a dictionary of numbers.
 
     Raises:
-        InputError: for images that are not uint8 [N, H, W, C] or fewer than a batch, sets of different shapes, a
-            directory that holds another run, or 20 non-finite gradients in a row.
+        InputError: if the images are not uint8 [N, H, W, C] or are fewer than a batch, if the shapes of the sets
+            differ, if the directory holds another run, or if 20 gradients in a row are not finite.
     """
     name = parse_spec(images.name)[0] if isinstance(images, ImageSet) else None
     images = _checked(images, "The images to train on")
@@ -125,7 +125,7 @@ def _describe_run(
     training: dict[str, Any],
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The description of a run: what it depends on, and with which versions it began."""
+    """The description of a run: everything that it depends on, and the versions with which it began."""
     return {
         **({} if name is None else {"in_dist": name, "name": name}),
         "num_images": len(loop.images),
@@ -146,7 +146,7 @@ def _describe_run(
 
 
 def _describe(model: ImageModel, builder: str | None) -> dict[str, Any] | None:
-    """The description by which `load` builds the model; None if there is none, so that `load` needs the model."""
+    """The description from which `load` builds the model; None if there is none, and `load` must be given the model."""
     try:
         return describe(model, builder)
     except InputError:
@@ -158,7 +158,7 @@ def _describe(model: ImageModel, builder: str | None) -> dict[str, Any] | None:
 def _counts(
     num_steps: int, batch_size: int, evaluate_every: int | None, log_every: int, num_images: int
 ) -> dict[str, int]:
-    """The numbers of a run by name, all positive."""
+    """The checked step, batch and interval counts of a run, by name."""
     counts = {"num_steps": num_steps, "batch_size": batch_size, "log_every": log_every}
     if evaluate_every is not None:
         counts["evaluate_every"] = evaluate_every
