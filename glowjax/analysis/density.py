@@ -98,7 +98,7 @@ def check_points(log_prob_fn: LogProb, points: Points, name: str, at_least: int 
     return subject, points
 
 
-def _check_set(points: Array, name: str, at_least: int) -> PointSet:
+def _check_set(points: Array, name: str, at_least: int) -> Array:
     if points.ndim == 0 or points.shape[0] < at_least:
         wanted = "one point or more" if at_least == 1 else "two points or more, since a standard error is over points"
         raise InputError(f"{name} has shape {list(points.shape)}; expected [N, ...] with {wanted}.")
