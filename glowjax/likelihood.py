@@ -1,4 +1,4 @@
-"""From densities to probabilities of 8-bit images: bits per dimension, dequantization, averages over its draws."""
+"""Probabilities of 8-bit images from densities: bits per dimension, dequantization, averages over its draws."""
 
 import math
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""Dequantisation, bits per dimension and averages over draws, against SciPy, NumPy and hand-made cases."""
+"""Dequantization, bits per dimension and averages over draws, against SciPy, NumPy and hand-made cases."""
 
 import chex
 import jax

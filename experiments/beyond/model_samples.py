@@ -1,4 +1,4 @@
-"""Likelihoods of a model's own samples beside real images, and the term of log p that explains the difference.
+"""Likelihoods of model samples beside real images, and the term of log p that explains the difference.
 
     python -m experiments model-samples --run-dir runs/fashion --out-dists mnist
 

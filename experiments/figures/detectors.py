@@ -30,7 +30,7 @@ CLASSIFIER: Detector = ("classifier", "confidence")
 ACCEPTED, AND_WRONG = "accepted", "accepted_and_confidently_wrong"
 
 Classifier: TypeAlias = Callable[[np.ndarray], np.ndarray]
-"""From uint8 images [N, H, W, C] to the probabilities of classes [N, num_classes]."""
+"""A classifier maps uint8 images [N, H, W, C] to the probabilities of classes [N, num_classes]."""
 
 
 class Network(nn.Module):

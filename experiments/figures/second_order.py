@@ -193,7 +193,7 @@ def explain(
 
 
 def class_centers(points: Array, labels: np.ndarray, p: Array, q: Array) -> tuple[Array, Array]:
-    """For `p`, the first of the labelled `points`, the mean of each image's class; for `q`, the nearest class mean."""
+    """For `p`, the first of the labeled `points`, the mean of each image's class; for `q`, the nearest class mean."""
     classes, codes = np.unique(labels, return_inverse=True)
     means = jnp.stack([points[codes == code].mean(axis=0) for code in range(len(classes))])
     distances = jnp.stack([jnp.sum((q - mean[None]) ** 2, axis=(1, 2, 3)) for mean in means])

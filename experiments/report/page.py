@@ -115,10 +115,10 @@ class Result:
     """The findings of an experiment, which the harness writes.
 
     Attributes:
-        title: of the page.
+        title: the title of the page.
         question: the question that the page answers, in a paragraph or two.
         summary: the result in a few sentences, for those who read no further.
-        sections: in reading order.
+        sections: the sections in reading order.
         numbers: the numbers of the tables, written to results.json; estimates become dictionaries.
     """
 

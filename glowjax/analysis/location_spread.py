@@ -31,9 +31,9 @@ class Spread(stats.Result):
     """E[f] - f(mean) of one set, computed in several ways, in nats.
 
     Attributes:
-        value: from function values; exact, with a bootstrap error.
-        gradient: from gradients along the paths from the mean to the images; `value` plus the quadrature error.
-        smooth: from Hessians along the paths.
+        value: the spread from function values; exact, with a bootstrap error.
+        gradient: the spread from gradients on the paths from the mean to the images; `value` plus the quadrature error.
+        smooth: the spread from Hessians along the paths.
         kink: gradient - smooth, the jumps of the gradient; of its quadrature error see `Remainder`.
         at_mean: 1/2 Tr(H S) with the Hessian at the mean alone, the result of a Taylor analysis.
         quadrature: gradient - value on the same images, the quadrature error.
@@ -87,7 +87,7 @@ def location_spread_gap(
     can be compared with one another. Use many images: f(mean) has a bias that falls only with their number, see `bias`.
 
     Args:
-        key: of the bootstrap.
+        key: the key of the bootstrap.
         num_nodes: Gauss-Legendre nodes on each path.
         num_paths: the number of images of each set, the first ones, to which paths lead; None for all.
         num_resamples: at least 2.

@@ -66,10 +66,10 @@ class Remainder(Result):
     `remainder` returns Estimates of the gap of two sets; `remainder_along` returns [N], the part of each point.
 
     Attributes:
-        total: from function values; exact.
-        smooth: from the Hessian along the paths to the points: how much it differs from the one at the center.
-        kink: from jumps of the gradient, which no Hessian contains. For a smooth density it is zero within its error,
-            except that the quadrature error of `smooth` enters here too: compare two numbers of nodes.
+        total: the remainder from function values; exact.
+        smooth: the part from the Hessian along the paths to the points: how much it differs from the one at the center.
+        kink: the part from jumps of the gradient, which no Hessian contains. For a smooth density it is zero within its
+            error, except that the quadrature error of `smooth` enters here too: compare two numbers of nodes.
         quadrature: smooth + kink - total, the quadrature error of the gradients; it falls with `num_nodes`.
     """
 

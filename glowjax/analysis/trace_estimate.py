@@ -44,7 +44,7 @@ def hessian_trace_estimate(
     -18 ± 0
 
     Args:
-        key: of the probes.
+        key: the key of the probes.
         num_probes: at least 2; Hutchinson takes as many products, XTrace twice as many.
         method: "hutchinson" or "xtrace".
         weights: [*shape], of any sign; ones by default.

@@ -1,4 +1,4 @@
-"""From the name of a data set, as users write it, to its images."""
+"""Find and load the images of a data set by its name."""
 
 import importlib.util
 import os

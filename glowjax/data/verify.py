@@ -25,16 +25,16 @@ _CHUNK = 10_000  # the number of images in double precision at a time
 class Official:
     """The published facts about a data set.
 
-    Moments are those of all pixels by channel, in [0, 1] units, as printed in public code that normalises with them.
+    Moments are those of all pixels by channel, in [0, 1] units, as printed in public code that normalizes with them.
     Fingerprints were recorded from files that match a published checksum: the IDX files of MNIST and FashionMNIST by
     their MD5, notMNIST by its published counts, means and standard deviations letter by letter.
 
     Attributes:
         shape: (H, W, C) of every image.
-        num_images: by split; "all" for a set without official splits.
-        mean: of the training split, or of the whole set; empty if none is published.
+        num_images: the number of images by split; "all" for a set without official splits.
+        mean: the mean of the training split, or of the whole set; empty if none is published.
         std: the standard deviation, likewise.
-        fingerprints: by split, if recorded; see `fingerprint`.
+        fingerprints: the fingerprint of each split, if recorded; see `fingerprint`.
     """
 
     shape: tuple[int, int, int]

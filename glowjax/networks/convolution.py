@@ -20,10 +20,10 @@ from glowjax.checks import unknown
 from glowjax.typing import Array
 
 Method: TypeAlias = Literal["auto", "product", "xla"]
-"""By matrix products, by XLA's own convolution, or by products on a CPU and by XLA elsewhere (auto)."""
+"""A convolution is computed by matrix products, by XLA, or by products on a CPU and by XLA elsewhere (auto)."""
 
 Origin: TypeAlias = tuple[int, int]
-"""Row and column of the kernel entry that is aligned with the output pixel."""
+"""The row and column of the kernel entry that is aligned with the output pixel."""
 
 Kernel: TypeAlias = Float[Array, "rows columns C F"]
 Activations: TypeAlias = Float[Array, "_ N H W"] | Float[Array, "H W _"]

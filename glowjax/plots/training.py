@@ -38,7 +38,7 @@ def training_curve(
     axes.set(xlabel="training step", ylabel="bits/dim (lower is more likely)", title=title)
     axes.margins(x=0.01)
     if seconds is not None:
-        # The ticks of the steps, labelled by the time at which each was reached: steps need not be equally long.
+        # The ticks of the steps, labeled by the time at which each was reached: steps need not be equally long.
         unit, size = _unit_of_time(float(np.max(seconds)))
         top = axes.secondary_xaxis("top")
         top.xaxis.set_major_formatter(lambda step, _: _short(np.interp(step, steps, seconds) / size))

@@ -38,9 +38,9 @@ class Loop:
     Attributes:
         optimizer: wrapped in `optax.apply_if_finite`.
         sets: image sets whose bits per dimension are followed; "validation", if there, picks the best step.
-        key: of initialization and noise.
-        seed: of the order of the images.
-        devices: share each batch.
+        key: the key of initialization and noise.
+        seed: the seed of the order of the images.
+        devices: the devices that share each batch.
     """
 
     model: ImageModel

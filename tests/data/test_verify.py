@@ -109,8 +109,8 @@ def test_the_recorded_notmnist_has_the_published_moments_of_every_letter(notmnis
     assert fingerprint(notmnist.images) == OFFICIAL["notmnist_small"].fingerprints["all"]
     assert np.bincount(notmnist.labels).tolist() == [1872, 1873, 1873, 1873, 1873, 1872, 1872, 1872, 1872, 1872]
     for letter, moments in enumerate(LETTER_MOMENTS):
-        centred = (notmnist.images[notmnist.labels == letter] - 127.5) / 255
-        np.testing.assert_allclose([centred.mean(), centred.std()], moments, rtol=3e-5)
+        centered = (notmnist.images[notmnist.labels == letter] - 127.5) / 255
+        np.testing.assert_allclose([centered.mean(), centered.std()], moments, rtol=3e-5)
 
 
 def test_official_sets_are_as_published(official):

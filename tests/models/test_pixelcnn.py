@@ -1,4 +1,4 @@
-"""PixelCNN: causal in every pixel and channel, normalised, exact, and sampled without waste."""
+"""PixelCNN: causal in every pixel and channel, normalized, exact, and sampled without waste."""
 
 import functools
 import itertools

@@ -48,9 +48,9 @@ def test_the_mixture_is_a_difference_of_scipys_distribution_functions():
     values = np.array([[0.3], [-0.2], [0.5], [-0.4], [-2.0], [-3.0]])
     weights = np.exp(values[:2, 0]) / np.exp(values[:2, 0]).sum()
     for level in (0, 1, 100, 255):
-        centre = level / 127.5 - 1
-        low = -np.inf if level == 0 else centre - 1 / 255
-        high = np.inf if level == 255 else centre + 1 / 255
+        center = level / 127.5 - 1
+        low = -np.inf if level == 0 else center - 1 / 255
+        high = np.inf if level == 255 else center + 1 / 255
         mass = sum(
             w * (stats.logistic.cdf(high, m, s) - stats.logistic.cdf(low, m, s))
             for w, m, s in zip(weights, values[2:4, 0], np.exp(values[4:, 0]), strict=True)

@@ -10,7 +10,7 @@ from glowjax.networks.convolution import CONVOLUTIONS, convolve
 SIZES = [(1, 1, 5, 7), (3, 3, 2, 9), (3, 3, 9, 2), (3, 3, 4, 4), (2, 3, 4, 6), (1, 2, 6, 3)]  # rows, columns, C, F
 sizes = pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
 MIDDLE, LAST = (lambda size: (size[0] // 2, size[1] // 2)), (lambda size: (size[0] - 1, size[1] - 1))
-origins = pytest.mark.parametrize("origin", [MIDDLE, LAST], ids=["centred", "causal"])
+origins = pytest.mark.parametrize("origin", [MIDDLE, LAST], ids=["centered", "causal"])
 
 
 @pytest.mark.parametrize("lone", [False, True], ids=["batch", "lone image"])

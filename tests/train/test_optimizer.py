@@ -1,4 +1,4 @@
-"""The optimiser's rates, seen in the updates that it makes, and the sentences for bad options."""
+"""The optimizer's rates, seen in the updates that it makes, and the sentences for bad options."""
 
 import jax
 import jax.numpy as jnp

@@ -73,16 +73,16 @@ def test_a_filter_without_an_ood_set_is_refused_before_anything_is_trained(train
 
 
 @pytest.mark.parametrize(
-    ("labelled", "message"),
+    ("labeled", "message"),
     [
         ((), "'ramps:train-training' has no labels, so no classifier can be trained"),
         (("train",), "'ramps:test' has no labels, so the classifier cannot be judged"),
     ],
 )
-def test_images_without_labels_are_refused(trained_run, folder, tmp_path, labelled, message):
+def test_images_without_labels_are_refused(trained_run, folder, tmp_path, labeled, message):
     for split in ("train", "test"):
         archive = np.load(folder / f"ramps_{split}.npz")
-        kept = ("image", "label") if split in labelled else ("image",)
+        kept = ("image", "label") if split in labeled else ("image",)
         np.savez(tmp_path / f"ramps_{split}.npz", **{key: archive[key] for key in kept})
     with pytest.raises(InputError, match=message):
         main(config((trained_run(),), tmp_path, out_dists=("noise",), classifier_steps=2))

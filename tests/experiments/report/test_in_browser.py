@@ -33,7 +33,7 @@ def page(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("options", "lightness"), [((), 255), ((DARK,), 0x17)], ids=["light", "dark"])
-def test_it_is_legible_in_both_colours(page, tmp_path, options, lightness):
+def test_it_is_legible_in_both_colors(page, tmp_path, options, lightness):
     chromium(*options, "--window-size=1000,1400", f"--screenshot={tmp_path / 'page.png'}", page.as_uri())
     pixels = np.asarray(Image.open(tmp_path / "page.png").convert("L")).astype(int)
     paper = np.bincount(pixels.ravel()).argmax()
