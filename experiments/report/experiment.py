@@ -82,8 +82,8 @@ def repetitions(config: Any) -> dict[str, Any]:
 def run(main: Callable[[ConfigT], Result | str], config: ConfigT) -> Result | None:
     """Runs an experiment, once per seed; writes its report if it has one, prints its summary and returns its result."""
     folder = writable_directory(output_folder(main, config)) if isinstance(config, Output) else Path()
-    placed = dataclasses.replace(config, output_dir=folder) if isinstance(config, Output) else config
-    by_seed = repetitions(placed)
+    resolved = dataclasses.replace(config, output_dir=folder) if isinstance(config, Output) else config
+    by_seed = repetitions(resolved)
     try:
         result = main(next(iter(by_seed.values()))) if len(by_seed) == 1 else _each_seed(main, by_seed)
     except InputError:
@@ -182,10 +182,10 @@ def parsed(module: ModuleType, arguments: list[str]) -> Any:
     parse = getattr(module, "parse", functools.partial(tyro.cli, kind))
     usage = f"python -m experiments {name_of(module.main)}"
     config = parse(args=arguments, prog=usage, description=module.__doc__)
-    return dataclasses.replace(config, **{name: _expanded(value) for name, value in vars(config).items()})
+    return dataclasses.replace(config, **{name: _expand_home(value) for name, value in vars(config).items()})
 
 
-def _expanded(value: Any) -> Any:
+def _expand_home(value: Any) -> Any:
     if isinstance(value, tuple):
-        return tuple(map(_expanded, value))
+        return tuple(map(_expand_home, value))
     return value.expanduser() if isinstance(value, Path) else value

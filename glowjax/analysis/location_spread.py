@@ -98,8 +98,8 @@ def location_spread_gap(
     if num_paths is not None and (not is_count(num_paths) or num_paths < 2):
         raise InputError(f"num_paths is {num_paths!r}; a standard error needs 2 or more, or None for all images.")
     sides = [
-        _side(log_prob, *of_set, gauss_legendre(num_nodes), num_paths, int(num_resamples), check_chunk_size(chunk_size))
-        for of_set in zip(
+        _side(log_prob, *entry, gauss_legendre(num_nodes), num_paths, int(num_resamples), check_chunk_size(chunk_size))
+        for entry in zip(
             ("in_dist", "out_dist"), (in_dist, out_dist), (groups_in, groups_out), jax.random.split(key), strict=True
         )
     ]

@@ -217,7 +217,7 @@ def _terms(
     gradient, product = jax.linearize(jax.grad(log_prob), x0)
     diagonal = diagonal_of(product, x0, chunk_size) if covariance == "diagonal" else None
 
-    def of_set(points: PointSet) -> SecondOrderGap:
+    def expand_set(points: PointSet) -> SecondOrderGap:
         mean = points.mean(axis=0)
         deviations = points - mean[None]
         if diagonal is None:
@@ -233,7 +233,7 @@ def _terms(
         mean_curvature = vdot(mean - x0, towards_mean) / 2 + _dot(deviations, towards_mean)
         return SecondOrderGap(first_order + mean_curvature + spread, first_order, mean_curvature, spread)
 
-    return [of_set(points) for points in sets]
+    return [expand_set(points) for points in sets]
 
 
 def _dot(points: PointSet, v: Point) -> Float[Array, " N"]:
