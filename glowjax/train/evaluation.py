@@ -16,16 +16,34 @@ from glowjax.models.base import ImageModel
 from glowjax.typing import Batch, Key, Params
 
 
-def in_batches(fun: Callable[[Key, Batch], Any], key: Key, images: np.ndarray, batch_size: int = 100) -> Any:
+class EvaluationInterrupted(KeyboardInterrupt):
+    """An evaluation ended between two batches, since its `is_interrupted` said so; there is no result."""
+
+
+def never() -> bool:
+    """False: nothing interrupts."""
+    return False
+
+
+def in_batches(
+    fun: Callable[[Key, Batch], Any],
+    key: Key,
+    images: np.ndarray,
+    batch_size: int = 100,
+    is_interrupted: Callable[[], bool] = never,
+) -> Any:
     """`fun(key, batch)` over all of `images` [N, H, W, C]: its pytree of results, each leaf [N, ...] in NumPy.
 
     Batch i gets `key` folded with i. The last batch is filled up with black images, whose results are dropped, so
-    that `fun` is compiled for one shape. On a CPU, batches run on all cores at once.
+    that `fun` is compiled for one shape. On a CPU, batches run on all cores at once. `is_interrupted` is called before
+    each batch, in the thread that runs it; if it returns True, `EvaluationInterrupted` is raised.
     """
     if not len(images):
         raise InputError(f"There is nothing to evaluate: images has shape {list(np.shape(images))}.")
 
     def results(index: int) -> Any:
+        if is_interrupted():
+            raise EvaluationInterrupted
         batch = images[index * batch_size : (index + 1) * batch_size]
         padding = [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
         values = fun(jax.random.fold_in(key, index), np.pad(batch, padding))
@@ -41,9 +59,11 @@ def log_likelihoods(
     images: UInt8[np.ndarray, "N H W C"],
     num_draws: int = 1,
     batch_size: int = 100,
+    is_interrupted: Callable[[], bool] = never,
 ) -> Float[np.ndarray, " N"]:
     """The model's log P(image) [N], in nats, of uint8 images [N, H, W, C], with `num_draws` draws of noise each."""
-    return in_batches(functools.partial(_log_likelihood, model, num_draws, params), key, images, batch_size)
+    likelihood = functools.partial(_log_likelihood, model, num_draws, params)
+    return in_batches(likelihood, key, images, batch_size, is_interrupted)
 
 
 def samples(
@@ -59,13 +79,22 @@ def samples(
 
 
 def evaluate(
-    model: ImageModel, params: Params, key: Key, sets: Mapping[str, UInt8[np.ndarray, "_ H W C"]]
+    model: ImageModel,
+    params: Params,
+    key: Key,
+    sets: Mapping[str, UInt8[np.ndarray, "_ H W C"]],
+    is_interrupted: Callable[[], bool] = never,
 ) -> dict[str, float]:
-    """Mean bits per dimension of each image set, with one draw of noise per image, the same at every call."""
-    return {
-        name: float(np.mean(bits_per_dim(log_likelihoods(model, params, key, images), math.prod(images.shape[1:]))))
-        for name, images in sets.items()
-    }
+    """Mean bits per dimension of each image set, with one draw of noise per image, the same at every call.
+
+    If `is_interrupted` returns True before one of the batches, `EvaluationInterrupted` is raised.
+    """
+
+    def mean(images: np.ndarray) -> float:
+        values = log_likelihoods(model, params, key, images, is_interrupted=is_interrupted)
+        return float(np.mean(bits_per_dim(values, math.prod(images.shape[1:]))))
+
+    return {name: mean(images) for name, images in sets.items()}
 
 
 def _concatenated(results: list[Any]) -> Any:

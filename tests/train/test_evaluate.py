@@ -6,7 +6,7 @@ import pytest
 
 from glowjax import nvp_glow
 from glowjax.checks import InputError
-from glowjax.train import log_likelihoods, samples
+from glowjax.train import EvaluationInterrupted, evaluate, in_batches, log_likelihoods, samples
 
 MODEL = nvp_glow(1, 1, 4)
 KEY = jax.random.key(3)
@@ -38,6 +38,20 @@ def test_samples_come_in_batches_and_as_many_as_asked_for(params):
     batches = [MODEL.sample(params, jax.random.fold_in(KEY, i), 4, 0.8) for i in range(2)]
     assert drawn.dtype == np.uint8
     np.testing.assert_array_equal(drawn, np.concatenate(batches)[:7])
+
+
+def test_an_evaluation_ends_between_two_batches(params, images):
+    ran = []
+
+    def work(key, batch):
+        ran.append(key)
+        return batch
+
+    with pytest.raises(EvaluationInterrupted):
+        in_batches(work, KEY, np.concatenate([images] * 10), 8, lambda: len(ran) >= 2)
+    assert 2 <= len(ran) <= 3  # of ten batches, two of which run side by side
+    with pytest.raises(EvaluationInterrupted):
+        evaluate(MODEL, params, KEY, {"few": images}, lambda: True)
 
 
 def test_no_images_are_refused(params, images):
