@@ -30,6 +30,7 @@ def test_subpackages_are_imported_when_they_are_first_used():
             assert getattr(gj, name) is sys.modules[f"glowjax.{name}"]
         assert gj.load is gj.train.load and gj.save is gj.train.save
         assert "tyro" not in sys.modules, "the library imports a command-line package"
+        assert "grain" not in sys.modules, "the reader of images on disk is imported before there are any"
         try:
             gj.nothing
         except AttributeError as error:

@@ -1,6 +1,6 @@
 """Image sets: loaded, generated, split and put in order for training. Models do not depend on this package."""
 
-from glowjax.data.batching import batch_indices
+from glowjax.data.batching import batch_indices, read_ahead
 from glowjax.data.builders import prepare
 from glowjax.data.generated import generate
 from glowjax.data.image_set import ImageSet
@@ -15,6 +15,7 @@ __all__ = [
     "load",
     "parse_spec",
     "prepare",
+    "read_ahead",
     "resolve",
     "splits",
     "training_and_validation",

@@ -1,11 +1,74 @@
 """The order of training data as a function of seed and step: a resumed run needs no saved iterator."""
 
+import contextlib
 import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Integer, UInt8
 
 from glowjax.checks import InputError, check_count
+
+MAX_AHEAD = 16
+"""The largest number of batches that are read ahead, each by a thread of its own."""
+
+BYTES_AHEAD = 2**28
+"""The memory for batches that are read ahead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """The batches of a training: `batches[step]` are the images of a step, a pure function of the seed and the step.
+
+    Attributes:
+        images: the training images [N, H, W, C]; `images[indices]` is an array.
+        num_steps: the total number of steps.
+        rows: the part of each batch that is read.
+    """
+
+    images: Any
+    seed: int
+    batch_size: int
+    num_steps: int
+    rows: slice
+
+    def __len__(self) -> int:
+        return self.num_steps
+
+    def __getitem__(self, step: int) -> UInt8[np.ndarray, "B H W C"]:
+        return self.images[batch_indices(self.seed, step, len(self.images), self.batch_size)[self.rows]]
+
+
+def read_ahead(
+    images: Any, seed: int, batch_size: int, first_step: int, num_steps: int, rows: slice | None = None
+) -> Iterator[UInt8[np.ndarray, "B H W C"]]:
+    """The batches of the steps from `first_step` to `num_steps` - 1, in order.
+
+    Images that are on disk are read ahead by threads, which end with the iterator.
+
+    Args:
+        images: an array [N, H, W, C], or stored images.
+        seed: chooses the order of the images, see `batch_indices`.
+        batch_size: images per step, summed over all processes.
+        first_step: the first step, counted from 0.
+        num_steps: the total number of steps, those before `first_step` included.
+        rows: the part of each batch that this process needs, so that it reads no others; all by default.
+    """
+    batches = Batches(images, seed, batch_size, num_steps, rows or slice(None))
+    if isinstance(images, np.ndarray):  # threads would take longer than the copy
+        yield from (batches[step] for step in range(first_step, num_steps))
+        return
+    import grain  # here, because it takes as long to import as a small training to start
+
+    num_ahead = max(2, min(MAX_AHEAD, BYTES_AHEAD // (batch_size * images[0].nbytes)))
+    steps = grain.MapDataset.source(batches)[first_step:].to_iter_dataset(grain.ReadOptions(num_ahead, num_ahead))
+    with contextlib.closing(iter(steps)) as iterator:
+        try:
+            yield from iterator
+        except InputError as error:
+            raise InputError(str(error)) from None  # without grain's notes about its own frames
 
 
 def batch_indices(seed: int, step: int, num_images: int, batch_size: int) -> Integer[np.ndarray, " batch_size"]:

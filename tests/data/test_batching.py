@@ -1,10 +1,32 @@
+import dataclasses
+import threading
+import time
+
 import numpy as np
 import pytest
 import tfds_on_disk
 from PIL import Image
 
 from glowjax.checks import InputError
-from glowjax.data import batch_indices, load, training_and_validation
+from glowjax.data import batch_indices, load, read_ahead, training_and_validation
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (23, 3, 2, 1), dtype=np.uint8)
+
+
+@dataclasses.dataclass(eq=False)
+class OnDisk:
+    """Images that are no array, as those on disk; it counts the images that were read."""
+
+    images: np.ndarray
+    num_read: int = 0
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, indices):
+        found = self.images[indices]
+        self.num_read += len(np.atleast_1d(indices))
+        return found
 
 
 @pytest.mark.parametrize(("num_images", "num_shown"), [(20, 20), (23, 20)])  # an incomplete last batch is dropped
@@ -73,3 +95,66 @@ def test_a_restarted_run_sees_the_images_that_an_uninterrupted_one_would_see(tmp
         return [images[batch_indices(7, step, len(images), 16)] for step in steps]
 
     np.testing.assert_array_equal(batches(range(5, 30)), batches(range(30))[5:])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, OnDisk])
+@pytest.mark.parametrize("first", [0, 3, 11])  # five steps are an epoch
+def test_batches_read_ahead_are_those_of_their_steps(kind, first):
+    expected = [IMAGES[batch_indices(5, step, 23, 4)] for step in range(first, 12)]
+    np.testing.assert_array_equal(list(read_ahead(kind(IMAGES), 5, 4, first, 12)), expected)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, OnDisk])
+def test_processes_that_read_their_rows_share_a_batch(kind):
+    parts = [read_ahead(kind(IMAGES), 5, 4, 0, 7, rows) for rows in (slice(0, 1), slice(1, 4))]
+    together = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
+    np.testing.assert_array_equal(together, list(read_ahead(IMAGES, 5, 4, 0, 7)))
+
+
+def test_a_process_reads_no_images_of_the_others():
+    images = OnDisk(IMAGES)
+    assert len(list(read_ahead(images, 5, 4, 0, 5, slice(1, 2)))) == 5
+    assert images.num_read <= 5 + 1  # and one to know their size
+
+
+def test_no_more_batches_are_read_than_fit_into_the_memory_for_them(monkeypatch):
+    monkeypatch.setattr("glowjax.data.batching.BYTES_AHEAD", 3 * 4 * IMAGES[0].nbytes)
+    images = OnDisk(IMAGES)
+    with_three_ahead = read_ahead(images, 0, 4, 0, 1000)
+    next(with_three_ahead)
+    time.sleep(0.05)
+    assert images.num_read <= 1 + (1 + 3) * 4
+
+
+def num_readers():
+    return sum(thread.name.startswith("grain") for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("end", ["close", "forget"])
+def test_threads_end_with_their_iterator(end):
+    before = num_readers()
+    for _ in range(50):
+        batches = read_ahead(OnDisk(IMAGES), 0, 4, 0, 1000)
+        next(batches)
+        assert num_readers() > before
+        if end == "close":
+            batches.close()
+        else:
+            del batches
+    deadline = time.monotonic() + 10
+    while num_readers() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert num_readers() == before
+
+
+def test_an_error_of_a_reader_reaches_the_caller_at_its_step():
+    class Gone(OnDisk):
+        def __getitem__(self, indices):
+            if np.array_equal(indices, batch_indices(0, 3, 23, 4)):
+                raise InputError("The file is gone.")
+            return super().__getitem__(indices)
+
+    batches = read_ahead(Gone(IMAGES), 0, 4, 0, 10)
+    assert len([next(batches) for _ in range(3)]) == 3
+    with pytest.raises(InputError, match=r"^The file is gone\.$"):
+        next(batches)
