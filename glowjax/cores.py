@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 
@@ -19,11 +19,18 @@ SETTINGS: dict[str, Callable[[Any], contextlib.AbstractContextManager]] = {
     "jax_default_matmul_precision": jax.default_matmul_precision,
     "jax_default_device": jax.default_device,
     "jax_debug_nans": jax.debug_nans,
+    "jax_debug_infs": jax.debug_infs,
+    "jax_disable_jit": jax.disable_jit,
+    "jax_default_prng_impl": jax.default_prng_impl,
+    "jax_threefry_partitionable": jax.threefry_partitionable,
+    "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,
+    "jax_numpy_rank_promotion": jax.numpy_rank_promotion,
 }
 """JAX settings that threads do not inherit."""
 
 BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
+P = ParamSpec("P")
 
 
 def cores_as_devices() -> None:
@@ -43,16 +50,21 @@ def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -
     The threads inherit `SETTINGS`. `work` must wait for its result (return NumPy, say), and must not close over
     tracers: do not use this under a transformation.
     """
+    with ThreadPoolExecutor(num_side_by_side()) as pool:
+        return list(pool.map(in_these_settings(work), batches))
+
+
+def in_these_settings(work: Callable[P, ResultT]) -> Callable[P, ResultT]:
+    """`work` with the caller's `SETTINGS` of JAX, for a thread, which would not inherit them."""
     settings = [(setting, _option(name)) for name, setting in SETTINGS.items()]
 
-    def in_context(batch: BatchT) -> ResultT:
+    def in_context(*args: P.args, **kwargs: P.kwargs) -> ResultT:
         with contextlib.ExitStack() as stack:
             for setting, value in settings:
                 stack.enter_context(setting(value))
-            return work(batch)
+            return work(*args, **kwargs)
 
-    with ThreadPoolExecutor(num_side_by_side()) as pool:
-        return list(pool.map(in_context, batches))
+    return in_context
 
 
 def num_side_by_side() -> int:

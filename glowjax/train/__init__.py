@@ -5,11 +5,13 @@ from glowjax.train.fitting import fit
 from glowjax.train.optimizer import make_optimizer
 from glowjax.train.parallel import compiled_step, pmapped_step, step_devices
 from glowjax.train.saved import load, load_pretrained, save
+from glowjax.train.signals import Interrupted
 from glowjax.train.step import TrainState, make_state, train_step
 from glowjax.train.trained import Trained
 
 __all__ = [
     "EvaluationInterrupted",
+    "Interrupted",
     "TrainState",
     "Trained",
     "compiled_step",

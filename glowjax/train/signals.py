@@ -1,0 +1,133 @@
+"""Signals that ask a training to stop: they wait for the end of a step and for its checkpoint."""
+
+import concurrent.futures
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
+
+from glowjax.cores import in_these_settings
+
+SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGQUIT")
+    if hasattr(signal, name)  # Windows lacks some
+)
+"""The signals of Ctrl-C, of schedulers and of a closed terminal."""
+
+PATIENCE = 2.0
+"""Seconds after the first signal in which a second Ctrl-C changes nothing; some launchers send the first one twice."""
+
+POLL = 0.1
+"""Seconds between two looks for a signal, in a wait for a thread."""
+
+ResultT = TypeVar("ResultT")
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the work in an orderly way. `str` gives a sentence for the user.
+
+    Attributes:
+        number: the number of the signal.
+        exit_code: 128 + number, as shells report it. Schedulers can be told to start such a job again.
+    """
+
+    def __init__(self, number: int, message: str = ""):
+        super().__init__(message or f"Interrupted by {signal.Signals(number).name}.")
+        self.number = number
+        self.exit_code = 128 + number
+
+
+class Interrupts:
+    """The signals that arrive while `deferred_interrupts` is active.
+
+    Attributes:
+        number: the first signal, or None. It may be set, if another process received one.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._arrived = 0.0
+        self._is_shielded = False
+
+    def is_interrupted(self) -> bool:
+        """Whether a signal has arrived."""
+        return self.number is not None
+
+    def raise_if_interrupted(self) -> None:
+        """Raises Interrupted if a signal has arrived."""
+        if self.number is not None:
+            raise Interrupted(self.number)
+
+    @contextlib.contextmanager
+    def shielded(self) -> Iterator[None]:
+        """A block, such as a save, that even a second Ctrl-C does not end."""
+        self._is_shielded = True
+        try:
+            yield
+        finally:
+            self._is_shielded = False
+
+    def call(self, work: Callable[[], ResultT]) -> ResultT:
+        """`work()` in a thread, which a signal abandons: it raises Interrupted at once.
+
+        Nothing can end a compilation, so it must run beside the thread that receives the signals. An abandoned thread
+        still works to its end, for which the interpreter waits at exit; see `exit_now`. Outside the main thread,
+        `work()` is simply called.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return work()
+        future: concurrent.futures.Future[ResultT] = concurrent.futures.Future()
+        threading.Thread(target=_fulfill, args=(future, in_these_settings(work))).start()
+        while not future.done():
+            concurrent.futures.wait([future], timeout=POLL)
+            self.raise_if_interrupted()
+        return future.result()
+
+    def receive(self, number: int, _: object = None) -> None:
+        """The handler of the signals: notes the first; a second Ctrl-C ends everything but a save."""
+        now = time.monotonic()
+        if self.number is None:
+            self.number, self._arrived = number, now
+        elif number == signal.SIGINT and now - self._arrived > PATIENCE and not self._is_shielded:
+            raise Interrupted(self.number)
+
+
+@contextlib.contextmanager
+def deferred_interrupts() -> Iterator[Interrupts]:
+    """A block that signals do not end at once. It raises Interrupted at its end if one has arrived.
+
+    A step that is cut short would lose the state, which was donated to it. A signal that the process ignores, as
+    SIGHUP under nohup, stays ignored. Outside the main thread, which alone receives signals, nothing changes.
+    """
+    interrupts = Interrupts()
+    previous: dict[int, Any] = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    previous[number] = signal.signal(number, interrupts.receive)
+        yield interrupts
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    interrupts.raise_if_interrupted()
+
+
+def exit_now(code: int) -> NoReturn:
+    """Ends the process without waiting for threads, since an abandoned compilation can take minutes."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
+
+
+def _fulfill(future: "concurrent.futures.Future[ResultT]", work: Callable[[], ResultT]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # the caller raises it
+        future.set_exception(error)
