@@ -27,6 +27,7 @@ class TrainState(flax.struct.PyTreeNode):
         ema_params: an exponential moving average of `params`, with which the model is evaluated.
         loss_sum: [] the sum of the losses since the last report, in bits per dimension.
         loss_count: [] int32, the number of those losses.
+        gradient_norm: [] the norm of the last gradient, before clipping.
     """
 
     step: Any
@@ -35,6 +36,7 @@ class TrainState(flax.struct.PyTreeNode):
     ema_params: Params
     loss_sum: Any
     loss_count: Any
+    gradient_norm: Any
 
     def with_no_losses(self) -> "TrainState":
         """The state after a report, at which a new mean of the losses begins."""
@@ -52,7 +54,15 @@ def make_state(params: Params, optimizer: optax.GradientTransformation) -> Train
     """The state before the first step."""
     ema_params = jax.tree.map(jnp.copy, params)  # buffers of its own, since a step donates both
     zero = jnp.zeros((), jnp.int32)
-    return TrainState(zero, params, optimizer.init(params), ema_params, jnp.zeros(()), jnp.copy(zero))
+    return TrainState(
+        step=zero,
+        params=params,
+        opt_state=optimizer.init(params),
+        ema_params=ema_params,
+        loss_sum=jnp.zeros(()),
+        loss_count=jnp.copy(zero),
+        gradient_norm=jnp.zeros(()),
+    )
 
 
 def train_step(
@@ -83,10 +93,17 @@ def apply_gradient(
     decay = jnp.minimum(EMA_DECAY, num_steps / (num_steps + 10))  # early in training, average over the few steps so far
     decay = jnp.where(opt_state.last_finite, decay, 1.0)
     ema_params = optax.incremental_update(params, state.ema_params, 1 - decay)
+    norm = optax.tree.norm(gradient)
     after = TrainState(
-        step, params, opt_state, ema_params, state.loss_sum + loss.astype(state.loss_sum.dtype), state.loss_count + 1
+        step=step,
+        params=params,
+        opt_state=opt_state,
+        ema_params=ema_params,
+        loss_sum=state.loss_sum + loss.astype(state.loss_sum.dtype),
+        loss_count=state.loss_count + 1,
+        gradient_norm=norm.astype(state.gradient_norm.dtype),
     )
-    return after, StepMetrics(loss, optax.tree.norm(gradient))
+    return after, StepMetrics(loss, norm)
 
 
 def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Batch) -> str | None:
