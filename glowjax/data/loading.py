@@ -15,8 +15,8 @@ from glowjax.data.split import part
 def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> ImageSet:
     """The images of a split of a data set, from the first source that has it; `ImageSet.source` says which.
 
-    The images come in the order of their source, which is often sorted: the bundled MNIST is sorted by digit, so its
-    first images are all zeros. Use `ImageSet.take` for a random subset.
+    The images come in the order of their source. The bundled sets are mixed, but many other sets are sorted by class.
+    `ImageSet.take` draws a random subset.
 
     Args:
         name: the name of a set, or the path of a folder of images or of a .npz archive (with a "/" in it).

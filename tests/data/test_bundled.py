@@ -28,6 +28,11 @@ def test_bundled_sets_have_the_images_they_promise(name, split, num_images):
 
 
 @pytest.mark.parametrize(("name", "split", "num_images"), ALL)
+def test_the_first_images_of_a_bundled_set_are_of_all_classes(name, split, num_images):
+    assert np.bincount(load(name, split).labels[:300]).min() >= 15
+
+
+@pytest.mark.parametrize(("name", "split", "num_images"), ALL)
 def test_bundled_images_are_the_official_ones(official, name, split, num_images):
     ours, theirs = load(name, split), load(name, split, official)
     labels = {image.tobytes(): label for image, label in zip(theirs.images, theirs.labels, strict=True)}

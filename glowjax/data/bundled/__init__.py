@@ -16,7 +16,7 @@ CONTENTS = {
         "train": "the first 10,000 of the 60,000 official training images of Fashion-MNIST",
         "test": "the first 2,000 of the 10,000 official test images of Fashion-MNIST",
     },
-    "mnist": {"train": "5,000 of the 60,000 official training images of MNIST, 500 per digit and sorted by digit"},
+    "mnist": {"train": "5,000 of the 60,000 official training images of MNIST, 500 per digit"},
 }
 """The bundled splits by name, each with its origin."""
 
