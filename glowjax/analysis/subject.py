@@ -68,6 +68,13 @@ class Subject:
         """Keeps nothing for this object."""
         with _lock:
             _subjects.pop(id(self.own), None)
+        self.release()
+
+    def release(self) -> None:
+        """Gives back the memory of the compiled results, which Python's garbage collector would find much later."""
+        while self._compiled:
+            _, compiled = self._compiled.popitem()
+            compiled.clear_cache()
 
 
 def subject_of(own: Any) -> Subject:
@@ -75,8 +82,9 @@ def subject_of(own: Any) -> Subject:
     with _lock:
         subject = _subjects.pop(id(own), None) or Subject(own)  # it holds `own`, whose id is therefore not used again
         _subjects[id(own)] = subject
-        while len(_subjects) > MAX_SUBJECTS:
-            _subjects.popitem(last=False)
+        dropped = [_subjects.popitem(last=False)[1] for _ in range(len(_subjects) - MAX_SUBJECTS)]
+    for other in dropped:
+        other.release()
     return subject
 
 
