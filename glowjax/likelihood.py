@@ -1,5 +1,6 @@
 """Probabilities of 8-bit images from densities: bits per dimension, dequantization, averages over its draws."""
 
+import functools
 import math
 from typing import TypeVar
 
@@ -9,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from glowjax.checks import as_images
-from glowjax.typing import Array, Continuous, Images, Key
+from glowjax.noise import draw
+from glowjax.typing import Array, Continuous, Images, Keys
 
 NUM_LEVELS = 256
 
@@ -27,15 +29,18 @@ def bits_per_dim(log_likelihood: ArrayT, num_dims: int) -> ArrayT:
     return -log_likelihood / (num_dims * math.log(2))
 
 
-def dequantize(key: Key, images: Array | np.ndarray) -> Continuous:
+def dequantize(key: Keys, images: Array | np.ndarray) -> Continuous:
     """uint8 images [..., H, W, C] as float32 in [0, 256): each level k becomes k + u with u uniform on [0, 1).
+
+    `key` is one key, or one key per image [...].
 
     >>> images = np.array([[[0], [255]]], np.uint8)
     >>> quantize(dequantize(jax.random.key(0), images)).tolist() == images.tolist()
     True
     """
     levels = jnp.asarray(as_images(images)).astype(jnp.float32)
-    noisy = levels + jax.random.uniform(key, levels.shape, levels.dtype)
+    uniform = functools.partial(jax.random.uniform, dtype=levels.dtype)
+    noisy = levels + draw(uniform, key, levels.shape[:-3], levels.shape[-3:])
     # 255 + 0.99999999 rounds to 256 in float32, which belongs to no level.
     return jnp.minimum(noisy, jnp.nextafter(levels + 1, levels))
 

@@ -12,6 +12,9 @@ Array: TypeAlias = jax.Array
 Key: TypeAlias = TypedKey[jax.Array, ""]
 """A typed key from `jax.random.key`."""
 
+Keys: TypeAlias = TypedKey[jax.Array, "..."]
+"""One key, or one key per image: an array of keys with the leading axes of the images."""
+
 Images: TypeAlias = UInt8[jax.Array | np.ndarray, "*batch H W C"]
 """8-bit images: 256 grey levels."""
 

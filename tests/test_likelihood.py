@@ -39,6 +39,27 @@ def test_the_noise_is_a_function_of_the_key():
     assert np.abs(first - other).max() > 0.01
 
 
+def test_an_image_with_a_key_of_its_own_has_the_noise_that_it_would_have_alone():
+    images = np.arange(6 * 32, dtype=np.uint8).reshape(2, 3, 4, 4, 2)
+    keys = jax.random.split(jax.random.key(0), (2, 3))
+    x = dequantize(keys, images)
+    for index in np.ndindex(2, 3):
+        np.testing.assert_array_equal(x[index], dequantize(keys[index], images[index]))
+    assert len(np.unique(np.asarray(x) - images)) > 0.9 * images.size
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_key_of_two_integers_is_one_key():
+    images = np.zeros((2, 4, 4, 1), np.uint8)
+    old, new = jax.random.PRNGKey(3), jax.random.key(3)
+    np.testing.assert_array_equal(dequantize(old, images), dequantize(new, images))
+
+
+def test_another_number_of_keys_than_of_images_is_refused():
+    with pytest.raises(InputError, match=r"keys of shape \[3\] for images with the leading axes \[2\]; pass one key"):
+        dequantize(jax.random.split(jax.random.key(0), 3), np.zeros((2, 4, 4, 1), np.uint8))
+
+
 def test_a_uniform_density_over_grey_levels_is_eight_bits():
     log_density = scipy.stats.uniform(0, 256).logpdf(np.full((2, 12), 17.0)).sum(-1)
     np.testing.assert_allclose(bits_per_dim(log_density, 12), [8.0, 8.0], rtol=1e-14)

@@ -12,7 +12,7 @@ import numpy as np
 
 from glowjax.checks import InputError, as_array, as_grey_levels, as_images, check_count
 from glowjax.likelihood import NUM_LEVELS
-from glowjax.typing import Array, Batch, Images, Key, Params
+from glowjax.typing import Array, Batch, Images, Key, Keys, Params
 
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
@@ -29,13 +29,46 @@ class ImageModel(Protocol):
         """Log P(image) in nats, [N]: exact, or a lower bound on average that tightens with `num_draws`."""
         ...
 
-    def loss(self, params: Params, key: Key, images: Batch) -> Array:
-        """The scalar that training minimizes, in bits per dimension."""
+    def loss(self, params: Params, key: Keys, images: Batch) -> Array:
+        """The scalar that training minimizes: a mean over images, in bits per dimension.
+
+        Training passes keys [N], one per image, and expects that the noise of an image depends on its key alone; see
+        `glowjax.noise.draw`. A loss without noise ignores them.
+        """
         ...
 
     def sample(self, params: Params, key: Key, num_images: int, temperature: float = 1.0) -> Images:
         """uint8 images [num_images, H, W, C]."""
         ...
+
+
+def check_loss(model: ImageModel, images: Batch) -> None:
+    """Raises InputError unless the loss of a model is a scalar and takes one key per image. Nothing is computed.
+
+    The losses of this package do, so they are not traced for it.
+    """
+    if type(model).loss.__module__.startswith("glowjax."):
+        return
+    name, images = f"The loss of {type(model).__name__}", images[:2]
+    keys = jax.random.split(jax.random.key(0), len(images))
+    try:
+        params = jax.eval_shape(model.init, keys[0], images)
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
+        return  # it needs the values of the images
+    try:
+        shape = jax.eval_shape(model.loss, params, keys, images).shape
+    except (TypeError, ValueError) as error:
+        jax.eval_shape(model.loss, params, keys[0], images)  # raises an error of its own if the keys are not at fault
+        raise InputError(
+            f"{name} does not accept an array of keys, one per image, which training passes ({_first_line(error)}); "
+            "draw its noise with glowjax.noise.draw."
+        ) from error
+    if shape != ():
+        raise InputError(f"{name} has the shape {list(shape)}, but training minimizes a scalar; return a mean.")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
 
 
 class ModelParams(flax.struct.PyTreeNode, repr=False):

@@ -15,7 +15,8 @@ from glowjax.layers.base import Layer, promote_dtypes, sum_per_image
 from glowjax.layers.compose import MultiScale
 from glowjax.likelihood import bits_per_dim, dequantize, log_mean_exp, quantize
 from glowjax.models.base import ModelParams, check_shape, compiled
-from glowjax.typing import Array, Batch, Continuous, Images, Key, Latents
+from glowjax.noise import draw_keys
+from glowjax.typing import Array, Batch, Continuous, Images, Key, Keys, Latents
 
 
 class FlowParams(ModelParams, repr=False):
@@ -127,19 +128,22 @@ class Flow:
 
     @compiled("num_draws")
     def log_likelihood(
-        self, params: FlowParams, key: Key, images: Images, num_draws: int = 1
+        self, params: FlowParams, key: Keys, images: Images, num_draws: int = 1
     ) -> Float[Array, "*batch"]:
         """Log P(image) [...] of uint8 images [..., H, W, C], in nats: log-mean-exp over dequantization draws.
 
         By Jensen's inequality, its expectation is a lower bound, which becomes tighter as `num_draws` grows. Use the
-        same number of draws to compare data sets.
+        same number of draws to compare data sets. `key` is one key, or one key per image [...].
         """
-        keys = jax.random.split(key, num_draws)
+        keys = draw_keys(key, num_draws)
         return log_mean_exp(jax.lax.map(lambda k: self.log_prob(params, dequantize(k, images)), keys))
 
     @compiled()
-    def loss(self, params: FlowParams, key: Key, images: Batch) -> Float[Array, ""]:
-        """Mean bits per dimension of uint8 images [N, H, W, C], with one dequantization draw."""
+    def loss(self, params: FlowParams, key: Keys, images: Batch) -> Float[Array, ""]:
+        """Mean bits per dimension of uint8 images [N, H, W, C], with one dequantization draw.
+
+        `key` is one key, or one key per image [N].
+        """
         return jnp.mean(bits_per_dim(self.log_likelihood(params, key, images), params.num_dims))
 
     @compiled("num_images")

@@ -18,7 +18,7 @@ from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ModelParams, check_shape, compiled
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, scaled
 from glowjax.networks import gated
-from glowjax.typing import Array, Batch, Key
+from glowjax.typing import Array, Batch, Key, Keys
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +84,7 @@ class PixelCNN:
         return gated.outputs(params.arrays, jnp.moveaxis(x, -1, 0))
 
     @compiled("num_draws")
-    def log_likelihood(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
+    def log_likelihood(self, params: ModelParams, key: Keys, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
         """Log P(image) [N] in nats of uint8 images [N, H, W, C]; exactly; `key` and `num_draws` are ignored."""
         del key, num_draws
         check_images(images, batch=True)
@@ -95,7 +95,7 @@ class PixelCNN:
         return jnp.sum(jnp.stack(values), axis=(0, -2, -1))
 
     @compiled()
-    def loss(self, params: ModelParams, key: Key, images: Batch) -> Float[Array, ""]:
+    def loss(self, params: ModelParams, key: Keys, images: Batch) -> Float[Array, ""]:
         """Mean bits per dimension of uint8 images [N, H, W, C]."""
         return jnp.mean(bits_per_dim(self.log_likelihood(params, key, images), params.num_dims))
 

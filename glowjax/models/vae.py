@@ -23,8 +23,9 @@ from glowjax.likelihood import bits_per_dim, log_mean_exp
 from glowjax.models.base import ModelParams, check_shape, compiled
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, scaled
 from glowjax.networks.autoencoder import Decoder, Encoder
+from glowjax.noise import draw, draw_keys
 from glowjax.stats import Estimate
-from glowjax.typing import Array, Batch, Key
+from glowjax.typing import Array, Batch, Key, Keys
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,31 +69,34 @@ class VAE:
         return ModelParams(arrays, image_shape)
 
     @compiled("num_draws")
-    def log_weights(self, params: ModelParams, key: Key, images: Batch, num_draws: int) -> Float[Array, "K N"]:
-        """Log w [num_draws, N] in nats of uint8 images [N, H, W, C]; only one draw at a time is in memory."""
+    def log_weights(self, params: ModelParams, key: Keys, images: Batch, num_draws: int) -> Float[Array, "K N"]:
+        """Log w [num_draws, N] in nats of uint8 images [N, H, W, C]; only one draw at a time is in memory.
+
+        `key` is one key, or one key per image [N], here and in the methods below.
+        """
         check_images(images, batch=True)
         check_shape(params, images.shape)
         levels = jnp.asarray(images)
         x = scaled(levels, self.num_levels)
         mean, log_scale = cast(Any, self.encoder.apply(params.arrays["encoder"], x, self.num_latents))
 
-        def one_draw(draw_key: Key) -> Float[Array, " N"]:
-            latents = mean + jnp.exp(log_scale) * jax.random.normal(draw_key, mean.shape)
+        def one_draw(draw_key: Keys) -> Float[Array, " N"]:
+            latents = mean + jnp.exp(log_scale) * draw(jax.random.normal, draw_key, mean.shape[:1], mean.shape[1:])
             outputs = self._decode(params, latents)
             log_likelihood = self.pixels.log_prob(outputs, levels).sum(axis=(-3, -2, -1))
             log_prior, log_posterior = norm.logpdf(latents), norm.logpdf(latents, mean, jnp.exp(log_scale))
             return log_likelihood + log_prior.sum(axis=-1) - log_posterior.sum(axis=-1)
 
-        keys = jax.random.split(key, num_draws)
+        keys = draw_keys(key, num_draws)
         return one_draw(keys[0])[None] if num_draws == 1 else jax.lax.map(one_draw, keys)
 
     @compiled("num_draws")
-    def elbo(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
+    def elbo(self, params: ModelParams, key: Keys, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
         """The evidence lower bound [N] in nats, averaged over `num_draws`."""
         return jnp.mean(self.log_weights(params, key, images, num_draws), axis=0)
 
     @compiled("num_draws")
-    def log_likelihood(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
+    def log_likelihood(self, params: ModelParams, key: Keys, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
         """The importance-weighted log P(image) [N] in nats; with one draw, an unbiased estimate of the ELBO.
 
         A lower bound on average, which rises with `num_draws`: use the same number for all image sets. About a thousand
@@ -100,7 +104,9 @@ class VAE:
         """
         return log_mean_exp(self.log_weights(params, key, images, num_draws))
 
-    def log_likelihood_estimate(self, params: ModelParams, key: Key, images: Batch, num_draws: int = 1_000) -> Estimate:
+    def log_likelihood_estimate(
+        self, params: ModelParams, key: Keys, images: Batch, num_draws: int = 1_000
+    ) -> Estimate:
         """`log_likelihood` with its standard error over draws: [N] each, in nats.
 
         The error is first-order (delta method) for the log of a mean. If few weights dominate, both the error and the
@@ -114,7 +120,7 @@ class VAE:
         return Estimate(mean, jnp.std(relative, axis=0, ddof=1) / math.sqrt(num_draws), num_draws)
 
     @compiled()
-    def loss(self, params: ModelParams, key: Key, images: Batch) -> Float[Array, ""]:
+    def loss(self, params: ModelParams, key: Keys, images: Batch) -> Float[Array, ""]:
         """Minus the ELBO of uint8 images [N, H, W, C] with one draw, in bits per dimension."""
         return jnp.mean(bits_per_dim(self.elbo(params, key, images), params.num_dims))
 

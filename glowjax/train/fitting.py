@@ -16,6 +16,7 @@ from glowjax._version import __version__
 from glowjax.checks import InputError, check_count, check_images, native_array
 from glowjax.data import ImageSet, parse_spec
 from glowjax.models import Flow, ImageModel, describe
+from glowjax.models.base import check_loss
 from glowjax.train.files import as_json
 from glowjax.train.log import REPORTED, Record
 from glowjax.train.loop import Loop
@@ -86,6 +87,7 @@ def fit(
     name = parse_spec(images.name)[0] if isinstance(images, ImageSet) else None
     images = _checked(images, "The images to train on")
     counts = _counts(num_steps, batch_size, evaluate_every, log_every, len(images))
+    check_loss(model, images)
     optimizer, options = _optimizer(model, optimizer, learning_rate, num_steps, warmup_steps, schedule)
     loop = Loop(
         model,

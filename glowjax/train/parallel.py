@@ -1,9 +1,10 @@
-"""The compiled step: jit on one device, pmap over several."""
+"""The compiled step: jit on one device, pmap over several, of one process or of many."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -11,82 +12,107 @@ from jaxtyping import UInt8
 
 from glowjax.checks import InputError
 from glowjax.models.base import ImageModel
-from glowjax.train.step import StepMetrics, TrainState, apply_gradient, loss_and_gradient, train_step
-from glowjax.typing import Batch, Key
+from glowjax.train.step import StepMetrics, TrainState, apply_gradient, mean_gradient, noise_keys, train_step
+from glowjax.typing import Batch, Key, Keys
 
 CompiledStep: TypeAlias = Callable[[TrainState, Key, Batch], tuple[TrainState, StepMetrics]]
 
 Shard: TypeAlias = UInt8[jax.Array | np.ndarray, "M H W C"]
-"""The images of a batch that one device sees."""
+"""The images of a batch that one device sees at a time."""
 
 AXIS = "devices"
 
 
-def step_devices(batch_size: int) -> list[jax.Device]:
-    """The local devices that share a batch: all accelerators, or as many CPU devices as divide the batch evenly.
+def step_devices(batch_size: int, num_microbatches: int = 1) -> list[jax.Device]:
+    """The devices of all processes that share a batch, in the order of its images.
 
-    Raises InputError if accelerators cannot share the batch evenly, or if JAX runs as several processes.
+    They are all accelerators, or as many CPU devices as divide the batch evenly, the same number in each process.
+    Raises InputError if the devices cannot share the batch evenly, each in `num_microbatches` equal parts.
     """
-    if jax.process_count() > 1:
-        raise InputError(
-            f"This is process {jax.process_index()} of {jax.process_count()}, but training uses the devices of one "
-            "machine; start a single process."
-        )
-    devices = jax.local_devices()
-    if devices[0].platform == "cpu":
-        return devices[: max(count for count in range(1, len(devices) + 1) if batch_size % count == 0)]
-    if batch_size % len(devices):
-        raise InputError(
-            f"{len(devices)} devices cannot share a batch of {batch_size} images evenly; "
-            f"give a batch_size that is a multiple of {len(devices)}."
-        )
-    return devices
+    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    groups = [
+        [device for device in devices if device.process_index == process] for process in range(jax.process_count())
+    ]
+    if devices[0].platform != "cpu":
+        _check_share(batch_size, num_microbatches, len(devices), "devices")
+        return devices
+    unit = len(groups) * num_microbatches
+    _check_share(batch_size, num_microbatches, len(groups), "processes")
+    count = max(c for c in range(1, min(map(len, groups)) + 1) if batch_size % (c * unit) == 0)
+    return [device for group in groups for device in group[:count]]
 
 
-def shards(key: Key, step: int, images: Batch, num_devices: int) -> list[tuple[Key, Shard]]:
-    """The key and the images of each device in a step, counted from 0."""
-    key = jax.random.fold_in(key, step)
-    if num_devices == 1:
-        return [(key, images)]
-    parts = np.split(np.asarray(images), num_devices)
-    return [(jax.random.fold_in(key, index), part) for index, part in enumerate(parts)]
+def rows(devices: Sequence[jax.Device], batch_size: int) -> slice:
+    """The part of each batch that the devices of this process see."""
+    size = batch_size // len(devices)
+    own = [index for index, device in enumerate(devices) if device.process_index == jax.process_index()]
+    return slice(own[0] * size, (own[-1] + 1) * size)
+
+
+def shards(key: Key, step: int, images: Batch, num_parts: int, first: int = 0) -> list[tuple[Keys, Shard]]:
+    """The keys and the images of each of equal parts of a batch in a step, counted from 0.
+
+    `first` is the index of the first of `images` in the batch.
+    """
+    keys = noise_keys(key, step, first + jnp.arange(len(images)))
+    return list(zip(jnp.split(keys, num_parts), np.split(np.asarray(images), num_parts), strict=True))
 
 
 def compiled_step(
-    model: ImageModel, optimizer: optax.GradientTransformation, devices: Sequence[jax.Device] | None = None
+    model: ImageModel,
+    optimizer: optax.GradientTransformation,
+    devices: Sequence[jax.Device] | None = None,
+    num_microbatches: int = 1,
 ) -> CompiledStep:
-    """`train_step` for `(state, key, images)`, jitted on one device or pmapped over `devices` (all local ones).
+    """`train_step` for `(state, key, images)`, jitted on one device or pmapped over `devices` (all of all processes).
 
-    The state is donated: the next state takes over its memory.
+    A process passes its own `rows` of the batch. The state is donated: the next state takes over its memory.
     """
-    devices = devices or jax.local_devices()
+    devices = devices or jax.devices()
     if len(devices) > 1:
-        return pmapped_step(model, optimizer, devices)
-    step = jax.jit(lambda state, key, images: train_step(model, optimizer, state, key, images), donate_argnums=0)
+        return pmapped_step(model, optimizer, devices, num_microbatches)
+    step = jax.jit(
+        lambda state, key, images: train_step(model, optimizer, state, key, images, num_microbatches), donate_argnums=0
+    )
     if devices[0] == jax.local_devices()[0]:
         return step
     return lambda state, key, images: step(jax.device_put(state, devices[0]), key, images)
 
 
 def pmapped_step(
-    model: ImageModel, optimizer: optax.GradientTransformation, devices: Sequence[jax.Device]
+    model: ImageModel,
+    optimizer: optax.GradientTransformation,
+    devices: Sequence[jax.Device],
+    num_microbatches: int = 1,
 ) -> CompiledStep:
     """`train_step` with the batch divided among `devices`, the state replicated and the gradients averaged.
 
-    Every device draws its own noise: the run's key is folded with the step, then with the device's index. The number
-    of images must be a multiple of the number of devices, see `step_devices`.
+    The number of images must be a multiple of the number of devices, see `step_devices`. The next state is replicated
+    on the devices of this process, so it can be read without the other processes.
     """
 
     def device_step(state: TrainState, key: Key, images: Batch) -> tuple[TrainState, StepMetrics]:
-        device_key = jax.random.fold_in(jax.random.fold_in(key, state.step), jax.lax.axis_index(AXIS))
-        mean = jax.lax.pmean(loss_and_gradient(model, state.params, device_key, images), AXIS)
+        first = jax.lax.axis_index(AXIS) * len(images)
+        keys = noise_keys(key, state.step, first + jnp.arange(len(images)))
+        mean = jax.lax.pmean(mean_gradient(model, state.params, keys, images, num_microbatches), AXIS)
         return apply_gradient(optimizer, state, *mean)
 
     step = jax.pmap(device_step, AXIS, in_axes=(None, None, 0), out_axes=None, devices=devices, donate_argnums=0)
-    replicated = NamedSharding(Mesh(np.array(devices), (AXIS,)), PartitionSpec())  # as a step returns its state
+    own = [device for device in devices if device.process_index == jax.process_index()]
+    replicated = NamedSharding(Mesh(np.array(own), (AXIS,)), PartitionSpec())  # as a step returns its state
 
     def sharded_step(state: TrainState, key: Key, images: Batch) -> tuple[TrainState, StepMetrics]:
         state = jax.device_put(state, replicated)  # only the first one is not, and would compile a program of its own
-        return step(state, key, np.reshape(images, (len(devices), -1, *images.shape[1:])))
+        return step(state, key, np.reshape(images, (len(own), -1, *images.shape[1:])))
 
     return sharded_step
+
+
+def _check_share(batch_size: int, num_microbatches: int, count: int, kind: str) -> None:
+    """Raises InputError unless `count` devices or processes can share a batch evenly, in equal microbatches."""
+    unit = count * num_microbatches
+    if batch_size % unit:
+        raise InputError(
+            f"A batch of {batch_size} images cannot be divided into {unit} equal parts ({kind}: {count}, microbatches: "
+            f"{num_microbatches}); give a batch_size that is a multiple of {unit}."
+        )

@@ -6,13 +6,14 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 
 from glowjax.layers import visit
 from glowjax.likelihood import dequantize
 from glowjax.models.base import ImageModel
 from glowjax.models.flow import Flow
-from glowjax.typing import Array, Batch, Key, Params
+from glowjax.noise import draw_keys, image_keys
+from glowjax.typing import Array, Batch, Key, Keys, Params
 
 EMA_DECAY = 0.999
 
@@ -66,20 +67,49 @@ def make_state(params: Params, optimizer: optax.GradientTransformation) -> Train
 
 
 def train_step(
-    model: ImageModel, optimizer: optax.GradientTransformation, state: TrainState, key: Key, images: Batch
+    model: ImageModel,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    key: Key,
+    images: Batch,
+    num_microbatches: int = 1,
 ) -> tuple[TrainState, StepMetrics]:
     """The state after one step on uint8 `images` [N, H, W, C], and the metrics of the step.
 
-    `key` is the run's key. It is folded with the step, so that the noise of a step depends on the key and the step
-    alone. A non-finite gradient changes neither the params nor their average; the optimizer's state counts it.
+    `key` is the run's key. The noise of an image depends on the key, the step and the index of the image in the batch
+    alone. With several microbatches, the gradients of as many equal parts of the batch are computed one after the
+    other, which needs less memory, and averaged. A non-finite gradient changes neither the params nor their average;
+    the optimizer's state counts it.
     """
-    loss, gradient = loss_and_gradient(model, state.params, jax.random.fold_in(key, state.step), images)
-    return apply_gradient(optimizer, state, loss, gradient)
+    keys = noise_keys(key, state.step, jnp.arange(len(images)))
+    return apply_gradient(optimizer, state, *mean_gradient(model, state.params, keys, images, num_microbatches))
 
 
-def loss_and_gradient(model: ImageModel, params: Params, key: Key, images: Batch) -> tuple[Float[Array, ""], Params]:
+def noise_keys(key: Key, step: int | Integer[Array, ""], indices: Integer[Array, " N"]) -> Keys:
+    """The keys [N] of the images with these indices in the batch of a step, counted from 0."""
+    return image_keys(jax.random.fold_in(key, step), indices)
+
+
+def mean_gradient(
+    model: ImageModel, params: Params, keys: Keys, images: Batch, num_microbatches: int
+) -> tuple[Float[Array, ""], Params]:
+    """`loss_and_gradient` of the whole batch, as the mean over equal microbatches, one at a time."""
+    if num_microbatches == 1:
+        return loss_and_gradient(model, params, keys, images)
+
+    def add(total: Params, part: tuple[Keys, Batch]) -> tuple[Params, None]:
+        return jax.tree.map(jnp.add, total, loss_and_gradient(model, params, *part)), None
+
+    parts = jax.tree.map(lambda x: jnp.reshape(x, (num_microbatches, -1, *x.shape[1:])), (keys, images))
+    first = jax.tree.map(lambda x: x[0], parts)
+    shapes = jax.eval_shape(lambda: loss_and_gradient(model, params, *first))
+    total, _ = jax.lax.scan(add, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), parts)
+    return jax.tree.map(lambda x: x / num_microbatches, total)
+
+
+def loss_and_gradient(model: ImageModel, params: Params, keys: Keys, images: Batch) -> tuple[Float[Array, ""], Params]:
     """The model's loss [] in bits per dimension, and its gradient with respect to `params`."""
-    return jax.value_and_grad(model.loss)(params, key, images)
+    return jax.value_and_grad(model.loss)(params, keys, images)
 
 
 def apply_gradient(
@@ -106,7 +136,7 @@ def apply_gradient(
     return after, StepMetrics(loss, norm)
 
 
-def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Batch) -> str | None:
+def first_nonfinite(model: ImageModel, params: Params, keys: Keys, images: Batch) -> str | None:
     """Where the first NaN or infinity of a step arises: in the params, the forward pass, or the gradient.
 
     None if the whole step is finite.
@@ -115,10 +145,10 @@ def first_nonfinite(model: ImageModel, params: Params, key: Key, images: Batch) 
     if leaf:
         return f"in the parameter {leaf}"
     if isinstance(model, Flow):
-        for name, y, log_det in visit(model.layer, params.arrays, dequantize(jax.random.split(key, 1)[0], images)):
+        for name, y, log_det in visit(model.layer, params.arrays, dequantize(draw_keys(keys, 1)[0], images)):
             if not (jnp.isfinite(y).all() and jnp.isfinite(log_det).all()):
                 return f"in the output of {name}"
-    loss, gradient = loss_and_gradient(model, params, key, images)
+    loss, gradient = loss_and_gradient(model, params, keys, images)
     if not jnp.isfinite(loss):
         return "in the loss, although the output of every layer is finite"
     leaf = _first_nonfinite_leaf(gradient)

@@ -1,6 +1,9 @@
 """The properties that every image model has: its likelihood, its loss, its samples, and the input that it refuses."""
 
+import dataclasses
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +16,8 @@ from glowjax import ImageModel, PixelCNN, conv_vae, cv_glow, nvp_glow
 from glowjax.checks import InputError
 from glowjax.likelihood import bits_per_dim
 from glowjax.models import LogisticMixture
+from glowjax.noise import draw
+from glowjax.train import fit
 
 KEY = jax.random.key(0)
 MODELS = {
@@ -45,6 +50,24 @@ def test_the_loss_is_the_mean_bits_of_one_draw_and_has_finite_gradients(name):
     for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
         assert np.isfinite(leaf).all()
         assert np.any(leaf) or "signed_permutation" in jax.tree_util.keystr(path)
+
+
+@pytest.mark.parametrize("num_draws", [1, 3])
+@every_model
+def test_the_noise_of_an_image_depends_on_its_own_key_alone(name, num_draws):
+    model, params, images = MODELS[name], perturbed(name), structured()
+    keys = jax.random.split(KEY, len(images))
+    together = model.log_likelihood(params, keys, images, num_draws)
+    alone = [model.log_likelihood(params, keys[n : n + 1], images[n : n + 1], num_draws)[0] for n in (0, 5)]
+    np.testing.assert_allclose(together[np.array([0, 5])], alone, rtol=1e-5)
+    if name != "pixelcnn":
+        same_keys = keys[np.zeros(len(images), int)]
+        assert np.abs(together - model.log_likelihood(params, same_keys, images, num_draws))[1:].min() > 1e-4
+    np.testing.assert_allclose(
+        model.loss(params, keys, images),
+        bits_per_dim(model.log_likelihood(params, keys, images), 64).mean(),
+        rtol=1e-5,
+    )
 
 
 @every_model
@@ -91,3 +114,53 @@ def test_samples_are_images_and_a_function_of_key_and_temperature(name):
 def test_bad_input_is_refused(name, call, message):
     with pytest.raises(InputError, match=message):
         call(MODELS[name], initial(name))
+
+
+@dataclasses.dataclass(frozen=True)
+class Lossy:
+    """A model with a loss of its own."""
+
+    function: Callable[[Any, Any, Any], Any]
+
+    def init(self, key, images):
+        return {"offset": jnp.ones(images.shape[1:])}
+
+    def log_likelihood(self, params, key, images, num_draws=1):
+        return -jnp.full(len(images), params["offset"].sum())
+
+    def loss(self, params, key, images):
+        return self.function(params["offset"], key, images)
+
+    def sample(self, params, key, num_images, temperature=1.0):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda offset, key, images: jax.random.normal(key, images.shape).mean() * offset.mean(), "array of keys"),
+        (
+            lambda offset, key, images: jax.random.uniform(jax.random.fold_in(key, 1)) + offset.sum(),
+            "array of keys, one per image",
+        ),
+        (lambda offset, key, images: offset[0, 0], r"the shape \[1\], but training minimizes a scalar"),
+    ],
+)
+def test_a_loss_that_does_not_fit_training_is_refused_before_the_first_step(loss, message):
+    with pytest.raises(InputError, match=f"The loss of Lossy .*{message}"):
+        fit(Lossy(loss), structured(), key=KEY, num_steps=1, batch_size=2)
+
+
+def test_a_loss_with_an_error_of_its_own_is_not_said_to_lack_keys():
+    with pytest.raises(ZeroDivisionError):
+        fit(Lossy(lambda offset, key, images: 1 / 0), structured(), key=KEY, num_steps=1, batch_size=2)
+    with pytest.raises(TypeError, match="has no len"):
+        fit(Lossy(lambda offset, key, images: len(3)), structured(), key=KEY, num_steps=1, batch_size=2)
+
+
+def test_a_loss_draws_by_noise_draw_or_not_at_all():
+    for loss in (
+        lambda offset, key, images: (offset[None] * draw(jax.random.normal, key, images.shape[:1], (8, 8, 1))).mean(),
+        lambda offset, key, images: offset.mean(),
+    ):
+        fit(Lossy(loss), structured(), key=KEY, num_steps=1, batch_size=2)

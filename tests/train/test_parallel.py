@@ -1,6 +1,10 @@
 """Several devices take the step that one would. With SGD, since Adam would hide a multiple of the right gradient."""
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 from unittest import mock
 
 import chex
@@ -14,7 +18,7 @@ from glowjax import PixelCNN, conv_vae, nvp_glow
 from glowjax.checks import InputError
 from glowjax.train import compiled_step, make_state, pmapped_step, step_devices, train_step
 from glowjax.train.optimizer import skip_nonfinite
-from glowjax.train.parallel import shards
+from glowjax.train.parallel import rows, shards
 from glowjax.train.step import loss_and_gradient
 
 SGD = skip_nonfinite(optax.sgd(0.1))
@@ -61,10 +65,10 @@ def test_two_devices_take_the_step_of_one_on_the_joined_batch(images):
 def test_a_step_is_along_the_mean_gradient_of_the_shards_with_noise_of_their_own(model, num_devices, images):
     state = make_state(model.init(jax.random.key(0), images), SGD).replace(step=jnp.asarray(3))
     parts = shards(KEY, 3, images, num_devices)
+    keys, shares = zip(*parts, strict=True)
     step_key = jax.random.fold_in(KEY, 3)
-    keys = [step_key] if num_devices == 1 else [jax.random.fold_in(step_key, index) for index in range(2)]
-    assert [key for key, _ in parts] == keys
-    np.testing.assert_array_equal(np.concatenate([part for _, part in parts]), images)
+    assert list(jnp.concatenate(keys)) == [jax.random.fold_in(step_key, index) for index in range(len(images))]
+    np.testing.assert_array_equal(np.concatenate(shares), images)
     value_and_gradient = jax.jit(lambda key, images: loss_and_gradient(model, state.params, key, images))
     losses, gradients = zip(*(value_and_gradient(*part) for part in parts), strict=True)
     mean = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *gradients)
@@ -83,10 +87,21 @@ def test_a_step_for_one_device_runs_on_that_one(images):
     assert {device for leaf in jax.tree.leaves(state) for device in leaf.devices()} == {DEVICES[1]}
 
 
-def test_several_processes_are_refused(monkeypatch):
-    monkeypatch.setattr(jax, "process_count", lambda: 2)
-    with pytest.raises(InputError, match="process 0 of 2, but training uses the devices of one machine"):
-        step_devices(4)
+def test_a_step_is_the_same_on_1_2_and_8_devices_up_to_the_order_of_sums():
+    """In double precision to 1e-12, with the noise of a flow and of a VAE, and in microbatches."""
+    program, root = Path(__file__).parent / "on_eight_devices.py", Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, program], env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("num_devices", [1, 2])
+def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(num_devices, images):
+    model, devices = nvp_glow(1, 1, 4), DEVICES[:num_devices]
+    params = jax.device_get(model.init(jax.random.key(0), images))
+    whole, parts = (compiled_step(model, SGD, devices, count)(make_state(params, SGD), KEY, images) for count in (1, 4))
+    chex.assert_trees_all_close(parts, whole, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("num_devices", [1, 2])
@@ -108,16 +123,48 @@ def test_steps_follow_each_other_by_one_program(images, num_devices):
     assert losses == sorted(set(losses), reverse=True)
 
 
-@pytest.mark.parametrize(("batch_size", "expected"), [(64, 4), (30, 6), (7, 1), (5, 5), (4, 4)])
-def test_as_many_cpu_cores_as_can_share_a_batch_evenly(monkeypatch, batch_size, expected):
-    cores = [mock.Mock(spec=jax.Device, platform="cpu")] * 6
-    monkeypatch.setattr(jax, "local_devices", lambda: cores)
-    assert len(step_devices(batch_size)) == expected
+def pretend_devices(monkeypatch, platform, *counts):
+    """Devices of as many processes as there are counts, in the order in which a TPU pod may list them."""
+    devices = [
+        mock.Mock(spec=jax.Device, platform=platform, process_index=process, id=100 * process + index)
+        for index in range(max(counts))
+        for process, count in enumerate(counts)
+        if index < count
+    ]
+    monkeypatch.setattr(jax, "devices", lambda: devices)
+    monkeypatch.setattr(jax, "process_count", lambda: len(counts))
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "num_microbatches", "expected"),
+    [(64, 1, 4), (30, 1, 6), (7, 1, 1), (5, 1, 5), (4, 1, 4), (30, 2, 5), (12, 6, 2)],
+)
+def test_as_many_cpu_cores_as_can_share_a_batch_evenly(monkeypatch, batch_size, num_microbatches, expected):
+    pretend_devices(monkeypatch, "cpu", 6)
+    assert len(step_devices(batch_size, num_microbatches)) == expected
 
 
 def test_accelerators_all_take_part_so_an_uneven_batch_is_refused(monkeypatch):
-    accelerators = [mock.Mock(spec=jax.Device, platform="gpu")] * 2
-    monkeypatch.setattr(jax, "local_devices", lambda: accelerators)
-    assert step_devices(6) == accelerators
-    with pytest.raises(InputError, match=r"2 devices cannot share a batch of 7 images evenly; .* multiple of 2"):
+    pretend_devices(monkeypatch, "gpu", 2)
+    assert step_devices(6) == jax.devices()
+    with pytest.raises(InputError, match=r"batch of 7 images .* 2 equal parts \(devices: 2, .* multiple of 2"):
+        step_devices(7)
+    with pytest.raises(InputError, match=r"batch of 6 images .* 4 equal parts .*microbatches: 2\).* multiple of 4"):
+        step_devices(6, num_microbatches=2)
+
+
+def test_processes_share_a_batch_in_their_order(monkeypatch):
+    pretend_devices(monkeypatch, "tpu", 4, 4)
+    devices = step_devices(32)
+    assert [device.process_index for device in devices] == [0] * 4 + [1] * 4
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    assert rows(devices, 32) == slice(16, 32)
+
+
+def test_each_process_uses_as_many_cpu_cores_as_the_others(monkeypatch):
+    pretend_devices(monkeypatch, "cpu", 4, 3)
+    assert [device.id for device in step_devices(8)] == [0, 1, 100, 101]
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    assert rows(step_devices(8), 8) == slice(4, 8)
+    with pytest.raises(InputError, match=r"batch of 7 images .* 2 equal parts \(processes: 2"):
         step_devices(7)
