@@ -5,21 +5,20 @@ Files are read in the order of their names. Grey files give one channel, color f
 """
 
 import functools
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageFile
 
 from glowjax.checks import InputError
+from glowjax.data.image_file import ENDINGS, OTHER_ENDINGS, read_image
 from glowjax.data.image_set import ImageSet
 from glowjax.data.split import Readers, part_readers
 
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
-
-_EXACT = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
-"""Pillow's modes that become 8-bit grey or color without loss, except for 16-bit color, which Pillow truncates."""
+HELPERS = (".", "@", "#", "$", "__MACOSX")
+"""The beginnings of the names of folders that programs make beside images, for thumbnails and the like."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class ImageFolders:
 
     def names(self) -> set[str]:
         """The folders that hold image files."""
-        return {child.name for child in self.folder.iterdir() if child.is_dir() and _readers(child)}
+        return {child.name for child in _folders(self.folder) if _readers(child)}
 
     def find(self, name: str) -> Readers:
         """The splits of `name`."""
@@ -56,28 +55,40 @@ def _readers(root: Path) -> Readers:
     """
     try:
         official: Readers = {
-            child.name: functools.partial(_read_files, child, f"{root.name}:{child.name}")
-            for child in sorted(root.iterdir())
-            if child.is_dir() and _files(child)
+            child.name: functools.partial(_read_files, child, f"{root.name}:{child.name}", root)
+            for child in _folders(root)
+            if _files(child, ENDINGS)
         }
-        if official or not _files(root):
+        if official or not _files(root, ENDINGS):
             return official
-    except (PermissionError, FileNotFoundError, NotADirectoryError):
+    except OSError:
         return {}
     return part_readers(functools.partial(_read_files, root, root.name))
 
 
-def _files(directory: Path) -> list[Path]:
-    """The image files of a folder in the order of their names."""
+def _folders(directory: Path) -> list[Path]:
+    """The sub-folders in the order of their names, except for those of `HELPERS`."""
+    return sorted(child for child in directory.iterdir() if child.is_dir() and not child.name.startswith(HELPERS))
+
+
+def _files(directory: Path, endings: frozenset[str]) -> list[Path]:
+    """The files of a folder with such endings, in the order of their names."""
     return sorted(
-        file for file in directory.iterdir() if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+        file for file in directory.iterdir() if file.suffix.lower() in endings and not file.name.startswith(".")
     )
 
 
-def _read_files(directory: Path, name: str) -> ImageSet:
-    """All image files of a folder, which must have one shape."""
-    files = _files(directory)
-    images = [_read_file(file) for file in files]
+def _read_files(directory: Path, name: str, root: Path | None = None) -> ImageSet:
+    """All image files of a folder, which must have one shape. If it is a split, `root` is the folder of the set."""
+    files = _files(directory, ENDINGS)
+    if passed_over := list(_passed_over(directory, root)):
+        warnings.warn(
+            f"{len(passed_over):,} image files are passed over, such as {passed_over[0]}: glowjax reads those in "
+            f"{directory} that end in {', '.join(sorted(ENDINGS))}. Convert or move the others if they belong to "
+            f"'{name}'.",
+            stacklevel=3,
+        )
+    images = [read_image(file, file) for file in files]
     for file, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:
             raise InputError(
@@ -88,27 +99,8 @@ def _read_files(directory: Path, name: str) -> ImageSet:
     return ImageSet(name, np.stack(images), source=f"{len(images):,} images: the image files in {directory}")
 
 
-def _read_file(file: Path) -> UInt8[np.ndarray, "H W C"]:
-    try:
-        with Image.open(file) as image:
-            mode = f"{image.mode} with 16 bits" if _is_deep(image) else image.mode
-            if mode in _EXACT and "transparency" not in image.info:
-                pixels = np.asarray(image.convert(_EXACT[mode]))
-                return pixels[..., None] if pixels.ndim == 2 else pixels
-    # Pillow reports a broken PNG as a SyntaxError.
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{file} cannot be read as an image ({error}); expected a complete image file; remove or replace it."
-        ) from error
-    raise InputError(
-        f"{file} has the Pillow mode {mode}; expected 8-bit grey (L) or RGB without transparency; convert it."
-    )
-
-
-def _is_deep(image: ImageFile.ImageFile) -> bool:
-    """Whether an unread color file has more than 8 bits per channel, which Pillow would truncate to 8.
-
-    Pillow says so in its decoder's arguments alone: in the raw mode of a PNG or TIFF, in the largest value of a PPM.
-    """
-    args = image.tile[0][3] if image.tile else ()
-    return "'RGB;16" in repr(args) or (image.format == "PPM" and isinstance(args, tuple) and args[-1] > 255)
+def _passed_over(directory: Path, root: Path | None) -> Iterator[Path]:
+    """The image files of other formats in `directory`, and all that lie beside the splits in `root`."""
+    yield from _files(directory, OTHER_ENDINGS)
+    if root is not None:
+        yield from _files(root, ENDINGS | OTHER_ENDINGS)

@@ -5,15 +5,17 @@ Their keys are `image` (uint8 [N, H, W, C]) and optionally `label` and `source_i
 """
 
 import functools
+import math
 import tempfile
 import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from glowjax.checks import InputError
+from glowjax.data.foreign import reading
 from glowjax.data.image_set import ImageSet
 from glowjax.data.split import Readers, part_readers
 
@@ -22,6 +24,12 @@ KEYS = ("image", "label", "source_image")
 
 SPLITS = ("train", "validation", "test", "extra")
 """The words that make `{name}_{word}.npz` a split of a set rather than a set of its own."""
+
+
+_SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO = 2**30, 200
+"""An array of more bytes that was compressed by a higher ratio is no set of images, but a bomb of zeros."""
+
+_READ_HEADER = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
 
 @dataclass(frozen=True)
@@ -52,16 +60,12 @@ class Archives:
 
 def read_archive(file: Path, name: str) -> ImageSet:
     """All images of an archive."""
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            keys = archive.files
-            arrays = {key: archive[key] for key in keys if key in KEYS}
-    # Not a zip file, truncated, flipped bits, encrypted, Python objects inside, or a single .npy under this name.
-    except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{file} cannot be read as a NumPy archive ({type(error).__name__}: {error}); it seems damaged or holds "
-            "Python objects; copy it again, or write it with np.savez_compressed(file, image=...)."
-        ) from error
+    advice = (
+        "it seems damaged or holds Python objects; copy it again, or write it with np.savez_compressed(file, image=...)"
+    )
+    with reading(f"{file} cannot be read as a NumPy archive", advice), zipfile.ZipFile(file) as archive:
+        keys = [member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy")]
+        arrays = {key: _read_member(archive, f"{key}.npy") for key in KEYS if key in keys}
     if "image" not in arrays:
         raise InputError(
             f"{file} has the keys {sorted(keys)} and no 'image'; expected 'image', uint8 [N, H, W, C], and optionally "
@@ -74,11 +78,26 @@ def read_archive(file: Path, name: str) -> ImageSet:
     return replace(found, source=f"{found.num_images:,} images: {file.parent.name}/{file.name}")
 
 
+def _read_member(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    """An array in an archive. Its header must agree with the archive's directory before memory is allocated."""
+    entry = archive.getinfo(member)
+    if entry.file_size > max(_SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO * entry.compress_size):
+        raise ValueError(f"{member} would grow from {entry.compress_size:,} bytes to {entry.file_size:,}")
+    with archive.open(entry) as stream:
+        shape, _, dtype = _READ_HEADER[npy_format.read_magic(stream)](stream)
+        declared, present = math.prod(shape) * dtype.itemsize, entry.file_size - stream.tell()
+    if declared != present and not dtype.hasobject:
+        raise ValueError(f"{member} has {present:,} bytes for an array of {declared:,}")
+    with archive.open(entry) as stream:
+        return npy_format.read_array(stream, allow_pickle=False)
+
+
 def write_archive(file: Path, image_set: ImageSet) -> Path:
     """Write `image_set` for `read_archive` and return `file`. An interruption leaves no partial archive behind."""
     arrays = zip(KEYS, (image_set.images, image_set.labels, image_set.groups), strict=True)
     known = {key: values for key, values in arrays if values is not None}
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+    what, advice = f"{file} cannot be written", "free some space or name another folder"
+    with reading(what, advice), tempfile.TemporaryDirectory(dir=file.parent) as folder:
         temporary = Path(folder) / file.name
         np.savez_compressed(temporary, **known)  # type: ignore[arg-type]
         return temporary.replace(file)

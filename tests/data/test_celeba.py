@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import tfds_on_disk
+from data import hostile
 from PIL import Image
 
 from glowjax.checks import InputError
@@ -81,7 +82,7 @@ def test_without_photographs_the_error_names_both_ways_to_get_them(tmp_path, mon
 
 
 def test_a_list_without_photographs_or_with_a_page_in_place_of_the_zip_file_is_refused(tmp_path):
-    (tmp_path / PARTITION).write_text("000000.jpg 0\n\n")
+    (tmp_path / PARTITION).write_text("000000.jpg 0\n\n1.jpg 1\n2.jpg 2")
     with pytest.raises(InputError, match=r"has list_eval_partition\.txt but neither img_align_celeba/ nor"):
         prepare("celeba32", tmp_path)
     (tmp_path / f"{PHOTOGRAPHS}.zip").write_text("<html>Quota exceeded</html>")
@@ -89,10 +90,36 @@ def test_a_list_without_photographs_or_with_a_page_in_place_of_the_zip_file_is_r
         prepare("celeba32", tmp_path)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"not an image"])
-def test_a_missing_or_damaged_photograph_is_refused(official_files, content):
+LIST = "".join(f"{i:06}.jpg {number}\n" for i, number in enumerate(NUMBERS)).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html><title>Quota exceeded</title>\n", "Line 1 of .* is '<!DOCTYPE html>"),
+        (LIST[:-3], r"Line 6 of .* is '000005\.jpg?'"),
+        (b"image_id,partition\n" + LIST.replace(b" ", b","), "Line 1 of .* is 'image_id,partition'"),
+        (LIST.replace(b" 2", b" 7"), r"Line 2 of .* is '000001\.jpg 7'"),
+        (b"../" + LIST, r"Line 1 of .* is '\.\./000000\.jpg 0'"),
+        (b"/etc/passwd 0\n" + LIST, "Line 1 of .* is '/etc/passwd 0'"),
+        (LIST.decode().encode("utf-16"), r"Line 1 of .* is '.*0.x00'"),
+        (b"", "names no photographs of the splits .*'train', 'validation', 'test'"),
+        (LIST.replace(b" 1", b" 0"), r"names no photographs of the splits \['validation'\]"),
+        (bytes(2**20), "Line 1 of"),
+    ],
+)
+def test_another_list_is_refused_with_its_line(official_files, content, message):
+    (official_files / PARTITION).write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        prepare("celeba32", official_files)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("make", [lambda file: None, *(hostile.IMAGES[what][0] for what in ("EPS", "empty", "pipe"))])
+def test_a_missing_or_damaged_photograph_is_refused(official_files, make):
     file = official_files / PHOTOGRAPHS / "000002.jpg"
-    file.unlink() if content is None else file.write_bytes(content)
-    with pytest.raises(InputError, match=r"000002\.jpg cannot be read as a photograph of CelebA"):
+    file.unlink()
+    make(file)
+    with pytest.raises(InputError, match=r"000002\.jpg cannot be read as"):
         prepare("celeba32", official_files)
     assert not (official_files / "celeba32_train.npz").exists()

@@ -1,13 +1,11 @@
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from glowjax.checks import InputError
-from glowjax.data import load
+from glowjax.data import load, splits
 from glowjax.data.folder import ImageFolders
 
 RNG = np.random.default_rng(0)
@@ -78,36 +76,74 @@ def test_a_damaged_file_is_named(tmp_path):
             load("mine", data_dir=tmp_path)
 
 
-def deep_color_png(side):
-    """A black PNG of three channels with 16 bits each, which Pillow reads but does not write."""
-
-    def chunk(name, content):
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    header = struct.pack(">IIBBBBB", side, side, 16, 2, 0, 0, 0)
-    rows = (b"\0" + bytes(6 * side)) * side
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+COLOR = RNG.integers(8, 256, (6, 5, 3), dtype=np.uint8)
+OPAQUE = np.full((6, 5), 255, np.uint8)
+PALETTE = Image.fromarray(COLOR).convert("P", palette=Image.Palette.ADAPTIVE)
 
 
 @pytest.mark.parametrize(
-    ("content", "mode"),
+    ("image", "options", "pixels"),
     [
-        (np.zeros((4, 4, 4), np.uint8), r"RGBA; expected 8-bit grey \(L\) or RGB"),
-        (np.zeros((4, 4), np.uint16), "I"),
-        (deep_color_png(4), "RGB with 16 bits; expected 8-bit"),
-        (b"P6 4 4 65535\n" + bytes(96), "RGB with 16 bits; expected 8-bit"),
-        (np.zeros((4, 4, 3), np.uint8), "RGB; expected .* without transparency"),
+        (Image.fromarray(np.dstack([COLOR, OPAQUE])), {}, COLOR),
+        (Image.fromarray(np.dstack([COLOR[..., 0], OPAQUE])), {}, COLOR[..., :1]),
+        (Image.fromarray(COLOR), {"transparency": (0, 0, 0)}, COLOR),
+        (Image.fromarray(COLOR[..., 0]), {"transparency": 7}, COLOR[..., :1]),
+        (PALETTE, {"transparency": bytes([255] * 200)}, np.asarray(PALETTE.convert("RGB"))),
     ],
+    ids=["RGBA", "grey with alpha", "unused color", "unused grey level", "palette"],
 )
-def test_transparency_and_16_bits_are_refused(tmp_path, content, mode):
-    file = tmp_path / "mine/test/a.png"
-    if isinstance(content, bytes):
-        write(file, BLACK)
-        file.write_bytes(content)
-    else:
-        write(file, content, **({"transparency": (0, 0, 0)} if content.shape[-1] == 3 else {}))
-    with pytest.raises(InputError, match=rf"a\.png has the Pillow mode {mode}"):
-        load("mine", data_dir=tmp_path)
+def test_an_alpha_channel_that_is_opaque_is_left_out(tmp_path, image, options, pixels):
+    (tmp_path / "mine/test").mkdir(parents=True)
+    image.save(tmp_path / "mine/test/a.png", **options)
+    np.testing.assert_array_equal(load("mine", data_dir=tmp_path).images[0], pixels)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
+def test_photographs_are_turned_upright_as_viewers_show_them(tmp_path, ending):
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        write(tmp_path / f"{ending}-{orientation}/test/a.{ending}", COLOR, exif=exif)
+        with Image.open(tmp_path / f"{ending}-{orientation}/test/a.{ending}") as image:
+            upright = np.asarray(ImageOps.exif_transpose(image))
+        np.testing.assert_array_equal(load(f"{ending}-{orientation}", data_dir=tmp_path).images[0], upright)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_photograph_with_damaged_exif_data_is_read_as_it_lies(tmp_path):
+    for name, exif in (("a", b""), ("b", b"Exif\0\0rubbish"), ("c", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\1")):
+        write(tmp_path / f"mine/test/{name}.jpg", COLOR, exif=exif)
+    found = load("mine", data_dir=tmp_path)
+    np.testing.assert_array_equal(found.images, found.images[[0, 0, 0]])
+
+
+def test_the_second_picture_of_a_phone_is_left_out(tmp_path):
+    write(
+        tmp_path / "mine/test/a.jpg", COLOR, format="MPO", save_all=True, append_images=[Image.fromarray(255 - COLOR)]
+    )
+    assert abs(load("mine", data_dir=tmp_path).images[0].astype(int) - COLOR).mean() < 60
+
+
+def test_folders_that_programs_make_are_no_splits_and_no_sets(tmp_path):
+    for number in range(30):
+        write(tmp_path / f"cells/{number:02}.png", RNG.integers(0, 256, (4, 4), dtype=np.uint8))
+    write(tmp_path / "split/train/a.png", BLACK)
+    for helper in (".ipynb_checkpoints", ".thumbnails", "@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN"):
+        for folder in (tmp_path, tmp_path / "cells", tmp_path / "split"):
+            write(folder / helper / "00.png", np.zeros((2, 2), np.uint8))
+    assert load("cells", "all", tmp_path).num_images == load(str(tmp_path / "cells"), "all").num_images == 30
+    assert set(splits("split", tmp_path)) == {"train"}
+    assert ImageFolders(tmp_path).names() == {"cells", "split"}
+
+
+def test_the_endings_of_jpegs_are_known_and_other_image_files_are_said_to_be_passed_over(tmp_path):
+    for name in ("a.jpg", "b.JPG", "c.jfif", "d.jpe"):
+        write(tmp_path / "pets/test" / name, BLACK, format="JPEG")
+    assert load("pets", data_dir=tmp_path).num_images == 4
+    for name in ("test/e.heic", "test/f.SVG", "g.png"):
+        (tmp_path / "pets" / name).write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"^3 image files are passed over, such as .*e\.heic: glowjax reads those in"):
+        assert load("pets", data_dir=tmp_path).num_images == 4
 
 
 def test_a_folder_that_may_not_be_read_holds_no_set_and_hides_none(tmp_path, monkeypatch):

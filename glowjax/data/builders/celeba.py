@@ -7,10 +7,10 @@ The photographs come from the official files in the data folder, or from TensorF
 """
 
 import io
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -18,6 +18,8 @@ from PIL import Image
 
 from glowjax.checks import InputError
 from glowjax.data import npz, tfds
+from glowjax.data.foreign import printable, reading
+from glowjax.data.image_file import read_image
 from glowjax.data.image_set import ImageSet
 
 SPLITS = ("train", "validation", "test")
@@ -27,26 +29,18 @@ PARTITION = "list_eval_partition.txt"
 PHOTOGRAPHS = "img_align_celeba"
 
 _HEIGHT, _WIDTH, _CROP, _SIDE = 218, 178, 148, 32
+_ENTRY = re.compile(r"(?P<name>\w[\w.-]*) +(?P<split>[012])")  # of the list; no name leads out of the folder
+_LONGEST_LIST = _LARGEST = 2**24  # bytes: the official list has 3 MB, and no photograph has 100 kB
 
 
 def build(data_dir: Path) -> None:
     """Write the three splits as `celeba32_SPLIT.npz`, except for those already there."""
     missing = {split: file for split in SPLITS if not (file := data_dir / f"celeba32_{split}.npz").is_file()}
-    official = (data_dir / PARTITION).is_file()
-    if missing and not official:
-        try:
-            tfds.prepare("celeb_a", data_dir)
-        except InputError as error:
-            raise InputError(
-                f"{error} Or put {PARTITION} and {PHOTOGRAPHS}.zip, the official files, into {data_dir} and prepare "
-                "again."
-            ) from error
+    if not missing:
+        return
+    photographs = _official(data_dir) if (data_dir / PARTITION).is_file() else _prepared(data_dir)
     for split, file in missing.items():
-        if official:
-            photographs = _official(data_dir, split)
-        else:
-            photographs = (example["image"] for example in tfds.Prepared(data_dir).stream("celeb_a", split))
-        images = np.stack([crop_and_reduce(photograph) for photograph in photographs])
+        images = np.stack([crop_and_reduce(photograph) for photograph in photographs[split]])
         npz.write_archive(file, ImageSet(f"celeba32:{split}", images))
 
 
@@ -62,30 +56,65 @@ def crop_and_reduce(photograph: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray,
     return np.asarray(middle.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
 
 
-def _official(data_dir: Path, split: str) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    """The photographs of a split from the official folder or zip file, in the order of the official list."""
-    folder: Any = data_dir / PHOTOGRAPHS
-    if not folder.is_dir():
-        archive = data_dir / f"{PHOTOGRAPHS}.zip"
-        if not archive.is_file():
-            raise InputError(
-                f"{data_dir} has {PARTITION} but neither {PHOTOGRAPHS}/ nor {archive.name}; put one of them there, "
-                "the official photographs."
-            )
-        try:
-            folder = zipfile.Path(archive) / PHOTOGRAPHS
-        except (OSError, zipfile.BadZipFile) as error:
-            raise InputError(f"{archive} cannot be read as a zip file ({error}); fetch it again.") from error
-    for line in filter(str.strip, (data_dir / PARTITION).read_text().splitlines()):
-        name, number = line.split()
-        if int(number) == SPLITS.index(split):
-            yield _read(folder / name)
-
-
-def _read(file: Any) -> UInt8[np.ndarray, "H W 3"]:
-    """A photograph on disk or within a zip file."""
+def _prepared(data_dir: Path) -> dict[str, Iterable[UInt8[np.ndarray, "H W 3"]]]:
+    """The photographs of each split from TensorFlow Datasets."""
     try:
-        with Image.open(io.BytesIO(file.read_bytes())) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, KeyError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file} cannot be read as a photograph of CelebA ({error}); fetch it again.") from error
+        tfds.prepare("celeb_a", data_dir)
+    except InputError as error:
+        raise InputError(
+            f"{error} Or put {PARTITION} and {PHOTOGRAPHS}.zip, the official files, into {data_dir} and prepare again."
+        ) from error
+    examples = {split: tfds.Prepared(data_dir).stream("celeb_a", split) for split in SPLITS}
+    return {split: (example["image"] for example in examples[split]) for split in SPLITS}
+
+
+def _official(data_dir: Path) -> dict[str, Iterable[UInt8[np.ndarray, "H W C"]]]:
+    """The photographs of each split from the official files, in the order of the official list."""
+    names, folder = _names(data_dir / PARTITION), _folder(data_dir)
+    return {split: (_read(folder / name) for name in names[split]) for split in SPLITS}
+
+
+def _names(file: Path) -> dict[str, list[str]]:
+    """The names of the photographs of each split, in the order of the official list."""
+    with reading(f"{file} cannot be read", "fetch it again"), file.open("rb") as stream:
+        content = stream.read(_LONGEST_LIST)
+    names: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+        entry = _ENTRY.fullmatch(line.strip())
+        if entry is not None:
+            names[SPLITS[int(entry["split"])]].append(entry["name"])
+        elif line.strip():
+            raise InputError(
+                f"Line {number} of {file} is '{printable(line)}'; expected the name of a photograph and 0, 1 or 2, "
+                "such as '000001.jpg 0'; fetch the official list again."
+            )
+    if empty := [split for split in SPLITS if not names[split]]:
+        raise InputError(
+            f"{file} names no photographs of the splits {empty}; expected all of {list(SPLITS)}; fetch the official "
+            "list again."
+        )
+    return names
+
+
+def _folder(data_dir: Path) -> Path | zipfile.Path:
+    """The official folder of photographs, on disk or in the official zip file."""
+    folder = data_dir / PHOTOGRAPHS
+    if folder.is_dir():
+        return folder
+    archive = data_dir / f"{PHOTOGRAPHS}.zip"
+    if not archive.is_file():
+        raise InputError(
+            f"{data_dir} has {PARTITION} but neither {PHOTOGRAPHS}/ nor {archive.name}; put one of them there, "
+            "the official photographs."
+        )
+    with reading(f"{archive} cannot be read as a zip file", "fetch it again"):
+        return zipfile.Path(archive) / PHOTOGRAPHS
+
+
+def _read(file: Path | zipfile.Path) -> UInt8[np.ndarray, "H W C"]:
+    """A photograph on disk or in a zip file."""
+    with reading(f"{file} cannot be read as a photograph of CelebA", "fetch it again"):
+        if not file.is_file():
+            raise FileNotFoundError("there is no such file")
+        with file.open("rb") as stream:
+            return read_image(io.BytesIO(stream.read(_LARGEST)), file)

@@ -1,30 +1,35 @@
 """notMNIST, which TensorFlow Datasets lacks: its author's archive of image files as one .npz archive.
 
 This is the small, hand-cleaned set: letters A to J, 28x28, white on black, each glyph stretched to fill its image. No
-checksum of the archive is published. The content is checked instead: the number of images, and a fingerprint of the
-images whose means and standard deviations have been printed, letter by letter, since 2016.
+checksum of the archive is published, only its size, which is checked before anything is read. The content is checked
+as well: the number of images, and a fingerprint of the images whose means and standard deviations have been printed,
+letter by letter, since 2016.
 """
 
 import io
 import tarfile
-import tempfile
-import urllib.error
-import urllib.request
-import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from glowjax.checks import InputError
 from glowjax.data import npz
+from glowjax.data.builders.download import download
+from glowjax.data.foreign import reading
+from glowjax.data.image_file import open_image
 from glowjax.data.image_set import ImageSet
 from glowjax.data.verify import OFFICIAL, fingerprint
 
 LETTERS = "ABCDEFGHIJ"
-URL = "http://yaroslavvb.com/upload/notMNIST/notMNIST_small.tar.gz"
+URL = "https://commondatastorage.googleapis.com/books1000/notMNIST_small.tar.gz"
+NUM_BYTES = 8_458_043
+"""The size of the archive, as published by all who have checked it."""
+
 NUM_UNREADABLE = 2
 """The archive has two files without an image, one for A and one for F, which all users of the set skip."""
+
+_LARGEST = 2**16  # bytes of an image file: those of the set have hundreds of bytes
+_MOST_MEMBERS = 20_000
 
 
 def build(data_dir: Path) -> None:
@@ -34,14 +39,14 @@ def build(data_dir: Path) -> None:
     """
     file = data_dir / PurePosixPath(URL).name
     if not file.is_file():
-        _download(file)
+        download(URL, file, NUM_BYTES)
+    if (num_bytes := file.stat().st_size) != NUM_BYTES:
+        raise InputError(f"{file} has {num_bytes:,} bytes; {_expected()}")
     found, num_unreadable = read_archive(file)
-    official = OFFICIAL["notmnist_small"]
-    if fingerprint(found.images) != official.fingerprints["all"] or num_unreadable != NUM_UNREADABLE:
+    if fingerprint(found.images) != OFFICIAL["notmnist_small"].fingerprints["all"] or num_unreadable != NUM_UNREADABLE:
         raise InputError(
             f"{file} holds {found.num_images:,} images and {num_unreadable} unreadable files that differ from the "
-            f"published ones; expected the {official.num_images['all']:,} images and {NUM_UNREADABLE} unreadable "
-            f"files of {URL}; remove it and prepare again, or use its images as a folder of your own."
+            f"published ones; {_expected()}"
         )
     npz.write_archive(data_dir / "notmnist_small.npz", found)
 
@@ -51,49 +56,40 @@ def read_archive(file: Path) -> tuple[ImageSet, int]:
     images, labels, fonts, num_unreadable = [], [], [], 0
     for path, content in _members(file):
         try:
-            with Image.open(io.BytesIO(content)) as image:
+            with open_image(io.BytesIO(content), path) as image:
                 images.append(np.asarray(image.convert("L"))[..., None])
-        except (UnidentifiedImageError, OSError, SyntaxError):
+        except InputError:
             num_unreadable += 1
             continue
         labels.append(LETTERS.index(path.parent.name))
         fonts.append(path.name)
     if not images or len({image.shape for image in images}) > 1:
-        raise InputError(
-            f"{file} has no images of one shape in folders A to J; expected the archive of {URL}; remove it and "
-            "prepare again."
-        )
+        raise InputError(f"{file} has no images of one shape in folders A to J; {_expected()}")
     groups = np.unique(fonts, return_inverse=True)[1]
     source = f"{len(images):,} images: {file}"
     return ImageSet("notmnist_small", np.stack(images), np.array(labels), groups, source), num_unreadable
 
 
 def _members(file: Path) -> list[tuple[PurePosixPath, bytes]]:
-    """The path and content of each image file of an archive, sorted."""
+    """The path and content of each image file of an archive, sorted. Links and other special members are left out."""
     found = []
-    try:
-        with tarfile.open(file, "r:gz") as archive:
-            for member in archive:
-                path = PurePosixPath(member.name)
-                stream = archive.extractfile(member)
-                if stream is not None and path.suffix == ".png" and path.parent.name in tuple(LETTERS):
-                    found.append((path, stream.read()))
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise InputError(
-            f"{file} cannot be read as an archive ({error}); it seems damaged; remove it and prepare again."
-        ) from error
+    advice = "it seems damaged; remove it and prepare again"
+    with reading(f"{file} cannot be read as an archive", advice), tarfile.open(file, "r:gz") as archive:
+        for number, member in enumerate(archive):
+            if number > _MOST_MEMBERS:
+                raise InputError(f"{file} has more than {_MOST_MEMBERS:,} members; {_expected()}")
+            path = PurePosixPath(member.name)
+            if not member.isreg() or path.suffix != ".png" or path.parent.name not in tuple(LETTERS):
+                continue
+            if member.size > _LARGEST:
+                raise InputError(f"{file} has {path} of {member.size:,} bytes; {_expected()}")
+            found.append((path, archive.extractfile(member).read()))  # type: ignore[union-attr]
     return sorted(found)
 
 
-def _download(file: Path) -> None:
-    """Fetch the archive. A download that breaks off leaves nothing behind."""
-    try:
-        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-            temporary = Path(folder) / file.name
-            urllib.request.urlretrieve(URL, temporary)
-            temporary.replace(file)
-    except (OSError, urllib.error.ContentTooShortError) as error:
-        raise InputError(
-            f"{URL} cannot be downloaded ({error}); bring {file.name} into {file.parent} by other means and prepare "
-            "again."
-        ) from error
+def _expected() -> str:
+    official = OFFICIAL["notmnist_small"]
+    return (
+        f"expected the {official.num_images['all']:,} images and {NUM_UNREADABLE} unreadable files of {URL} "
+        f"({NUM_BYTES:,} bytes); remove it and prepare again, or use its images as a folder of your own."
+    )
