@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ class Batches:
 
 def read_ahead(
     images: Any, seed: int, batch_size: int, first_step: int, num_steps: int, rows: slice | None = None
-) -> Iterator[UInt8[np.ndarray, "B H W C"]]:
+) -> Generator[UInt8[np.ndarray, "B H W C"], None, None]:
     """The batches of the steps from `first_step` to `num_steps` - 1, in order.
 
     Images that are on disk are read ahead by threads, which end with the iterator.

@@ -1,6 +1,7 @@
 """Training in one call: `fit` checks its input, describes the run, and starts the loop."""
 
 import hashlib
+import numbers
 import platform
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -20,17 +21,21 @@ from glowjax.models.base import check_loss
 from glowjax.train.files import as_json
 from glowjax.train.log import REPORTED, Record
 from glowjax.train.loop import Loop
-from glowjax.train.optimizer import LEARNING_RATES, make_optimizer, skip_nonfinite
+from glowjax.train.optimizer import LEARNING_RATES, make_optimizer, make_schedule, skip_nonfinite
 from glowjax.train.parallel import step_devices
 from glowjax.train.record import InMemory, RunFolder, evaluations
 from glowjax.train.saved import load
 from glowjax.train.trained import Trained
+from glowjax.train.warm_start import digest, warm_start
 from glowjax.typing import Array
 
 ModelT = TypeVar("ModelT", bound=ImageModel)
 
 EVALUATIONS = 10
 """The default minimum number of evaluations in a run."""
+
+MAX_STEPS = 2**31 - 1
+"""The largest step that a state can count."""
 
 
 def fit(
@@ -49,15 +54,22 @@ def fit(
     schedule: str = "cosine",
     evaluate_every: int | None = None,
     log_every: int = 20,
+    save_every: float = 600.0,
+    init_from: Trained[Any] | str | Path | None = None,
     description: Mapping[str, Any] | None = None,
     builder: str | None = None,
     on_metrics: Callable[[Record], None] = lambda record: None,
+    progress: bool = True,
 ) -> Trained[ModelT]:
     """Trains a model and returns it with the averaged params of its best step by validation.
 
-    Without a directory, nothing is written. With one, the run is saved there at each evaluation and at Ctrl-C, and the
-    same call resumes it. An interrupted run ends with the same bits as an uninterrupted one (on an accelerator, only if
-    XLA's kernels are deterministic).
+    Without a directory, nothing is written. With one, the run is saved there at each evaluation, every ten minutes, and
+    at a signal; the same call resumes it. An interrupted run ends with the same bits as an uninterrupted one (on an
+    accelerator, only if XLA's kernels are deterministic). With more steps than before, the call extends a run: it goes
+    on from the last state with the schedule of the new number of steps.
+
+    Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGQUIT end the run after the step in progress. The state is saved, and
+    `glowjax.train.Interrupted` is raised, a KeyboardInterrupt.
 
     Args:
         model: an `ImageModel`; its loss is minimized.
@@ -75,34 +87,46 @@ def fit(
         schedule: "cosine" decays to 0; "halving" halves the rate after 80 % and 90 % of the steps.
         evaluate_every: steps between evaluations; by default 500, or fewer so that the run has ten evaluations.
         log_every: steps between records of metrics.
+        save_every: seconds between checkpoints, besides those at evaluations.
+        init_from: a model whose params the run starts with: a `Trained`, or whatever `glowjax.load` reads. The run
+            keeps a digest of these params.
         description: JSON values to keep with the run. `in_dist` names the data set for the experiments.
         builder: "package.module:function", the name of a function that returns the model; needed if `glowjax.load`
             cannot rebuild the model from its classes and fields. It is kept with the run, and `glowjax.load` calls it.
-        on_metrics: called with each record of metrics, a dictionary of numbers.
+        on_metrics: called with each record of metrics, a dictionary of numbers. If it raises an exception, the state is
+            saved and the run ends with that exception.
+        progress: whether to tell the progress on stderr: a bar on a terminal, plain lines elsewhere.
 
     Raises:
         InputError: if the images are not uint8 [N, H, W, C] or are fewer than a batch, if the shapes of the sets
-            differ, if the directory holds another run, or if 20 gradients in a row are not finite.
+            differ, if the directory holds another run or its disk is full at the end, or if 20 gradients in a row are
+            not finite.
     """
     name = parse_spec(images.name)[0] if isinstance(images, ImageSet) else None
     images = _checked(images, "The images to train on")
     counts = _counts(num_steps, batch_size, evaluate_every, log_every, len(images))
     check_loss(model, images)
-    optimizer, options = _optimizer(model, optimizer, learning_rate, num_steps, warmup_steps, schedule)
+    save_every = _seconds("save_every", save_every)
+    rate, optimizer, options = _optimizer(model, optimizer, learning_rate, num_steps, warmup_steps, schedule)
+    start = None if init_from is None else warm_start(model, images.shape[1:], init_from)
     loop = Loop(
-        model,
-        optimizer,
-        images,
-        _evaluated_sets(validation, watch or {}, images),
-        key,
-        seed_of(key),
-        step_devices(batch_size),
-        on_metrics,
+        model=model,
+        optimizer=optimizer,
+        schedule=rate,
+        images=images,
+        sets=_evaluated_sets(validation, watch or {}, images),
+        start=start,
+        key=key,
+        seed=seed_of(key),
+        devices=step_devices(batch_size),
+        on_metrics=on_metrics,
+        progress=progress,
+        warmup_steps=min(warmup_steps, num_steps // 2),
         **counts,
+        save_every=save_every,
     )
-    about = _describe_run(
-        loop, name, _describe(model, builder), {**counts, **options, "seed": loop.seed}, description or {}
-    )
+    training = {**counts, "save_every": save_every, **options, "seed": loop.seed}
+    about = _describe_run(loop, name, _describe(model, builder), training, description or {})
     if directory is None:
         memory = InMemory()
         loop.run(memory)
@@ -135,6 +159,7 @@ def _describe_run(
         "image_shape": list(loop.images.shape[1:]),
         "model": model,
         "training": training,
+        **({} if loop.start is None else {"init_from": digest(loop.start)}),
         "num_devices": len(loop.devices),
         **extra,
         "provenance": {
@@ -166,12 +191,21 @@ def _counts(
         counts["evaluate_every"] = evaluate_every
     for name, count in counts.items():
         check_count(name, count)
+    if num_steps > MAX_STEPS:
+        raise InputError(f"num_steps is {num_steps:,}, but a run has at most {MAX_STEPS:,} steps; give fewer.")
     if batch_size > num_images:
         raise InputError(
             f"batch_size is {batch_size}, but there are only {num_images} images to train on; give a smaller one."
         )
     counts.setdefault("evaluate_every", min(500, -(-num_steps // EVALUATIONS)))
     return {name: int(count) for name, count in counts.items()}
+
+
+def _seconds(name: str, value: float) -> float:
+    """`value` as a float. Raises InputError unless it is a positive number; infinity means never."""
+    if not (isinstance(value, numbers.Real) and value > 0):
+        raise InputError(f"{name} must be a positive number of seconds, but is {value!r}.")
+    return float(value)
 
 
 def _checked(images: np.ndarray | ImageSet, name: str) -> np.ndarray:
@@ -204,14 +238,15 @@ def _optimizer(
     num_steps: int,
     warmup_steps: int,
     schedule: str,
-) -> tuple[optax.GradientTransformation, dict[str, Any]]:
-    """The optimizer, and the options that describe it."""
+) -> tuple[optax.Schedule | None, optax.GradientTransformation, dict[str, Any]]:
+    """The learning rate of each step if it is known, the optimizer, and the options that describe it."""
     if isinstance(optimizer, optax.GradientTransformation):
         if learning_rate is not None:
             raise InputError("An optimizer of optax has a learning rate of its own; leave learning_rate out.")
-        return skip_nonfinite(optimizer), {"optimizer": "custom"}
+        return None, skip_nonfinite(optimizer), {"optimizer": "custom"}
     name = optimizer or ("adamax" if isinstance(model, Flow) else "adam")
     rate = LEARNING_RATES.get(name, 1e-3) if learning_rate is None else learning_rate
     options = {"optimizer": name, "learning_rate": rate, "warmup_steps": warmup_steps, "schedule": schedule}
-    named = make_optimizer(name, learning_rate=rate, num_steps=num_steps, warmup_steps=warmup_steps, schedule=schedule)
-    return named, options
+    steps: dict[str, Any] = {"learning_rate": rate, "num_steps": num_steps, "warmup_steps": warmup_steps}
+    named = make_optimizer(name, **steps, schedule=schedule)
+    return make_schedule(schedule, **steps), named, options

@@ -1,9 +1,8 @@
-"""The metrics of a training run: one line of JSON per record, and the same scalars for TensorBoard if it is there."""
+"""The metrics of a training run: one line of JSON per record."""
 
 import contextlib
 import json
 import math
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,12 +13,12 @@ from glowjax.train.files import in_one_step
 Record: TypeAlias = dict[str, Any]
 """Scalars by name, with the training `step` among them."""
 
-REPORTED = ("step", "seconds", "train", "gradient_norm", "skipped_updates")
+REPORTED = ("step", "seconds", "train", "learning_rate", "gradient_norm", "skipped_updates")
 """What every record of a run holds. A record of an evaluation holds the evaluated sets as well."""
 
 
 class MetricLog(contextlib.AbstractContextManager["MetricLog"]):
-    """A run's metrics, written to `metrics.jsonl` and to TensorBoard's event files in one directory."""
+    """A run's metrics, written to `metrics.jsonl` in its directory."""
 
     def __init__(self, directory: Path, resume_step: int = 0):
         """Opens the log of a run that continues from `resume_step`.
@@ -32,34 +31,18 @@ class MetricLog(contextlib.AbstractContextManager["MetricLog"]):
         with in_one_step(self.path) as part:
             part.write_text("".join(map(_line, self.records)), encoding="utf-8")
         self._file = self.path.open("a", encoding="utf-8")
-        self._events = _event_writer(directory, purge_step=resume_step + 1)
 
     def write(self, record: Record) -> None:
         """Appends one line, with null for numbers that are not finite, and hands it to the operating system."""
         self._file.write(_line(record))
         self._file.flush()
-        if self._events:
-            for name in record.keys() - {"step"}:
-                self._events.add_scalar(name, record[name], record["step"])
 
     def close(self) -> None:
-        """Writes what TensorBoard's queue still holds, and closes the files."""
+        """Closes the file."""
         self._file.close()
-        if self._events:
-            self._events.close()
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def _event_writer(directory: Path, purge_step: int) -> Any:
-    """TensorBoard's writer, or None if tensorboardX is not installed."""
-    with contextlib.suppress(ImportError):
-        from tensorboardX import SummaryWriter
-
-        suffix = f".{time.time_ns()}"  # two runs that start in the same second must not share a file
-        return SummaryWriter(str(directory), purge_step=purge_step, flush_secs=10, filename_suffix=suffix)
-    return None
 
 
 def read(path: Path) -> list[Record]:

@@ -1,34 +1,41 @@
-"""The training loop on the host: batches, progress bar, metrics, evaluations and saves."""
+"""The training loop on the host: the steps, and what is due after a step: metrics, evaluations and checkpoints."""
 
 import contextlib
 import dataclasses
 import math
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import UInt8
-from tqdm import tqdm
 
 from glowjax.checks import InputError
-from glowjax.data import batch_indices
+from glowjax.data import batch_indices, read_ahead
+from glowjax.models import VAE, Flow
 from glowjax.models.base import ImageModel
-from glowjax.train.evaluation import evaluate
+from glowjax.train.evaluation import EvaluationInterrupted, evaluate
 from glowjax.train.log import Record
-from glowjax.train.parallel import compiled_step, shards
+from glowjax.train.parallel import CompiledStep, compiled_step, shards
 from glowjax.train.record import RunRecord
-from glowjax.train.step import StepMetrics, TrainState, first_nonfinite, make_state
-from glowjax.typing import Key
+from glowjax.train.reports import Reports
+from glowjax.train.saves import Saves
+from glowjax.train.signals import Interrupted, Interrupts, deferred_interrupts
+from glowjax.train.step import TrainState, first_nonfinite, make_state
+from glowjax.typing import Batch, Key, Params
 
 INIT_IMAGES = 256
 """Images that set the data-dependent params at the start."""
 
 MAX_NONFINITE = 20
 """Non-finite gradients in a row after which a run stops."""
+
+NUM_SAMPLES = 16
+"""The number of samples that TensorBoard shows at each evaluation."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +44,9 @@ class Loop:
 
     Attributes:
         optimizer: wrapped in `optax.apply_if_finite`.
+        schedule: the learning rate of each step, counted from 0, or None if only the optimizer knows it.
         sets: image sets whose bits per dimension are followed; "validation", if there, picks the best step.
+        start: the params before the first step, or None if the model initializes them.
         key: the key of initialization and noise.
         seed: the seed of the order of the images.
         devices: the devices that share each batch.
@@ -45,114 +54,192 @@ class Loop:
 
     model: ImageModel
     optimizer: optax.GradientTransformation
-    images: UInt8[np.ndarray, "N H W C"]
+    schedule: optax.Schedule | None
+    images: Any
     sets: Mapping[str, UInt8[np.ndarray, "_ H W C"]]
+    start: Params | None
     key: Key
     seed: int
     devices: list[jax.Device]
     on_metrics: Callable[[Record], None]
+    progress: bool
     num_steps: int
     batch_size: int
+    warmup_steps: int
     evaluate_every: int
     log_every: int
+    save_every: float
 
     def run(self, run_record: RunRecord) -> None:
         """Trains from the last step that is recorded to the end.
 
-        Ctrl-C saves a checkpoint after the step in progress, then interrupts.
+        Raises Interrupted at a signal, after the step in progress and a checkpoint of it.
         """
-        init_key, step_key, evaluation_key = jax.random.split(self.key, 3)
-        first_images = self.images[self._indices(0, min(INIT_IMAGES, len(self.images)))]
-        state = run_record.resume(make_state(self.model.init(init_key, first_images), self.optimizer))
-        first, started = int(state.step), time.monotonic() - run_record.seconds
-        if first >= self.num_steps:
-            return
-        step = compiled_step(self.model, self.optimizer, self.devices)
-        bar = tqdm(total=self.num_steps, initial=first, unit="step", dynamic_ncols=True, disable=None)
-        with bar, deferred_interrupts() as is_interrupted:
-            bar.set_postfix_str("compiling")
-            for index in range(first, self.num_steps):
-                batch = self.images[self._indices(index, self.batch_size)]
-                state, metrics = step(state, step_key, batch)
-                if index == first:
-                    jax.block_until_ready(state)
-                    bar.unpause()  # compiling took most of this step
-                is_evaluated = self._is_due(index + 1, self.evaluate_every)
-                if is_evaluated or self._is_due(index + 1, self.log_every):
-                    self._stop_if_nonfinite(state, step_key, batch)
-                    scores = self._evaluate(state, evaluation_key) if is_evaluated else {}
-                    record = _record(state, metrics, time.monotonic() - started) | scores
-                    run_record.write(record)
-                    state = state.with_no_losses()
-                    bar.update(index + 1 - bar.n)
-                    bar.set_postfix_str(f"{record['train']:.3f} bits/dim")
-                    self.on_metrics(record)
-                if is_evaluated:
-                    run_record.save(state, scores.get("validation", math.nan))
-                if is_interrupted():
-                    if not is_evaluated:
-                        run_record.save(state, math.nan)
-                    raise KeyboardInterrupt
+        with deferred_interrupts() as interrupts:
+            training = Training(self, run_record, interrupts)
+            try:
+                training.run()
+                interrupts.raise_if_interrupted()
+            except Interrupted as error:
+                raise Interrupted(error.number, training.explain(error.number)) from None
 
-    def _indices(self, step: int, batch_size: int) -> np.ndarray:
-        return batch_indices(self.seed, step, len(self.images), batch_size)
+    def first_state(self) -> TrainState:
+        """The state before the first step."""
+        if self.start is None:
+            indices = batch_indices(self.seed, 0, len(self.images), min(INIT_IMAGES, len(self.images)))
+            params = self.model.init(jax.random.split(self.key, 3)[0], self.images[indices])
+        else:
+            params = jax.tree.map(jnp.copy, self.start)  # since the first step takes over their memory
+        return jax.block_until_ready(make_state(params, self.optimizer))
 
-    def _is_due(self, step: int, every: int) -> bool:
-        return step % every == 0 or step == self.num_steps
 
-    def _evaluate(self, state: TrainState, key: Key) -> dict[str, float]:
-        """Mean bits per dimension of each image set, with the averaged params."""
-        params = jax.device_put(state.ema_params, jax.local_devices()[0])  # otherwise all devices would evaluate
-        return evaluate(self.model, params, key, self.sets)
+class Training:
+    """A loop under way.
 
-    def _stop_if_nonfinite(self, state: TrainState, step_key: Key, images: UInt8[np.ndarray, "N H W C"]) -> None:
+    Attributes:
+        interrupts: the signals that have arrived.
+        state: what the next step depends on; a step takes over its memory.
+        step: the number of steps taken. The state holds it as well, but reading it there waits for the device.
+        saves: its checkpoints.
+        reports: all who follow the run.
+    """
+
+    reports: Reports
+
+    def __init__(self, loop: Loop, run_record: RunRecord, interrupts: Interrupts):
+        self.loop, self.run_record, self.interrupts = loop, run_record, interrupts
+        self.state: Any = None
+        self.step = 0
+        self.saves = Saves(run_record, loop.save_every, interrupts)
+        self._step_key, self._evaluation_key = jax.random.split(loop.key, 3)[1:]
+        self._started = monotonic() - run_record.seconds
+
+    def run(self) -> None:
+        """Takes the steps that are left, and does what is due after each."""
+        loop, directory = self.loop, self.run_record.directory
+        self.state = self.run_record.resume(self.interrupts.call(loop.first_state))
+        self.step = int(self.state.step)
+        self.saves.step = self.step or None
+        with Reports(directory, self.step, loop.num_steps, loop.warmup_steps, loop.progress) as self.reports:
+            if int(self.state.loss_count) and self._is_due(loop.evaluate_every):
+                self._after_step()  # a signal ended this evaluation
+            if self.step < loop.num_steps:
+                self._take_steps()
+            self.saves.ensure(self.step, self.state)
+
+    def _take_steps(self) -> None:
+        loop = self.loop
+        take_step = compiled_step(loop.model, loop.optimizer, loop.devices)
+        batches = read_ahead(loop.images, loop.seed, loop.batch_size, self.step, loop.num_steps)
+        with contextlib.closing(batches):
+            self._take_first_step(take_step, next(batches))
+            for batch in batches:
+                self.state, _ = take_step(self.state, self._step_key, batch)
+                self.step += 1
+                self._after_step(batch)
+
+    def _take_first_step(self, take_step: CompiledStep, batch: Batch) -> None:
+        """The first step of this process, with the compilation. A signal abandons it; there is nothing to save yet."""
+        self.reports.progress.compile(self.step)
+        began = monotonic()
+        self.state, _ = self.interrupts.call(
+            lambda: jax.block_until_ready(take_step(self.state, self._step_key, batch))
+        )
+        self.step += 1
+        self.reports.progress.start(self.step, monotonic() - began)
+        self.reports.pace(self.step)
+        self._after_step(batch)
+
+    def _after_step(self, batch: Batch | None = None) -> None:
+        """Whatever is due: a report, an evaluation, a checkpoint, and the end if a signal has arrived."""
+        is_stopping = self.interrupts.is_interrupted()
+        is_evaluated = self._is_due(self.loop.evaluate_every)
+        scores: dict[str, float] | None = {}
+        if is_evaluated:
+            scores = None if is_stopping else self._evaluate()
+            is_stopping = is_stopping or scores is None
+        is_reported = scores is not None and (is_evaluated or self._is_due(self.loop.log_every))
+        if is_reported:
+            self._stop_if_nonfinite(batch)
+            self._report(scores or {})
+        if (is_evaluated and is_reported) or self.saves.is_due():
+            self.saves.save(self.step, self.state, (scores or {}).get("validation", math.nan))
+        if is_stopping:
+            self.saves.ensure(self.step, self.state)
+            self.interrupts.raise_if_interrupted()
+        if is_reported:
+            self.reports.pace(self.step)
+
+    def _is_due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.loop.num_steps
+
+    def _evaluate(self) -> dict[str, float] | None:
+        """Mean bits per dimension of each image set, with the averaged params; None if a signal ends the evaluation.
+
+        In that case the step gets no report. Its losses stay in the state, and the resumed run begins with the report.
+        """
+        model, key, call = self.loop.model, self._evaluation_key, self.interrupts.call
+        params = jax.device_put(self.state.ema_params, jax.local_devices()[0])  # otherwise all devices would evaluate
+        try:
+            scores = call(
+                lambda: evaluate(model, params, key, self.loop.sets, is_interrupted=self.interrupts.is_interrupted)
+            )
+            if self.reports.events.is_open and isinstance(model, Flow | VAE):  # which draw samples in a single pass
+                samples = call(lambda: np.asarray(model.sample(params, key, NUM_SAMPLES)))
+                self.reports.events.show("samples", self.step, samples)
+        except (Interrupted, EvaluationInterrupted):
+            return None
+        return scores
+
+    def _report(self, scores: dict[str, float]) -> None:
+        """Writes a record of metrics, and hands it to all who follow the run."""
+        with self.interrupts.shielded():
+            record = self._record() | scores
+            self.run_record.write(record)
+            self.state = self.state.with_no_losses()
+        self.reports.write(record)
+        try:
+            self.loop.on_metrics(record)
+        except BaseException:
+            self.saves.save(self.step, self.state, scores.get("validation", math.nan))
+            raise
+
+    def _record(self) -> Record:
+        state = self.state
+        skipped = int(state.opt_state.total_notfinite)
+        return {
+            "step": self.step,
+            "seconds": monotonic() - self._started,
+            "train": float(state.loss_sum) / int(state.loss_count),
+            **self._learning_rate(self.step - skipped),
+            "gradient_norm": float(state.gradient_norm),
+            "skipped_updates": skipped,
+        }
+
+    def _learning_rate(self, num_updates: int) -> Record:
+        """The learning rate of the last of some updates, if it is known."""
+        if self.loop.schedule is None:
+            return {}
+        with jax.numpy_dtype_promotion("standard"):
+            return {"learning_rate": float(self.loop.schedule(max(0, num_updates - 1)))}
+
+    def explain(self, number: int) -> str:
+        """A sentence about the end by a signal."""
+        by = f"Interrupted by {signal.Signals(number).name}"
+        if self.state is None:
+            return f"{by} before the first step."
+        return f"{by} at step {self.step:,} of {self.loop.num_steps:,}. {self.saves.summary()}"
+
+    def _stop_if_nonfinite(self, batch: Batch | None) -> None:
         """Raises InputError after too many non-finite gradients in a row; it says where the first value arose."""
-        count = int(state.opt_state.notfinite_count)
-        if count < MAX_NONFINITE:
+        count = int(self.state.opt_state.notfinite_count)
+        if count < MAX_NONFINITE or batch is None:
             return
-        params = jax.device_put(state.params, jax.local_devices()[0])
-        parts = shards(step_key, int(state.step) - 1, images, len(self.devices))
-        places = (first_nonfinite(self.model, params, key, part) for key, part in parts)
+        params = jax.device_put(self.state.params, jax.local_devices()[0])
+        parts = shards(self._step_key, self.step - 1, batch, len(self.loop.devices))
+        places = (first_nonfinite(self.loop.model, params, key, part) for key, part in parts)
         place = next((place for place in places if place), "nowhere when the step is repeated")
         raise InputError(
-            f"Training stopped at step {int(state.step)}: {count} gradients in a row were not finite; "
-            f"the first non-finite value is {place}. Lower the learning rate or lengthen the warm-up; the checkpoints "
-            "so far are kept."
+            f"Training stopped at step {self.step:,}: {count} gradients in a row were not finite; the first non-finite "
+            f"value is {place}. Lower the learning rate or lengthen the warm-up. {self.saves.summary()}"
         )
-
-
-def _record(state: TrainState, metrics: StepMetrics, seconds: float) -> Record:
-    return {
-        "step": int(state.step),
-        "seconds": seconds,
-        "train": float(state.loss_sum) / int(state.loss_count),
-        "gradient_norm": float(metrics.gradient_norm),
-        "skipped_updates": int(state.opt_state.total_notfinite),
-    }
-
-
-@contextlib.contextmanager
-def deferred_interrupts() -> Iterator[Callable[[], bool]]:
-    """Yields a function that says whether Ctrl-C was pressed; a second Ctrl-C interrupts at once.
-
-    A step that is cut short would lose the state, which was donated to it. Outside the main thread, which alone
-    receives signals, nothing changes.
-    """
-    signals: list[int] = []
-
-    def receive(number: int, _: object) -> None:
-        signals.append(number)
-        if len(signals) > 1:
-            raise KeyboardInterrupt
-
-    def is_interrupted() -> bool:
-        return bool(signals)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield is_interrupted
-        return
-    previous = signal.signal(signal.SIGINT, receive)
-    try:
-        yield is_interrupted
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -44,8 +44,25 @@ def make_optimizer(
         )
     if warmup_steps < 0:
         raise InputError(f"The number of warm-up steps must not be negative, but is {warmup_steps}; 0 means none.")
-    rate = _schedule(schedule, learning_rate, num_steps, min(warmup_steps, num_steps // 2))
+    rate = make_schedule(schedule, learning_rate=learning_rate, num_steps=num_steps, warmup_steps=warmup_steps)
     return skip_nonfinite(optax.chain(optax.clip_by_global_norm(clip_norm), OPTIMIZERS[name](rate)))
+
+
+def make_schedule(name: str, *, learning_rate: float, num_steps: int, warmup_steps: int) -> optax.Schedule:
+    """The learning rate of each step, counted from 0; the arguments are those of `make_optimizer`."""
+    if name not in SCHEDULES:
+        raise unknown("schedule", name, SCHEDULES)
+    warmup_steps = min(warmup_steps, num_steps // 2)
+    if name == "cosine":
+        return optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup_steps, num_steps)
+    halvings = {int(0.8 * num_steps) - warmup_steps: 0.5, int(0.9 * num_steps) - warmup_steps: 0.5}
+    return optax.join_schedules(
+        [
+            optax.linear_schedule(0.0, learning_rate, warmup_steps),
+            optax.piecewise_constant_schedule(learning_rate, halvings),
+        ],
+        [warmup_steps],
+    )
 
 
 def skip_nonfinite(optimizer: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
@@ -61,18 +78,3 @@ def skip_nonfinite(optimizer: optax.GradientTransformation) -> optax.GradientTra
             return finite.update(gradient, state, params, **extra)
 
     return optax.GradientTransformationExtraArgs(finite.init, update)
-
-
-def _schedule(name: str, learning_rate: float, num_steps: int, warmup_steps: int) -> optax.Schedule:
-    if name not in SCHEDULES:
-        raise unknown("schedule", name, SCHEDULES)
-    if name == "cosine":
-        return optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup_steps, num_steps)
-    halvings = {int(0.8 * num_steps) - warmup_steps: 0.5, int(0.9 * num_steps) - warmup_steps: 0.5}
-    return optax.join_schedules(
-        [
-            optax.linear_schedule(0.0, learning_rate, warmup_steps),
-            optax.piecewise_constant_schedule(learning_rate, halvings),
-        ],
-        [warmup_steps],
-    )

@@ -16,7 +16,7 @@ from glowjax.train.log import REPORTED, MetricLog, Record
 from glowjax.train.step import TrainState
 from glowjax.typing import Params
 
-NOT_COMPARED = ("provenance", "training.evaluate_every", "training.log_every")
+NOT_COMPARED = ("provenance", "training.evaluate_every", "training.log_every", "training.save_every")
 """Entries of a description that may differ when a run resumes, since they do not change its params."""
 
 _REMEDIES = {
@@ -28,6 +28,8 @@ _REMEDIES = {
 
 class InMemory:
     """The metrics of a run, and the averaged params of its best step; nothing is written."""
+
+    directory: Path | None = None
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -44,12 +46,13 @@ class InMemory:
         """Adds a record of metrics."""
         self.records.append(record)
 
-    def save(self, state: TrainState, bits_per_dim: float) -> None:
+    def save(self, state: TrainState, bits_per_dim: float) -> bool:
         """Keeps the averaged params if no earlier ones are better; those of the last step if none was evaluated."""
         bits_per_dim = bits_per_dim if math.isfinite(bits_per_dim) else math.inf
         if bits_per_dim <= self._lowest:
             self._lowest, self.step = bits_per_dim, int(state.step)
             self.params = jax.device_get(state.ema_params)  # a copy, since the next step donates the state
+        return True
 
 
 class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
@@ -80,9 +83,10 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
         """Adds a record of metrics."""
         self._log.write(record)
 
-    def save(self, state: TrainState, bits_per_dim: float) -> None:
-        """Saves a checkpoint."""
+    def save(self, state: TrainState, bits_per_dim: float) -> bool:
+        """Saves a checkpoint; returns whether that worked."""
         self._checkpoints.save(int(state.step), state, bits_per_dim)
+        return True
 
     def __exit__(self, *error: object) -> None:
         self._log.close()

@@ -25,6 +25,9 @@ PATIENCE = 2.0
 POLL = 0.1
 """Seconds between two looks for a signal, in a wait for a thread."""
 
+GRACE = 0.5
+"""Seconds in which such a thread may still end after a signal, before it is abandoned."""
+
 ResultT = TypeVar("ResultT")
 
 
@@ -73,7 +76,7 @@ class Interrupts:
             self._is_shielded = False
 
     def call(self, work: Callable[[], ResultT]) -> ResultT:
-        """`work()` in a thread, which a signal abandons: it raises Interrupted at once.
+        """`work()` in a thread, which a signal abandons: unless the thread ends soon, Interrupted is raised.
 
         Nothing can end a compilation, so it must run beside the thread that receives the signals. An abandoned thread
         still works to its end, for which the interpreter waits at exit; see `exit_now`. Outside the main thread,
@@ -83,8 +86,9 @@ class Interrupts:
             return work()
         future: concurrent.futures.Future[ResultT] = concurrent.futures.Future()
         threading.Thread(target=_fulfill, args=(future, in_these_settings(work))).start()
-        while not future.done():
+        while not (future.done() or self.is_interrupted()):
             concurrent.futures.wait([future], timeout=POLL)
+        if not concurrent.futures.wait([future], timeout=GRACE).done:
             self.raise_if_interrupted()
         return future.result()
 

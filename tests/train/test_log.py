@@ -2,12 +2,8 @@
 
 import json
 import math
-import struct
-import sys
-from pathlib import Path
 
 import pytest
-from tensorboardX.proto.event_pb2 import Event
 
 from glowjax.checks import InputError
 from glowjax.train.log import MetricLog, read
@@ -16,18 +12,6 @@ from glowjax.train.log import MetricLog, read
 def write_steps(log: MetricLog, steps: range) -> None:
     for step in steps:
         log.write({"step": step, "bits_per_dim": 4.0 / step, "seconds": float(step)})
-
-
-def read_events(directory: Path) -> list[Event]:
-    """TensorBoard's events, in the order in which TensorBoard reads them."""
-    events = []
-    for path in sorted(directory.glob("*tfevents*")):
-        content = path.read_bytes()
-        while content:
-            (length,) = struct.unpack("<Q", content[:8])
-            events.append(Event.FromString(content[12 : 12 + length]))
-            content = content[16 + length :]
-    return events
 
 
 def test_every_write_is_one_readable_line_at_once(tmp_path):
@@ -79,21 +63,3 @@ def test_a_damaged_line_before_the_last_is_refused_by_its_number(tmp_path):
 def test_a_missing_log_is_refused(tmp_path):
     with pytest.raises(InputError, match="No metrics at"):
         read(tmp_path / "metrics.jsonl")
-
-
-def test_tensorboard_gets_every_scalar_and_purges_on_resume(tmp_path):
-    with MetricLog(tmp_path) as log:
-        write_steps(log, range(1, 5))
-    with MetricLog(tmp_path, resume_step=2) as log:
-        log.write({"step": 3, "bits_per_dim": 9.0})
-    events = read_events(tmp_path)
-    bits = [(e.step, v.simple_value) for e in events for v in e.summary.value if v.tag == "bits_per_dim"]
-    assert bits == [(1, 4.0), (2, 2.0), (3, pytest.approx(4 / 3)), (4, 1.0), (3, 9.0)]
-    assert [event.step for event in events if event.HasField("session_log")] == [1, 3]
-
-
-def test_without_tensorboardx_the_lines_are_written_alone(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with MetricLog(tmp_path) as log:
-        log.write({"step": 1, "train": 3.5})
-    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]

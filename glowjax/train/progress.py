@@ -1,0 +1,107 @@
+"""Progress of a training on stderr: a bar on a terminal, else plain lines. A stream that fails never ends a run."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 30.0
+"""The time after which a plain line is due, besides those at evaluations."""
+
+
+class SafeStream:
+    """A text stream whose failures are ignored, such as a full disk, a closed pipe, or no stream at all."""
+
+    def __init__(self, stream: TextIO | None):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes what can be written."""
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
+            if self._stream is not None:
+                return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Flushes what can be flushed."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._stream is not None:
+                self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        with contextlib.suppress(OSError, ValueError):
+            return self._stream is not None and self._stream.isatty()
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def say(text: str, stream: TextIO | None) -> None:
+    """Prints a line to sys.stdout or sys.stderr, if that works."""
+    print(text, file=SafeStream(stream), flush=True)
+
+
+class Progress:
+    """Tells how far a training is. The bar starts after compilation, so that its rate is that of the steps."""
+
+    def __init__(self, num_steps: int, is_shown: bool = True):
+        """Writes to stderr if `is_shown`, or nothing."""
+        self._num_steps = num_steps
+        self._stream = SafeStream(sys.stderr if is_shown else None)
+        self._bar: Any = None
+        self._first, self._began, self._next_line = 0, 0.0, 0.0
+        self._bits: dict[str, float] = {}
+
+    def compile(self, step: int) -> None:
+        """Says that the step is compiled, before it is."""
+        self._line(f"Compiling; the training goes from step {step:,} to {self._num_steps:,}.")
+
+    def start(self, step: int, seconds: float) -> None:
+        """Starts the clock or the bar at `step`, after a compilation of `seconds`."""
+        self._line(f"Compiled in {duration(seconds)}.")
+        self._first, self._began = step, time.monotonic()
+        self._next_line = self._began + SECONDS_BETWEEN_LINES
+        if self._stream.isatty():
+            stream: Any = self._stream
+            self._bar = tqdm(total=self._num_steps, initial=step, unit="step", dynamic_ncols=True, file=stream)
+
+    def update(self, record: Mapping[str, Any]) -> None:
+        """Tells a record of metrics: on the bar, or in a line if it is of an evaluation or one is due."""
+        self._bits |= {name: record[name] for name in ("train", "validation") if name in record}
+        bits = ", ".join(f"{name} {value:.3f}" for name, value in self._bits.items()) + " bits/dim"
+        step = record["step"]
+        if self._bar is not None:
+            self._bar.set_postfix_str(bits, refresh=False)
+            self._bar.update(step - self._bar.n)
+        elif "validation" in record or step == self._num_steps or time.monotonic() >= self._next_line:
+            self._line(f"Step {step:,} of {self._num_steps:,}: {bits}{self._pace(step)}")
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def _pace(self, step: int) -> str:
+        """The rate and the time left, if steps were taken."""
+        taken, seconds = step - self._first, time.monotonic() - self._began
+        if taken <= 0 or seconds <= 0:
+            return ""
+        left = duration((self._num_steps - step) * seconds / taken)
+        return f", {taken / seconds:.3g} steps/s" + (f", {left} left" if step < self._num_steps else "")
+
+    def _line(self, text: str) -> None:
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Leaves the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it, such as "12 s", "3.5 min" or "2.1 h"."""
+    if seconds < 100:
+        return f"{seconds:.3g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6_000 else f"{seconds / 3_600:.1f} h"
