@@ -26,6 +26,7 @@ from experiments.report.trained import title
 from experiments.stages import Outcome, Stage, run_plan
 from glowjax.checks import InputError
 from glowjax.data import load, splits
+from glowjax.data.stored import digest
 
 PAIRS = (
     "fashion_mnist/mnist",
@@ -248,9 +249,8 @@ def images_mark(name: str, data_dir: Path | None) -> str:
     """A fingerprint of a set: where its splits are, and the images of the one that is evaluated."""
     places = splits(name, data_dir)
     images = load(name, "test" if "test" in places else next(iter(places)), data_dir).images
-    digest = hashlib.blake2b(np.ascontiguousarray(images).data.cast("B"), digest_size=8)
-    digest.update(repr(sorted(places.items())).encode())
-    return digest.hexdigest()
+    content = f"{digest(images)} {sorted(places.items())}"
+    return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
 def _row(stage: Stage, outcome: Outcome) -> list[Cell]:

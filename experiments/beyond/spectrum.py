@@ -52,7 +52,9 @@ def main(config: SpectrumConfig) -> Result:
     trained = load_flow(config.run_dir)
     test, others = image_sets(trained, config.out_dists, config)
     key = jax.random.key(config.seed)
-    points = {images.name: np.asarray(dequantize(key, images.images), np.float64) for images in (test, *others)}
+    points = {
+        images.name: np.asarray(dequantize(key, np.asarray(images.images)), np.float64) for images in (test, *others)
+    }
     center = jnp.asarray(points[test.name].mean(axis=0), jnp.float32)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
     pairs = an.extreme_eigenpairs(log_prob, center, config.num_low, config.num_high)

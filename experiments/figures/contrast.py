@@ -78,7 +78,7 @@ def main(config: ContrastConfig) -> Result:
     trained = load_flow(config.run_dir)
     test, others = image_sets(trained, config.out_dists, config)
     key = jax.random.key(config.seed)
-    center = dequantize(key, test.images).mean(axis=0)
+    center = dequantize(key, np.asarray(test.images)).mean(axis=0)
     log_prob = functools.partial(trained.model.log_prob, trained.params)
     curves: Curves = {
         towards: {
@@ -105,7 +105,7 @@ def _curve(
     values, predicted = [], []
     for factor in factors:
         name = f"contrast-{factor}" + ("" if towards == "mean" else f"-to-{towards}")
-        x = dequantize(key, generate(name, images).images)
+        x = dequantize(key, np.asarray(generate(name, images).images))
         values.append(np.asarray(an.log_probs(log_prob, x)))
         along = an.paths.log_prob_along(log_prob, center, x, np.zeros(0))
         predicted.append(float(along.second_order().mean()))

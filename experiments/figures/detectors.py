@@ -19,6 +19,7 @@ from tqdm import tqdm
 from glowjax import stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, batch_indices
+from glowjax.data.stored import AnyImages
 from glowjax.plots.selection import Detector
 from glowjax.train import in_batches
 from glowjax.typing import Array, Images
@@ -29,7 +30,7 @@ LIKELIHOOD, TYPICALITY = "likelihood", "typicality"
 CLASSIFIER: Detector = ("classifier", "confidence")
 ACCEPTED, AND_WRONG = "accepted", "accepted_and_confidently_wrong"
 
-Classifier: TypeAlias = Callable[[np.ndarray], np.ndarray]
+Classifier: TypeAlias = Callable[[AnyImages], np.ndarray]
 """A classifier maps uint8 images [N, H, W, C] to the probabilities of classes [N, num_classes]."""
 
 

@@ -173,7 +173,7 @@ def explain(
     """Means and measured gaps over all images; paths to the first `num_paths` of each set, {center: their curves}."""
     log_prob = functools.partial(trained.model.log_prob, trained.params)
     p_key, q_key = jax.random.split(jax.random.key(config.seed))
-    p, q = dequantize(p_key, in_dist.images), dequantize(q_key, out_dist.images)
+    p, q = (dequantize(key, np.asarray(one.images)) for key, one in ((p_key, in_dist), (q_key, out_dist)))
     groups: dict[str, Any] = {"groups_in": in_dist.groups, "groups_out": out_dist.groups}
     exact = an.location_spread_gap(
         log_prob, p, q, jax.random.key(0), num_nodes=config.num_nodes, num_paths=config.num_paths, **groups

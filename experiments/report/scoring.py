@@ -17,6 +17,7 @@ from experiments.report.trained import Trained
 from glowjax import stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve
+from glowjax.data.stored import is_equal
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowTerms
 from glowjax.ood import DetectionMetrics, detection_metrics
@@ -139,7 +140,7 @@ def image_sets(trained: Trained, specs: Iterable[str], config: Data) -> tuple[Im
     named = {test.name: test}
     for spec in specs:
         one = resolve(spec, test, *options)
-        if not np.array_equal(named.setdefault(one.name, one).images, one.images):
+        if not is_equal(named.setdefault(one.name, one).images, one.images):
             raise InputError(
                 f"'{spec}' would be called '{one.name}' in tables and figures, and so would another of the sets: "
                 "rename the file or the folder of one."

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import numpy as np
 
 from experiments import train
 from experiments.presets import TrainConfig, preset_named, train_command
@@ -29,6 +28,7 @@ from experiments.report.scoring import Scored, score
 from experiments.report.trained import load
 from glowjax.checks import InputError, unknown
 from glowjax.data import ImageSet, batch_indices, resolve, training_and_validation
+from glowjax.data.stored import AnyImages
 from glowjax.stats import Estimate
 from glowjax.train import compiled_step, make_state, step_devices
 
@@ -194,7 +194,7 @@ def with_steps(one: TrainConfig, minutes: float, seconds: float, seed: int) -> T
     return dataclasses.replace(one, training=training, output_dir=one.output_dir / f"seed-{seed}")
 
 
-def timed_once(path: Path, configs: Mapping[str, TrainConfig], images: np.ndarray, num_rounds: int) -> dict[str, float]:
+def timed_once(path: Path, configs: Mapping[str, TrainConfig], images: AnyImages, num_rounds: int) -> dict[str, float]:
     """Seconds per step of each candidate. What `path` holds for the same options is not measured again.
 
     A resumed search therefore trains for as many steps as before.
@@ -215,7 +215,7 @@ def _options(one: TrainConfig) -> dict[str, Any]:
     return {"in_dist": one.in_dist, "num_devices": num_devices, "model": model, "training": training}
 
 
-def seconds_per_step(configs: Mapping[str, TrainConfig], images: np.ndarray, num_rounds: int) -> dict[str, float]:
+def seconds_per_step(configs: Mapping[str, TrainConfig], images: AnyImages, num_rounds: int) -> dict[str, float]:
     """Median seconds of a training step of each configuration, in turn."""
     steps = {name: _stepper(one, images) for name, one in configs.items()}
     for step in steps.values():
@@ -224,7 +224,7 @@ def seconds_per_step(configs: Mapping[str, TrainConfig], images: np.ndarray, num
     return {name: statistics.median(one[name] for one in rounds) for name in steps}
 
 
-def _stepper(config: TrainConfig, images: np.ndarray) -> Callable[[], None]:
+def _stepper(config: TrainConfig, images: AnyImages) -> Callable[[], None]:
     """A function that takes a few training steps of a new model."""
     model, optimizer = config.model.build(), config.training.make_optimizer()
     batch = images[batch_indices(0, 0, len(images), config.training.batch_size)]

@@ -6,9 +6,11 @@ from glowjax.data.generated import generate
 from glowjax.data.image_set import ImageSet
 from glowjax.data.loading import known_names, load, parse_spec, resolve, splits
 from glowjax.data.split import training_and_validation
+from glowjax.data.stored import StoredImages
 
 __all__ = [
     "ImageSet",
+    "StoredImages",
     "batch_indices",
     "generate",
     "known_names",

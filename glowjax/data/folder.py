@@ -1,4 +1,4 @@
-"""Source 2: folders of the user's own image files.
+"""Source 3: folders of the user's own image files.
 
 They are `{name}/{split}/*.png`, or `{name}/*.png` for a set without splits; JPEG and other usual formats work too.
 Files are read in the order of their names. Grey files give one channel, color files three.

@@ -1,22 +1,20 @@
 """Image sets that are generated in the shape of a reference set."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 
 from glowjax.checks import InputError, unknown
 from glowjax.data.image_set import ImageSet
+from glowjax.data.stored import AnyImages, StoredImages
 
 NAMES = ("noise", "constant", "contrast-0.5", "rotated-90")
 """The sets that `generate` makes; 0.5 stands for any factor from 0 to 1, and 90 for any angle in degrees."""
 
 LEVELS = {"black": 0.0, "grey": 127.5}
 """Target grey levels for "contrast-F-to-LEVEL"."""
-
-CHUNK = 10_000
-"""The number of images that are changed at a time: as float64 they take eight times as much memory."""
 
 _CONTRAST, _ROTATED = "contrast-", "rotated-"
 
@@ -25,7 +23,7 @@ Change = Callable[[Float[np.ndarray, "N H W C"]], Float[np.ndarray, "N H W C"]]
 
 def is_generated(name: str) -> bool:
     """Whether `name` is that of a generated set. A set of the user's may be called "rotated-mnist:test"."""
-    changed = name.startswith((_CONTRAST, _ROTATED)) and ":" not in name and not name.endswith(".npz")
+    changed = name.startswith((_CONTRAST, _ROTATED)) and ":" not in name and not name.endswith((".npz", ".npy"))
     return name in NAMES or changed
 
 
@@ -61,13 +59,25 @@ def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int
     return ImageSet(name, images, source=f"{count:,} images: {what}, generated with seed {seed}", generated=True)
 
 
+@dataclass(frozen=True)
+class _Changed:
+    """The images of another set after a change, as a storage: they are changed when they are read."""
+
+    images: AnyImages
+    change: Change
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.images.shape
+
+    def read(self, indices: Int[np.ndarray, " M"]) -> UInt8[np.ndarray, "M H W C"]:
+        changed = self.change(self.images[indices].astype(np.float64))
+        return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+
+
 def _changed(name: str, reference: ImageSet, change: Change, how: str) -> ImageSet:
     """The images of `reference` after `change`, rounded to levels, with their labels and groups."""
-    images = np.empty_like(reference.images)
-    for start in range(0, len(images), CHUNK):
-        chunk = slice(start, start + CHUNK)
-        images[chunk] = np.clip(np.rint(change(reference.images[chunk].astype(np.float64))), 0, 255)
-    source = f"{reference.source}, {how}"
+    images, source = StoredImages(_Changed(reference.images, change)), f"{reference.source}, {how}"
     return replace(reference, name=name, images=images, source=source, generated=True, derived_from=reference.name)
 
 

@@ -7,17 +7,19 @@ import numpy as np
 from jaxtyping import Bool, Int, Int64, UInt8
 
 from glowjax.checks import InputError, check_count, check_images, native_array
+from glowjax.data.stored import MAX_IN_MEMORY, AnyImages, StoredImages
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class ImageSet:
     """Images of one shape, and what is known about them.
 
-    Arrays of other libraries, and lists of arrays, are converted to NumPy arrays in native byte order.
+    Arrays of other libraries, and lists of arrays, are converted to NumPy arrays in native byte order. Stored images of
+    at most `MAX_IN_MEMORY` bytes are read into memory; larger sets are read batch by batch.
 
     Attributes:
         name: the set's name in tables and figures, e.g. "fashion_mnist:train".
-        images: [N, H, W, C] uint8, 256 grey levels.
+        images: [N, H, W, C] uint8, 256 grey levels, in memory or stored. `images[indices]` is an array in both cases.
         labels: [N] integers, or None if no classes are known.
         groups: [N] integers, or None. Images of one group (digits cut from one photo, say) depend on one another, so
             a bootstrap resamples them together.
@@ -28,7 +30,7 @@ class ImageSet:
     """
 
     name: str
-    images: UInt8[np.ndarray, "N H W C"]
+    images: UInt8[AnyImages, "N H W C"]
     labels: Int64[np.ndarray, " N"] | None
     groups: Int64[np.ndarray, " N"] | None
     source: str
@@ -46,8 +48,9 @@ class ImageSet:
         derived_from: str | None = None,
     ) -> None:
         what = f"of the image set '{name}'"
-        images = native_array(images, f"The images {what}")
-        check_images(images, f"The images {what}", batch=True)
+        images = checked(images, f"The images {what}")
+        if isinstance(images, StoredImages) and images.nbytes <= MAX_IN_MEMORY:
+            images = np.asarray(images)
         labels = _one_integer_per_image(labels, len(images), f"The labels {what}")
         groups = _one_integer_per_image(groups, len(images), f"The groups {what}")
         fields = (name, images, labels, groups, source, generated, derived_from)
@@ -83,7 +86,7 @@ class ImageSet:
         self, indices: Int[np.ndarray, " M"] | Bool[np.ndarray, " N"], how: str, name: str | None = None
     ) -> "ImageSet":
         """The images at `indices`, with their labels and groups; `how` they were chosen becomes part of the source."""
-        images = self.images[indices]
+        images = self.images.select(indices) if isinstance(self.images, StoredImages) else self.images[indices]
         return replace(
             self,
             name=name or self.name,
@@ -93,6 +96,15 @@ class ImageSet:
             source=f"{len(images):,} images {how} from {self.source}",
             derived_from=None,
         )
+
+
+def checked(images: Any, name: str) -> UInt8[AnyImages, "N H W C"]:
+    """`images` as an array of this machine; stored images as they are. Raises InputError for anything else."""
+    if isinstance(images, StoredImages):
+        return images
+    array = native_array(images, name)
+    check_images(array, name, batch=True)
+    return array
 
 
 def _one_integer_per_image(values: Any, num_images: int, name: str) -> Int64[np.ndarray, " N"] | None:

@@ -5,11 +5,13 @@ import os
 from pathlib import Path
 
 from glowjax.checks import InputError, unknown
-from glowjax.data import folder, generated, npz, tfds
+from glowjax.data import folder, generated, npy, npz, tfds
 from glowjax.data.builders import PREPARABLE
 from glowjax.data.image_set import ImageSet
 from glowjax.data.sources import data_folder, sources
 from glowjax.data.split import part
+
+_FILES = {".npz": npz.read_archive, ".npy": npy.read_images}
 
 
 def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> ImageSet:
@@ -19,7 +21,7 @@ def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> 
     `ImageSet.take` draws a random subset.
 
     Args:
-        name: the name of a set, or the path of a folder of images or of a .npz archive (with a "/" in it).
+        name: the name of a set, or the path of a folder of images or of a .npz or .npy file (with a "/" in it).
         split: "train", "test" or another split of the set. A set without official splits is split 90 to 10 by a hash
             of each image, and "all" is the whole of it.
         data_dir: a folder of archives or images; the environment variable GLOWJAX_DATA_DIR by default.
@@ -88,15 +90,15 @@ def splits(name: str, data_dir: Path | str | None = None) -> dict[str, str]:
 
 def _is_path(name: str) -> bool:
     """Whether `name` is written as a path; "mnist" is a name even if there is a folder called so."""
-    return "/" in name or os.sep in name or name.startswith((".", "~")) or name.endswith(".npz")
+    return "/" in name or os.sep in name or name.startswith((".", "~")) or name.endswith(tuple(_FILES))
 
 
 def _load_path(path: Path, split: str) -> ImageSet:
-    if path.is_file() and path.suffix == ".npz":
-        return part(npz.read_archive(path, path.stem), split)
+    if path.is_file() and path.suffix in _FILES:
+        return part(_FILES[path.suffix](path, path.stem), split)
     if path.is_dir():
         return folder.read_folder(path, split)
-    raise InputError(f"There is nothing to load at {path}; expected a folder of image files or a .npz archive.")
+    raise InputError(f"There is nothing to load at {path}; expected a folder of image files or a .npz or .npy file.")
 
 
 def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
@@ -120,6 +122,6 @@ def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
         fetching = f", or run glowjax.data.prepare('{name}')" + " (TensorFlow is needed for that)" * missing
     return InputError(
         f"{problem}\nLooked in {looked}, in TensorFlow Datasets' {tfds.default_dir()} and among the bundled sets.\n"
-        f"To add it, put {name}_{split}.npz (key 'image', uint8 [N, H, W, C]) or image files {name}/{split}/*.png "
-        f"into a folder and name that in data_dir or GLOWJAX_DATA_DIR{fetching}."
+        f"To add it, put {name}_{split}.npz (key 'image', uint8 [N, H, W, C]), {name}_{split}.npy or image files "
+        f"{name}/{split}/*.png into a folder and name that in data_dir or GLOWJAX_DATA_DIR{fetching}."
     )

@@ -4,11 +4,10 @@ Their keys are `image` (uint8 [N, H, W, C]) and optionally `label` and `source_i
 `source_image` form a group.
 """
 
-import functools
 import math
 import tempfile
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,45 +16,16 @@ from numpy.lib import format as npy_format
 from glowjax.checks import InputError
 from glowjax.data.foreign import reading
 from glowjax.data.image_set import ImageSet
-from glowjax.data.split import Readers, part_readers
-
-KEYS = ("image", "label", "source_image")
-"""The keys of an archive: of the images, labels and groups of an `ImageSet`."""
-
-SPLITS = ("train", "validation", "test", "extra")
-"""The words that make `{name}_{word}.npz` a split of a set rather than a set of its own."""
-
+from glowjax.data.named_files import KEYS, NamedFiles
+from glowjax.data.npy import read_header
 
 _SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO = 2**30, 200
 """An array of more bytes that was compressed by a higher ratio is no set of images, but a bomb of zeros."""
 
-_READ_HEADER = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
-
-@dataclass(frozen=True)
-class Archives:
+def archives(folder: Path) -> NamedFiles:
     """The archives in a folder as a source."""
-
-    folder: Path
-    place: str = "in .npz files"
-
-    def names(self) -> set[str]:
-        """The sets for which there is an archive."""
-        stems = [file.stem for file in self.folder.glob("*.npz")]
-        endings = tuple(f"_{split}" for split in SPLITS)
-        return {stem.rpartition("_")[0] if stem.endswith(endings) else stem for stem in stems}
-
-    def find(self, name: str) -> Readers:
-        """The splits of `name`; archives of single splits come before an archive of the whole."""
-        official: Readers = {
-            split: functools.partial(read_archive, file, f"{name}:{split}")
-            for split in SPLITS
-            if (file := self.folder / f"{name}_{split}.npz").is_file()
-        }
-        whole = self.folder / f"{name}.npz"
-        if official or not whole.is_file():
-            return official
-        return part_readers(functools.partial(read_archive, whole, name))
+    return NamedFiles(folder, ".npz", read_archive)
 
 
 def read_archive(file: Path, name: str) -> ImageSet:
@@ -84,7 +54,7 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> np.ndarray:
     if entry.file_size > max(_SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO * entry.compress_size):
         raise ValueError(f"{member} would grow from {entry.compress_size:,} bytes to {entry.file_size:,}")
     with archive.open(entry) as stream:
-        shape, _, dtype = _READ_HEADER[npy_format.read_magic(stream)](stream)
+        shape, _, dtype = read_header(stream)
         declared, present = math.prod(shape) * dtype.itemsize, entry.file_size - stream.tell()
     if declared != present and not dtype.hasobject:
         raise ValueError(f"{member} has {present:,} bytes for an array of {declared:,}")

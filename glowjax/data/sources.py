@@ -5,19 +5,20 @@ from pathlib import Path
 from typing import TypeAlias
 
 from glowjax.checks import InputError
+from glowjax.data import npy, npz
 from glowjax.data.bundled import Bundle
 from glowjax.data.folder import ImageFolders
-from glowjax.data.npz import Archives
+from glowjax.data.named_files import NamedFiles
 from glowjax.data.tfds import Prepared
 
-Source: TypeAlias = Archives | ImageFolders | Prepared | Bundle
+Source: TypeAlias = NamedFiles | ImageFolders | Prepared | Bundle
 """`names` gives the sets that a user may have meant, and `find` the splits of a set that can be read from here."""
 
 
 def sources(data_dir: Path | str | None) -> list[Source]:
     """The sources in the order of the search, with the user's data folder among them."""
     folder = data_folder(data_dir)
-    own: list[Source] = [Archives(folder), ImageFolders(folder)] if folder else []
+    own: list[Source] = [npz.archives(folder), npy.arrays(folder), ImageFolders(folder)] if folder else []
     return [*own, Prepared(folder), Bundle()]
 
 

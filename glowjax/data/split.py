@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from glowjax.checks import InputError
 from glowjax.data.image_set import ImageSet
+from glowjax.data.stored import AnyImages, chunks
 
 TEST_FRACTION = 0.1
 """The share of images that is the "test" split of a set without official splits."""
@@ -76,10 +77,11 @@ def _side(whole: ImageSet, mask: Bool[np.ndarray, " N"], how: str, name: str) ->
     return whole.select(mask, how, name)
 
 
-def _hash(images: UInt8[np.ndarray, "N H W C"], purpose: str) -> Float[np.ndarray, " N"]:
+def _hash(images: UInt8[AnyImages, "N H W C"], purpose: str) -> Float[np.ndarray, " N"]:
     """One number in [0, 1) per image: uniform over different images, equal for equal ones.
 
     The hash is salted with the purpose: a validation set within a hashed training part would otherwise be empty.
     """
-    digests = [hashlib.blake2b(image.tobytes(), digest_size=8, person=purpose.encode()) for image in images]
-    return np.array([int.from_bytes(digest.digest(), "big") for digest in digests]) / 2.0**64
+    every = (image.tobytes() for chunk in chunks(images) for image in chunk)
+    digests = [hashlib.blake2b(image, digest_size=8, person=purpose.encode()).digest() for image in every]
+    return np.frombuffer(b"".join(digests), ">u8") / 2.0**64

@@ -1,4 +1,4 @@
-"""Source 3: data prepared by TensorFlow Datasets (TFDS) as array_record, read without TensorFlow.
+"""Source 4: data prepared by TensorFlow Datasets (TFDS) as array_record, read without TensorFlow.
 
 It is searched in the user's data folder and in TFDS's own folder ($TFDS_DATA_DIR, else ~/tensorflow_datasets). Nothing
 is downloaded unless `prepare` is called, and TFDS is imported only if prepared data is found.

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from glowjax.data.image_set import ImageSet
+from glowjax.data.stored import AnyImages, chunks
 from glowjax.stats import group_codes, standard_error
 
 NUM_SIGMAS = 4.0
@@ -18,7 +19,6 @@ MOMENTS_OF = ("train", "all")
 """Moments are published for these splits: the training split, or the whole of a set without splits."""
 
 _PRINTED = 1e-4  # published moments have four decimals, some of them cut rather than rounded
-_CHUNK = 10_000  # the number of images in double precision at a time
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ class Check:
     faults: tuple[str, ...] = ()
 
 
-def fingerprint(images: UInt8[np.ndarray, "N H W C"]) -> str:
+def fingerprint(images: UInt8[AnyImages, "N H W C"]) -> str:
     """SHA-256, in hexadecimal, of the images' sorted SHA-256s: the same for the same images in any order."""
-    digests = sorted(hashlib.sha256(image.tobytes()).digest() for image in images)
+    digests = sorted(hashlib.sha256(image.tobytes()).digest() for chunk in chunks(images) for image in chunk)
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
@@ -140,10 +140,8 @@ def by_channel(values: Float[np.ndarray, " C"] | tuple[float, ...]) -> str:
 
 def _moments(image_set: ImageSet, is_whole: bool) -> tuple[Moment, Moment]:
     """Mean and standard deviation of the pixels, with their standard errors to first order."""
-    chunks = (image_set.images[start : start + _CHUNK] / 255.0 for start in range(0, image_set.num_images, _CHUNK))
-    by_image = np.concatenate(
-        [[chunk.mean(axis=(1, 2)), np.square(chunk).mean(axis=(1, 2))] for chunk in chunks], axis=1
-    )
+    doubles = (chunk / 255.0 for chunk in chunks(image_set.images))
+    by_image = np.concatenate([[part.mean(axis=(1, 2)), np.square(part).mean(axis=(1, 2))] for part in doubles], axis=1)
     (first, second), (mean, mean_square) = by_image, by_image.mean(axis=1)
     variance = mean_square - mean**2
     std = np.sqrt(np.maximum(variance, 0))

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 
 from glowjax.checks import InputError, check_count
 from glowjax.cores import side_by_side
+from glowjax.data.stored import AnyImages
 from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ImageModel
 from glowjax.typing import Batch, Key, Params
@@ -28,7 +29,7 @@ def never() -> bool:
 def in_batches(
     fun: Callable[[Key, Batch], Any],
     key: Key,
-    images: np.ndarray,
+    images: AnyImages,
     batch_size: int = 100,
     is_interrupted: Callable[[], bool] = never,
 ) -> Any:
@@ -56,7 +57,7 @@ def log_likelihoods(
     model: ImageModel,
     params: Params,
     key: Key,
-    images: UInt8[np.ndarray, "N H W C"],
+    images: UInt8[AnyImages, "N H W C"],
     num_draws: int = 1,
     batch_size: int = 100,
     is_interrupted: Callable[[], bool] = never,
@@ -82,7 +83,7 @@ def evaluate(
     model: ImageModel,
     params: Params,
     key: Key,
-    sets: Mapping[str, UInt8[np.ndarray, "_ H W C"]],
+    sets: Mapping[str, UInt8[AnyImages, "_ H W C"]],
     is_interrupted: Callable[[], bool] = never,
 ) -> dict[str, float]:
     """Mean bits per dimension of each image set, with one draw of noise per image, the same at every call.
@@ -90,7 +91,7 @@ def evaluate(
     If `is_interrupted` returns True before one of the batches, `EvaluationInterrupted` is raised.
     """
 
-    def mean(images: np.ndarray) -> float:
+    def mean(images: AnyImages) -> float:
         values = log_likelihoods(model, params, key, images, is_interrupted=is_interrupted)
         return float(np.mean(bits_per_dim(values, math.prod(images.shape[1:]))))
 

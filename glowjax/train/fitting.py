@@ -1,6 +1,5 @@
 """Training in one call: `fit` checks its input, describes the run, and starts the loop."""
 
-import hashlib
 import numbers
 import platform
 from collections.abc import Callable, Mapping
@@ -14,8 +13,10 @@ import numpy as np
 import optax
 
 from glowjax._version import __version__
-from glowjax.checks import InputError, check_count, check_images, native_array
-from glowjax.data import ImageSet, parse_spec
+from glowjax.checks import InputError, check_count
+from glowjax.data import ImageSet, parse_spec, stored
+from glowjax.data.image_set import checked
+from glowjax.data.stored import AnyImages
 from glowjax.models import Flow, ImageModel, describe
 from glowjax.models.base import check_loss
 from glowjax.train.files import as_json
@@ -40,13 +41,13 @@ MAX_STEPS = 2**31 - 1
 
 def fit(
     model: ModelT,
-    images: np.ndarray | ImageSet,
+    images: AnyImages | ImageSet,
     *,
     key: Array,
     num_steps: int,
     directory: str | Path | None = None,
-    validation: np.ndarray | ImageSet | None = None,
-    watch: Mapping[str, np.ndarray | ImageSet] | None = None,
+    validation: AnyImages | ImageSet | None = None,
+    watch: Mapping[str, AnyImages | ImageSet] | None = None,
     batch_size: int = 64,
     optimizer: str | optax.GradientTransformation | None = None,
     learning_rate: float | None = None,
@@ -105,7 +106,7 @@ def fit(
     name = parse_spec(images.name)[0] if isinstance(images, ImageSet) else None
     images = _checked(images, "The images to train on")
     counts = _counts(num_steps, batch_size, evaluate_every, log_every, len(images))
-    check_loss(model, images)
+    check_loss(model, images[:2])
     save_every = _seconds("save_every", save_every)
     rate, optimizer, options = _optimizer(model, optimizer, learning_rate, num_steps, warmup_steps, schedule)
     start = None if init_from is None else warm_start(model, images.shape[1:], init_from)
@@ -155,7 +156,7 @@ def _describe_run(
     return {
         **({} if name is None else {"in_dist": name, "name": name}),
         "num_images": len(loop.images),
-        "images": hashlib.blake2b(np.ascontiguousarray(loop.images).data.cast("B"), digest_size=8).hexdigest(),
+        "images": stored.digest(loop.images),
         "image_shape": list(loop.images.shape[1:]),
         "model": model,
         "training": training,
@@ -208,15 +209,13 @@ def _seconds(name: str, value: float) -> float:
     return float(value)
 
 
-def _checked(images: np.ndarray | ImageSet, name: str) -> np.ndarray:
-    array = native_array(images.images if isinstance(images, ImageSet) else images, name)
-    check_images(array, name, batch=True)
-    return array
+def _checked(images: AnyImages | ImageSet, name: str) -> AnyImages:
+    return checked(images.images if isinstance(images, ImageSet) else images, name)
 
 
 def _evaluated_sets(
-    validation: np.ndarray | ImageSet | None, watch: Mapping[str, np.ndarray | ImageSet], images: np.ndarray
-) -> dict[str, np.ndarray]:
+    validation: AnyImages | ImageSet | None, watch: Mapping[str, AnyImages | ImageSet], images: AnyImages
+) -> dict[str, AnyImages]:
     """The image sets to evaluate, by name, the validation images first."""
     given = ({} if validation is None else {"validation": validation}) | dict(watch)
     sets = {name: _checked(one, f"The images of '{name}'") for name, one in given.items()}

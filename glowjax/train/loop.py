@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 
 from glowjax.checks import InputError
 from glowjax.data import batch_indices, read_ahead
+from glowjax.data.stored import AnyImages
 from glowjax.models import VAE, Flow
 from glowjax.models.base import ImageModel
 from glowjax.train.evaluation import EvaluationInterrupted, evaluate
@@ -55,8 +56,8 @@ class Loop:
     model: ImageModel
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule | None
-    images: Any
-    sets: Mapping[str, UInt8[np.ndarray, "_ H W C"]]
+    images: UInt8[AnyImages, "N H W C"]
+    sets: Mapping[str, UInt8[AnyImages, "_ H W C"]]
     start: Params | None
     key: Key
     seed: int

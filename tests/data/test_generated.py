@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from glowjax.checks import InputError
-from glowjax.data import ImageSet, generate, generated
+from glowjax.data import ImageSet, generate, generated, stored
 
 NAMES = ["noise", "constant", "contrast-0.5", "contrast-0.3-to-grey", "rotated-30"]
 
@@ -19,7 +19,7 @@ def test_the_shape_is_that_asked_for_and_the_seed_alone_chooses_the_images(small
 @pytest.mark.parametrize("name", NAMES[2:])
 def test_chunks_change_nothing(small, name, monkeypatch):
     whole = generate(name, small).images
-    monkeypatch.setattr(generated, "CHUNK", 7)
+    monkeypatch.setattr(stored, "CHUNK_BYTES", 7 * small.images[0].nbytes)
     np.testing.assert_array_equal(generate(name, small).images, whole)
 
 

@@ -4,8 +4,7 @@ import importlib
 from pathlib import Path
 
 from glowjax.checks import InputError, unknown, writable_directory
-from glowjax.data import tfds
-from glowjax.data.npz import Archives
+from glowjax.data import npz, tfds
 from glowjax.data.sources import data_folder
 
 BUILDERS = {"celeba32": "celeba", "letters": "letters", "notmnist_small": "notmnist"}
@@ -28,7 +27,8 @@ def prepare(name: str, data_dir: Path | str | None = None) -> None:
     folder = data_folder(None) if data_dir is None else writable_directory(data_dir)
     if folder is None:
         raise InputError(f"'{name}' needs a folder to be written to; name one in data_dir or GLOWJAX_DATA_DIR.")
-    if name == "celeba32" or not Archives(folder).find(name):  # celeba32 is three archives, and may lack one of them
+    # celeba32 is three archives, and may lack one of them
+    if name == "celeba32" or not npz.archives(folder).find(name):
         try:
             builder = importlib.import_module(f"{__name__}.{BUILDERS[name]}")
         except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Source 4: small fixed sets that come with glowjax, so that it runs without downloads.
+"""Source 5: small fixed sets that come with glowjax, so that it runs without downloads.
 
 `README.md` beside the files states where each comes from and its licence.
 """
