@@ -10,7 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
-from glowjax.checks import unknown
+from experiments import process
 
 HERE = Path(__file__).parent
 FOLDERS = {
@@ -51,14 +51,20 @@ def main(arguments: list[str]) -> None:
     name, *rest = arguments
     found = modules()
     name = name.replace("_", "-")
+    try:
+        importlib.import_module("jax")
+    except ValueError as error:  # a setting in the environment that JAX does not understand
+        print(f"error: JAX cannot be imported: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    from experiments.report.experiment import from_command_line
+    from glowjax.checks import unknown
+
     if name not in found:
         print(f"error: {unknown('experiment', name, found)}", file=sys.stderr)
         raise SystemExit(2)
-    from experiments.report.experiment import from_command_line
-
     path = found[name].relative_to(HERE.parent).with_suffix("")
     from_command_line(importlib.import_module(".".join(path.parts)), rest)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    process.run(lambda: main(sys.argv[1:]))

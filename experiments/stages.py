@@ -1,20 +1,30 @@
 """Commands that are run one after another, each in a process of its own, and not again if nothing has changed."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from types import FrameType
+from typing import Any, TypeAlias
 
+from experiments.process import SIGNALS
+from glowjax.checks import InputError
+from glowjax.plots.style import json_text
+from glowjax.train import Interrupted
+from glowjax.train.files import in_one_step
 from glowjax.train.log import read
 
 MARKER = "finished.json"
+REPORT = ("results.json", "report.html", "report.md")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,37 +74,105 @@ def run_plan(stages: Mapping[str, Stage]) -> dict[str, Outcome]:
 
 
 def _run(stage: Stage, mark: str) -> Outcome:
-    marker = stage.output_dir / MARKER
-    before = json.loads(marker.read_text()) if marker.is_file() else {}
-    if before.get("fingerprint") == mark:
-        return before["seconds"]
+    before = recall(stage.output_dir / MARKER)
+    if before.get("fingerprint") == mark and isinstance(before.get("seconds"), float) and _is_whole(stage, before):
+        return float(before["seconds"])
     started = time.monotonic()
     if error := launch(stage.words):
         return error
-    metrics = stage.output_dir / "metrics.jsonl"  # of a training, which may have been interrupted and resumed before
-    seconds = read(metrics)[-1]["seconds"] if metrics.is_file() else time.monotonic() - started
-    marker.write_text(json.dumps({"fingerprint": mark, "seconds": seconds, "command": stage.command}, indent=1) + "\n")
+    seconds = _seconds(stage.output_dir / "metrics.jsonl", time.monotonic() - started)
+    content = {"fingerprint": mark, "seconds": seconds, "command": stage.command}
+    try:
+        keep(stage.output_dir / MARKER, content | {"output": output_of(stage.output_dir)})
+    except OSError as refusal:
+        print(f"  cannot be marked as finished ({refusal.strerror}): the next start runs it again", flush=True)
     return seconds
 
 
+def _is_whole(stage: Stage, before: Mapping[str, Any]) -> bool:
+    """Whether the output is still as it was when the stage was marked."""
+    try:
+        return bool(before["output"].items() <= output_of(stage.output_dir).items())
+    except (OSError, LookupError, TypeError, AttributeError):
+        return False
+
+
+def output_of(folder: Path) -> dict[str, str]:
+    """{file: its hash, or its size} of what a stage leaves for the page and for other stages."""
+    reports = [folder / name for name in REPORT if (folder / name).is_file()]
+    checkpoints = [path for path in (folder / "checkpoints").rglob("*") if path.is_file()]
+    found = {path.name: hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() for path in reports}
+    return found | {str(path.relative_to(folder)): f"{path.stat().st_size} bytes" for path in checkpoints}
+
+
+def _seconds(metrics: Path, elapsed: float) -> float:
+    """The time of a stage, or of a training that may have been interrupted and resumed before, as its log has it."""
+    try:
+        return float(read(metrics)[-1]["seconds"])
+    except (InputError, LookupError):
+        return elapsed
+
+
+def recall(path: Path) -> dict[str, Any]:
+    """What `keep` wrote, and nothing if there is no such file or if it is damaged: then it is made again."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def keep(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes for the next start what was found."""
+    with in_one_step(path) as part:
+        part.write_text(json_text(content), encoding="utf-8")
+
+
 def launch(words: Sequence[str]) -> str:
-    """Runs a command in a process of its own; returns its error message if it fails, else nothing."""
-    with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE) as process:
-        assert process.stderr is not None
-        tail = b""
-        try:
+    """Runs a command in a process of its own; returns its error message if it fails, else nothing.
+
+    A signal is handed on. Raises Interrupted once the process has ended, which may save a checkpoint first.
+    """
+    with handed_on() as (received, processes):
+        with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE) as process:
+            processes.append(process)
+            for number in received:  # before there was a process
+                process.send_signal(number)
+            assert process.stderr is not None
+            tail = b""
             while chunk := os.read(process.stderr.fileno(), 2**16):  # progress is shown as it comes
                 sys.stderr.write(chunk.decode(errors="replace"))
                 tail = (tail + chunk)[-(2**14) :]
-        except KeyboardInterrupt:
-            process.wait()  # it saves a checkpoint
-            raise
-    if process.returncode == 130:
-        raise KeyboardInterrupt
-    lines = tail.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
+        code = process.returncode
+    if code and (received or code - 128 in SIGNALS):
+        raise Interrupted(received[0] if received else code - 128)
+    if code < 0:
+        return f"It was ended by {signal.Signals(-code).name}, perhaps because there was not enough memory."
+    lines = tail.decode(errors="replace").strip().splitlines() or [f"exit status {code}"]
     starts = [n for n, line in enumerate(lines) if line.startswith("error: ")]  # a message may have several lines
     message = "\n".join(lines[starts[-1] if starts else -1 :]).removeprefix("error: ")
-    return message if process.returncode else ""
+    return message if code else ""
+
+
+@contextlib.contextmanager
+def handed_on() -> Iterator[tuple[list[int], list[subprocess.Popen[bytes]]]]:
+    """A block that hands signals on; yields a list of their numbers, and a list for the processes that get them."""
+    received: list[int] = []
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def hand_on(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        for process in processes:
+            process.send_signal(number)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = [number for number in SIGNALS if is_main and signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, hand_on) for number in numbers}
+    try:
+        yield received, processes
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def fingerprint(name: str, stages: Mapping[str, Stage]) -> str:

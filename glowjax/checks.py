@@ -5,6 +5,7 @@ A public function checks and converts its arguments once, with at most a few lin
 
 import difflib
 import numbers
+import re
 import tempfile
 import warnings
 from collections.abc import Iterable
@@ -18,6 +19,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 
 SIMILAR = 0.6
 """The minimum `difflib` similarity for a suggestion; 1 means equal."""
+
+
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that no page and no terminal can show: controls, marks that reverse text, halves of surrogate pairs."""
 
 
 class InputError(ValueError):
@@ -35,6 +40,27 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     known_names = f"Known: {', '.join(names)}."
     space = " " if len(known_names) < 80 else "\n"  # a long list has a line of its own
     return InputError(f"Unknown {kind} '{name}'{hint}{space}{known_names}")
+
+
+def printable(text: str) -> str:
+    """`text` with a replacement character for every one of `CONTROLS`, except for tabs and line breaks."""
+    return CONTROLS.sub(lambda found: found[0] if found[0] in "\t\n" else "\N{REPLACEMENT CHARACTER}", text)
+
+
+def check_printable(text: str) -> None:
+    """Raises InputError if `text`, a name or a path, holds any of `CONTROLS`."""
+    if found := CONTROLS.search(text):
+        raise InputError(
+            f"{text[:200]!r} holds the character {found[0]!r}, which cannot be shown; rename the file or the folder."
+        )
+
+
+def expanded(path: Path | str) -> Path:
+    """`path` with a home folder for ~. Raises InputError if it names a user without one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"There is no home folder for {path}; write ./{path} for a file of this name.") from error
 
 
 def is_count(value: Any) -> bool:
@@ -156,7 +182,7 @@ def _range(images: np.ndarray | jax.Array) -> str:
 
 def writable_directory(directory: Path | str) -> Path:
     """The absolute path of `directory`, which is created if need be. Raises InputError if it cannot be written."""
-    path = Path(directory).expanduser().absolute()
+    path = expanded(directory).absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

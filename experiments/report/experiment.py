@@ -23,7 +23,6 @@ may define `parse(args, **options)` for a command line that tyro cannot read fro
 import contextlib
 import dataclasses
 import functools
-import os
 import re
 import shlex
 import sys
@@ -34,12 +33,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-import jax
 import tyro
 
 from experiments.report.options import OneModel, Output, Seeded, SeveralModels
 from experiments.report.page import Result, over_seeds, write
-from glowjax.checks import InputError, writable_directory
+from experiments.report.programs import about_programs, keep_programs
+from glowjax.checks import InputError, check_printable, expanded, writable_directory
 from glowjax.cores import cores_as_devices
 from glowjax.data.sources import data_folder
 
@@ -85,16 +84,15 @@ def run(main: Callable[[ConfigT], Result | str], config: ConfigT) -> Result | No
     resolved = dataclasses.replace(config, output_dir=folder) if isinstance(config, Output) else config
     by_seed = repetitions(resolved)
     try:
-        result = main(next(iter(by_seed.values()))) if len(by_seed) == 1 else _each_seed(main, by_seed)
+        result = _noted(main, *by_seed.values()) if len(by_seed) == 1 else _each_seed(main, by_seed)
     except InputError:
         with contextlib.suppress(OSError):
             folder.rmdir()  # which fails unless it is empty
         raise
+    print(result if isinstance(result, str) else result.summary)
     if isinstance(result, str):
-        print(result)
         return None
-    page = write(folder, result, command(main, config))
-    print(result.summary, f"The report is {page}.", sep="\n")
+    print(f"The report is {write(folder, result, command(main, config))}.")
     return result
 
 
@@ -103,9 +101,25 @@ def _each_seed(main: Callable[[Any], Any], by_seed: Mapping[str, Any]) -> Result
     for name, config in by_seed.items():
         folder = writable_directory(config.output_dir / name.replace(" ", "-"))
         one = dataclasses.replace(config, output_dir=folder)
-        results[name] = main(one)
+        results[name] = _noted(main, one)
         pages[name] = write(folder, results[name], command(main, one))
     return over_seeds(results, pages)
+
+
+def _noted(main: Callable[[Any], Any], config: Any) -> Any:
+    """The result of an experiment, with the warnings on its page, except for those of other packages."""
+    notes: dict[str, None] = {}
+    shown = warnings.showwarning
+
+    def note(message: Warning | str, category: type[Warning], filename: str, *place: Any, **more: Any) -> None:
+        if "site-packages" not in filename:
+            notes[str(message)] = None
+        shown(message, category, filename, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = note
+        result = main(config)
+    return dataclasses.replace(result, notes=tuple(notes)) if isinstance(result, Result) else result
 
 
 def output_folder(main: Callable[..., Any], config: Output) -> Path:
@@ -150,23 +164,36 @@ def options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> lis
 def from_command_line(module: ModuleType, arguments: list[str]) -> None:
     """Runs an experiment with a command's arguments, a persistent compilation cache and a CPU's cores as devices.
 
-    Each warning is printed on one line. Bad input prints its error message and exits with status 2. An interrupt exits
-    with status 130, after a checkpoint.
+    Each warning is printed on one line. An error that is not a bug is printed as a sentence, with exit status 2.
     """
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(Path("~/.cache/glowjax/xla").expanduser()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     cores_as_devices()
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+            keep_programs()
+            warnings.showwarning = lambda message, *_: show(str(message))
             run(module.main, parsed(module, arguments))
-    except InputError as error:
-        print(f"error: {on_the_command_line(str(error))}", file=sys.stderr)
+    except Exception as error:
+        if not (sentence := explained(error)):
+            raise
+        print(f"error: {on_the_command_line(sentence)}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("Interrupted. The same command continues from the last checkpoint.", file=sys.stderr)
-        raise SystemExit(130) from None
+
+
+def show(warning: str) -> None:
+    """Prints a warning; one about the compilation cache is dealt with instead."""
+    if sentence := about_programs(warning):
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
+def explained(error: Exception) -> str:
+    """A sentence about an error of the input or of the machine; "" for any other, which is a bug."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + ("." if error.filename is None else f": {str(error.filename)[:200]}")
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return f"There is not enough memory ({error}); use fewer images, a smaller batch or a smaller model."
+    return str(error) if str(error).startswith("Unable to initialize backend") else ""
 
 
 def on_the_command_line(advice: str) -> str:
@@ -178,6 +205,8 @@ def on_the_command_line(advice: str) -> str:
 
 def parsed(module: ModuleType, arguments: list[str]) -> Any:
     """The configuration that the arguments of a command give, with any ~ in paths expanded."""
+    for argument in arguments:
+        check_printable(argument)
     kind = typing.get_type_hints(module.main)["config"]
     parse = getattr(module, "parse", functools.partial(tyro.cli, kind))
     usage = f"python -m experiments {name_of(module.main)}"
@@ -188,4 +217,4 @@ def parsed(module: ModuleType, arguments: list[str]) -> Any:
 def _expand_home(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_expand_home, value))
-    return value.expanduser() if isinstance(value, Path) else value
+    return expanded(value) if isinstance(value, Path) else value

@@ -6,7 +6,7 @@ on how to read each, and the command that repeats the run. Nothing but this modu
 
 import base64
 import dataclasses
-import json
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,17 @@ import matplotlib.figure
 import numpy as np
 
 from glowjax import plots, stats
-from glowjax.checks import InputError
+from glowjax.checks import InputError, printable
+from glowjax.plots.style import json_text
 from glowjax.stats import Estimate
+from glowjax.train.files import in_one_step
 
 NO_BREAK = "\u00a0"
 NUMERIC = re.compile(r"[+-]?\d[^A-Za-z]*([A-Za-z]+[^A-Za-z]*)?")
 """A number, perhaps with an interval or a unit, but no sentence."""
+
+MAX_PART = 120
+"""Bytes of a data set's name in a file name, which may have 255."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +125,7 @@ class Result:
         summary: the result in a few sentences, for those who read no further.
         sections: the sections in reading order.
         numbers: the numbers of the tables, written to results.json; estimates become dictionaries.
+        notes: warnings, which the page shows before anything else.
     """
 
     title: str
@@ -127,6 +133,7 @@ class Result:
     summary: str
     sections: Sequence[Section]
     numbers: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", _plain(self.numbers))
@@ -139,8 +146,10 @@ def moved(section: Section, prefix: str, folder: str) -> Section:
 
 
 def slug(name: str) -> str:
-    """The name of a data set as a part of a file name."""
-    return re.sub(r"[^\w.-]+", "-", name)
+    """The name of a data set as a part of a file name; of a long one the beginning and a hash."""
+    part = re.sub(r"[^\w.-]+", "-", name)
+    is_long = len(part.encode()) > MAX_PART
+    return f"{part[: MAX_PART // 4]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}" if is_long else part
 
 
 def write(folder: Path, result: Result, command: str) -> Path:
@@ -148,11 +157,14 @@ def write(folder: Path, result: Result, command: str) -> Path:
     images = {}
     for figure in (figure for section in result.sections for figure in section.figures):
         images[figure.name] = plots.save(figure.plot, folder / figure.name, figure.data)
-    content = {"result": result, "command": command, "folder": folder, "images": images}
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", command)), default=0))
+    content = {"result": result, "command": command, "fence": fence, "folder": folder, "images": images}
+    files = {"results.json": json_text(result.numbers)}
     for suffix in ("html", "md"):
-        text = TEMPLATES[suffix].get_template(f"report.{suffix}.j2").render(content)
-        (folder / f"report.{suffix}").write_text(text, encoding="utf-8")
-    (folder / "results.json").write_text(json.dumps(result.numbers, indent=1) + "\n")
+        files[f"report.{suffix}"] = TEMPLATES[suffix].get_template(f"report.{suffix}.j2").render(content)
+    for name, text in files.items():
+        with in_one_step(folder / name) as part:
+            part.write_text(printable(text), encoding="utf-8")
     return folder / "report.html"
 
 
@@ -185,6 +197,7 @@ def over_seeds(results: Mapping[str, Result], pages: Mapping[str, Path] | None =
         summary="\n\n".join(f"{name}: {result.summary}" for name, result in results.items()),
         sections=[Section("Seeds", note, links), *sections],
         numbers={name: result.numbers for name, result in results.items()},
+        notes=tuple(f"{name}: {note}" for name, result in results.items() for note in result.notes),
     )
 
 
@@ -237,14 +250,14 @@ def _embedded(path: Path) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    return quote(Path(os.path.relpath(path, folder)).as_posix())
+    return quote(Path(os.path.relpath(path, folder)).as_posix(), errors="replace")
 
 
 def _markdown(value: Any) -> Any:
     """The text with escapes where Markdown would see markup; underscores inside words stay as they are."""
     if hasattr(value, "__html__"):  # marked as safe
         return value
-    return re.sub(r"[\\`*<&|\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", re.sub(r"[ \n\t]+", " ", str(value)))
+    return re.sub(r"[\\`*<&|$~\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", re.sub(r"[ \n\t]+", " ", str(value)))
 
 
 def _environment(**options: Any) -> jinja2.Environment:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ from jax.typing import ArrayLike
 
 from experiments.report.options import Data
 from experiments.report.page import Cell, Number
-from experiments.report.trained import Trained
+from experiments.report.trained import UNIFORM_CODE, Trained, title
 from glowjax import stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve
@@ -133,26 +134,32 @@ class Evaluation:
 def image_sets(trained: Trained, specs: Iterable[str], config: Data) -> tuple[ImageSet, list[ImageSet]]:
     """The test set of what the model was trained on, and the other sets that `specs` name, each once.
 
-    Raises InputError if two sets have one name, such as two files images.npz of two folders.
+    Raises InputError if two sets have one title, such as two files images.npz of two folders.
     """
     options = (config.data_dir, config.num_images, config.seed)
     test = resolve(f"{trained.in_dist}:test", None, *options)
-    named = {test.name: test}
+    titled = {title(test.name): test}
     for spec in specs:
         one = resolve(spec, test, *options)
-        if not is_equal(named.setdefault(one.name, one).images, one.images):
+        if not is_equal(titled.setdefault(title(one.name), one).images, one.images):
             raise InputError(
-                f"'{spec}' would be called '{one.name}' in tables and figures, and so would another of the sets: "
-                "rename the file or the folder of one."
+                f"'{spec}' would be called '{title(one.name)}' in tables and figures, and so would another of the "
+                "sets: rename the file or the folder of one."
             )
-    del named[test.name]
-    return test, list(named.values())
+    _, *others = titled.values()
+    return test, others
 
 
 def evaluate(trained: Trained, specs: Iterable[str], config: Data) -> Evaluation:
     """The test set and the sets that `specs` name, under the model; every model gets the same images and noise."""
     test, others = image_sets(trained, specs, config)
     own, *scored = (score(trained, one, num_draws(trained, config), config.seed) for one in (test, *others))
+    if (bits := own.mean().value) > UNIFORM_CODE:
+        warnings.warn(
+            f"The {trained.title} needs {bits:,.1f} bits/dim for the test images of what it was trained on, more than "
+            f"the {UNIFORM_CODE:g} without a model: its training diverged, or has hardly begun.",
+            stacklevel=2,
+        )
     return Evaluation(own, {one.images.name: one for one in scored})
 
 
@@ -162,9 +169,17 @@ def num_draws(trained: Trained, config: Any) -> int:
 
 
 def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scored:
-    """`images` under the model, with `num_draws` draws of noise or of latents per image for log P(image)."""
+    """`images` under the model, with `num_draws` draws of noise or of latents per image for log P(image).
+
+    Raises InputError if the model gives likelihoods that are not finite.
+    """
     likelihood_key, terms_key = jax.random.split(jax.random.key(seed))
     log_likelihood = log_likelihoods(trained.model, trained.params, likelihood_key, images.images, num_draws)
+    if num_bad := np.count_nonzero(~np.isfinite(log_likelihood)):
+        raise InputError(
+            f"Under the {trained.title}, log P is not finite for {num_bad} of the {len(log_likelihood)} images of "
+            f"{title(images.name)}: the model diverged. Train it again with a lower learning rate."
+        )
     if not isinstance(trained.model, Flow):
         return Scored(images, log_likelihood)
     details = functools.partial(_details, trained.model, trained.params)

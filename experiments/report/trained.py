@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from glowjax import load, models
-from glowjax.checks import InputError
+from glowjax.checks import InputError, printable
 from glowjax.models import Flow, GlowConfig
 from glowjax.train import Trained
 
@@ -40,7 +40,7 @@ def title(name: str) -> str:
     if rotated := re.fullmatch(r"rotated-(-?[\d.]+)", name):
         return f"test images rotated by {rotated[1]}°"
     stem, _, split = name.partition(":")
-    return f"{TITLES.get(stem, stem)} {split}".strip()
+    return printable(f"{TITLES.get(stem, stem)} {split}".strip())
 
 
 def heading(trained: Trained) -> str:

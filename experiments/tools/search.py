@@ -10,7 +10,6 @@ candidate are paired by image. The same command resumes. Expect differences belo
 """
 
 import dataclasses
-import json
 import re
 import statistics
 import time
@@ -26,6 +25,7 @@ from experiments.report.options import Data
 from experiments.report.page import Number, Result, Section, Table, over_seeds
 from experiments.report.scoring import Scored, score
 from experiments.report.trained import load
+from experiments.stages import keep, recall
 from glowjax.checks import InputError, unknown
 from glowjax.data import ImageSet, batch_indices, resolve, training_and_validation
 from glowjax.data.stored import AnyImages
@@ -199,13 +199,17 @@ def timed_once(path: Path, configs: Mapping[str, TrainConfig], images: AnyImages
 
     A resumed search therefore trains for as many steps as before.
     """
-    kept = json.loads(path.read_text()) if path.is_file() else {}
+    kept = recall(path)
     options = {name: _options(one) for name, one in configs.items()}
-    missing = {name: one for name, one in configs.items() if kept.get(name, {}).get("options") != options[name]}
+    missing = {name: one for name, one in configs.items() if not _is_timed(kept.get(name), options[name])}
     for name, seconds in seconds_per_step(missing, images, num_rounds).items() if missing else ():
         kept[name] = {"seconds": seconds, "options": options[name]}
-    path.write_text(json.dumps(kept, indent=1) + "\n")
+    keep(path, kept)
     return {name: kept[name]["seconds"] for name in configs}
+
+
+def _is_timed(kept: Any, options: dict[str, Any]) -> bool:
+    return isinstance(kept, dict) and kept.get("options") == options and isinstance(kept.get("seconds"), float)
 
 
 def _options(one: TrainConfig) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glowjax.plots.histograms import ROW_HEIGHT, Sets, Values, draw_histograms, draw_references
-from glowjax.plots.style import Vector, finished, finite_arrays, in_dist_first, new_figure, styled
+from glowjax.plots.style import Vector, finished, finite_arrays, in_dist_first, legend_entries, new_figure, styled
 
 PANEL_LEGEND_WIDTH = 40  # characters below half a page
 
@@ -118,7 +118,7 @@ def _panel(axes: Axes, sets: Sets, mean: Callable[[Values], str], reach: float, 
     labels = {name: f"{name}: mean {mean(values)}" for name, values in sets.items()}
     draw_histograms(axes, sets, labels, reach, references)
     draw_references(axes, references, mean)
-    handles, texts = axes.get_legend_handles_labels()
+    handles, texts = legend_entries(axes)
     axes.legend(
         handles, [fill(text, PANEL_LEGEND_WIDTH) for text in texts], loc="upper center", bbox_to_anchor=(0.5, -0.24)
     )

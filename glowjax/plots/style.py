@@ -19,6 +19,9 @@ from jaxtyping import Float, Real
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from glowjax.checks import InputError, unknown
 from glowjax.stats import Estimate
@@ -32,6 +35,9 @@ DOTS_PER_INCH = 150
 # The palette of Okabe and Ito, which color-blind readers can tell apart, without the yellow that is faint on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (10, 3)), (0, (4, 1.5, 1, 1.5, 1, 1.5)))
+
+UNLABELED = re.compile(r"_(child|container)\d+|_nolegend_")
+"""Labels that Matplotlib gives to artists without one."""
 
 _SPLITS = ("", "train", "validation", "test")
 _SETS_BY_COLOR = (
@@ -65,12 +71,19 @@ P = ParamSpec("P")
 
 
 def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Runs a plotting function under the shared style and restores Matplotlib's settings afterwards."""
+    """Runs a plotting function under the shared style and restores Matplotlib's settings afterwards.
+
+    A $ in a name stands for itself, and begins no formula.
+    """
 
     @wraps(plot)
     def run(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with rc_context(_STYLE):
-            return plot(*args, **kwargs)
+            figure = plot(*args, **kwargs)
+        for text in figure.findobj(Text):
+            if isinstance(text, Text) and "$" in text.get_text():  # not yet of logarithmic ticks
+                text.set_parse_math(False)
+        return figure
 
     return run
 
@@ -140,24 +153,44 @@ def finished(figure: Figure, legend_of: Axes | None = None, title: str = "", num
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize="large")
     if legend_of:
-        handles, labels = legend_of.get_legend_handles_labels()
+        handles, labels = legend_entries(legend_of)
         num_columns = num_columns or max(1, 90 // (max(map(len, labels)) + 8))  # 90 characters per line, 8 per handle
         figure.legend(handles, labels, loc="outside lower center", ncols=num_columns)
     return figure
 
 
+def legend_entries(axes: Axes) -> tuple[list[Any], list[str]]:
+    """The artists that were given a label, and their labels; Matplotlib would leave out one that begins with "_"."""
+    drawn = [artist for artist in axes.get_children() if isinstance(artist, Line2D | Patch)]
+    entries = [(artist, str(artist.get_label() or "")) for artist in (*drawn, *axes.containers)]
+    entries = [(artist, label) for artist, label in entries if label and not UNLABELED.fullmatch(label)]
+    return [artist for artist, _ in entries], [label for _, label in entries]
+
+
 def save(figure: Figure, path_without_suffix: str | Path, data: Mapping[str, Any]) -> Path:
     """Writes the figure as PNG and its numbers as JSON beside it, and returns the path of the PNG.
 
-    Missing folders are made. Arrays become lists, named tuples and dataclasses become objects, and non-finite numbers
-    become null, because JSON cannot express them.
+    Missing folders are made. The numbers are written as `json_text` gives them.
     """
+    from glowjax.train.files import in_one_step
+
     png, text = (Path(f"{path_without_suffix}{suffix}") for suffix in (".png", ".json"))
-    encoded = json.dumps(_plain(data), indent=1, allow_nan=False)
+    encoded = json_text(data)
     png.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(png, dpi=DOTS_PER_INCH)
-    text.write_text(encoded + "\n", encoding="utf-8")
+    with in_one_step(png) as part:
+        figure.savefig(part, dpi=DOTS_PER_INCH, format="png")
+    with in_one_step(text) as part:
+        part.write_text(encoded, encoding="utf-8")
     return png
+
+
+def json_text(data: Mapping[str, Any]) -> str:
+    """`data` as JSON, one number per line.
+
+    Arrays become lists, named tuples and dataclasses become objects, and non-finite numbers become null, because JSON
+    cannot express them.
+    """
+    return json.dumps(_plain(data), indent=1, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -70,7 +70,7 @@ def load_pretrained(name: str) -> tuple[Any, Params, dict[str, Any]]:
 def save(trained: Trained[Any], path: str | Path) -> Path:
     """Writes a trained model to a `.safetensors` file, and returns its path. `load` reads it.
 
-    Raises InputError if the path has another suffix, or cannot be written.
+    Raises InputError if the path has another suffix, or cannot be written, or if params are not finite.
     """
     path = Path(path).expanduser().absolute()
     if path.suffix != ".safetensors":
@@ -79,6 +79,8 @@ def save(trained: Trained[Any], path: str | Path) -> Path:
     history = [to_json(record) for record in trained.history]
     description = as_json({**trained.description, "step": trained.step, "history": history})
     arrays = {name: _storable(leaf) for name, leaf in named_leaves(trained.params).items()}
+    if num_bad := sum(np.count_nonzero(~np.isfinite(array)) for array in arrays.values()):
+        raise InputError(f"{num_bad} numbers of the params are not finite; save a model that has not diverged.")
     with in_one_step(path) as part:
         save_file(arrays, part, {HEADER: json.dumps(description)})
     return path

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as Plot
 
-from experiments.report.page import Figure, Link, Number, Result, Section, Table, over_seeds, write
+from experiments.report.page import Figure, Link, Number, Result, Section, Table, over_seeds, slug, write
 from glowjax import stats
-from glowjax.checks import InputError
+from glowjax.checks import InputError, printable
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 TABLE = Table(
@@ -137,12 +137,48 @@ def test_markdown_asks_before_it_answers_and_shows_text_as_it_was_written(report
     assert "```sh\nmake <x> && y\n```" in report[1]
 
 
+NAMES = (
+    "$x^2$ and $y$",
+    "``` <h1>",
+    "a|b",
+    "[x](javascript:alert(1))",
+    "~~no~~",
+    "two\nlines",
+    "\x1b[31mred\ud800\u202e",
+    "n" * 5_000,
+)
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_any_name_leaves_page_and_markdown_whole(name, tmp_path):
+    table = Table(name, ["set", name], [[name, Number(1.0)], ["b", Link(name, tmp_path / slug(name))]])
+    section = Section(name, name, [table], [dataclasses.replace(figure(f"ranked-{slug(name)}"), caption=name)])
+    result = Result(name, name, name, [section], {name: float("nan")}, (name,))
+    page = Page(write(tmp_path, result, f"python -m experiments '{name}'").read_text(encoding="utf-8"))
+    shown = printable(name)
+    assert page.cells == ["set", shown, shown, "1.000", "b", shown]
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    before, fence, command, fence_again, after = re.split("^(`{3,}).*$", text, flags=re.MULTILINE)
+    assert (fence, after) == (fence_again, "\n")
+    assert command.strip() == f"python -m experiments '{shown}'"
+    assert not re.search(r"(?<!\\)(?:<h1>|\]\(java|\$|~)|\x1b|^\W*lines", before, re.MULTILINE)
+    assert json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail) == {name: None}
+
+
 def test_links_are_relative(tmp_path):
     table = Table("Parts", ["part"], [[Link("a & b", tmp_path / "a b" / "report.html")]])
     page = write(tmp_path, dataclasses.replace(RESULT, sections=[Section("s", tables=[table])]), "c")
     (link,) = Page(page.read_text()).all("a")
     assert link["href"] == "a%20b/report.html"
     assert r"[a \& b](a%20b/report.html)" in (tmp_path / "report.md").read_text()
+
+
+def test_warnings_come_before_the_summary(report, tmp_path):
+    page = write(tmp_path / "noted", dataclasses.replace(RESULT, notes=("It <diverged>.",)), "c")
+    html, markdown = page.read_text(), page.with_suffix(".md").read_text()
+    assert 0 < html.index("Warning: It &lt;diverged&gt;.") < html.index(RESULT.summary)
+    assert 0 < markdown.index(r"> Warning: It \<diverged>.") < markdown.index(RESULT.summary)
+    assert "Warning" not in report[0] + report[1]
 
 
 def test_a_page_of_many_sections_begins_with_links_to_them(tmp_path):
