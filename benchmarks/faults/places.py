@@ -1,0 +1,116 @@
+"""Where a run is written: names, obstacles, and standard streams that are gone."""
+
+import os
+import shlex
+import string
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.faults import runs
+from benchmarks.faults.row import Lab, Trial, row, trial
+
+CHARACTERS = [character for character in string.printable if character not in "/\r\v\f"]
+NAMES = [
+    *(f"x{character}y" for character in CHARACTERS),
+    *(
+        "lr=[0.1]",
+        "[0]",
+        "[]",
+        "[a",
+        "[!a]",
+        "**",
+        "2**32",
+        "a?b=c",
+        "{a}",
+        "%20",
+        "100%_%s",
+        "-rf",
+        "..hidden",
+        "a..b",
+    ),
+    *("läufe-日本語-😀", 'it\'s "q" $HOME `x`', " ", "\u202ereversed", os.fsdecode(b"bad\xff\xfe"), "n" * 250),
+    "/".join(["d" * 200] * 5),
+]
+"""Names of a run's folder; the last is a path of 1,000 characters."""
+
+
+@row("Names of output folders: `[`, `**`, a backslash, ...", "every state can be read, or refused before step 1")
+def names(lab: Lab) -> Iterator[Trial]:
+    """Writes a run to each name and resumes it."""
+    from benchmarks.faults.recorded import Recorded
+    from glowjax.checks import InputError
+
+    recorded = Recorded(lab)
+    for name in NAMES:
+        folder = lab.folder / "names" / name
+        try:
+            recorded.write_to(folder)
+        except InputError as error:
+            yield trial(ascii(name), {"nothing is written": not runs.steps(folder)}, error)
+            continue
+        except Exception as error:
+            yield trial(ascii(name), {"a sentence": False}, repr(error)[:200])
+            continue
+        found = recorded.resumed(folder)
+        yield trial(
+            ascii(name), {"resumed": found.step == 30, "the right bits": found.bits == recorded.bits[30]}, found
+        )
+    out = lab.path("lr=[0.1]")
+    done = runs.run(lab, runs.words(out))
+    yield trial(
+        "a whole training in lr=[0.1]", {"exit 0": done.code == 0, "same bits": runs.is_undisturbed(lab, out)}, done
+    )
+
+
+def _looping(path: Path) -> None:
+    path.symlink_to(path)
+
+
+OBSTACLES: dict[str, Callable[[Path], object]] = {
+    "a file": lambda path: path.write_text("precious"),
+    "a link to nowhere": lambda path: path.symlink_to("/nonexistent/x"),
+    "a link to itself": _looping,
+    "a link to /dev/null": lambda path: path.symlink_to("/dev/null"),
+    "a folder that may not be written": lambda path: path.mkdir(mode=0o555),
+    "a folder that may not be listed": lambda path: path.mkdir(mode=0o333),
+    "checkpoints is a file": lambda path: (path.mkdir(), (path / "checkpoints").write_text("precious")),
+    "config.json is a folder": lambda path: (path / "config.json").mkdir(parents=True),
+}
+"""What lies where a run's folder should be made."""
+
+
+@row("Something in the way of the output folder", "refused in a sentence; what lay there stays")
+def obstacles(lab: Lab) -> Iterator[Trial]:
+    """Tries to begin a run at each, as a user without rights."""
+    from benchmarks.faults.recorded import Recorded, powerless
+
+    recorded = Recorded(lab)
+    for name, make in OBSTACLES.items():
+        path = lab.path("obstacle")
+        with powerless():
+            make(path)
+            found = recorded.resumed(path)
+        precious = [file.read_text() == "precious" for file in (path, path / "checkpoints") if file.is_file()]
+        yield trial(name, {"refused in a sentence": found.said.startswith("refused: "), "kept": all(precious)}, found)
+
+
+STREAMS = {
+    "stdout on a full disk": ">/dev/full",
+    "stderr on a full disk": "2>/dev/full",
+    "both on a full disk": ">/dev/full 2>&1",
+    "stdout closed": ">&-",
+    "stderr closed": "2>&-",
+    "both closed": ">&- 2>&-",
+    "into a pipe that closes": "2>&1 | head -1",
+    "stdin closed": "<&-",
+}
+"""Redirections of a shell."""
+
+
+@row("Standard streams closed, full, or a pipe that closes", "trains to the end, with the same bits")
+def streams(lab: Lab) -> Iterator[Trial]:
+    """Trains under each redirection."""
+    for name, redirection in STREAMS.items():
+        out = lab.path("stream")
+        done = runs.run(lab, ["bash", "-c", f"{shlex.join(runs.words(out))} {redirection}"])
+        yield trial(name, {f"the same bits ({runs.bits(out)})": runs.is_undisturbed(lab, out)}, done)
