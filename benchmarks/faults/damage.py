@@ -23,9 +23,22 @@ def _flip(path: Path, source: random.Random, count: int = 1) -> None:
     path.write_bytes(content)
 
 
-def _as_folder(path: Path, _: random.Random) -> None:
+def replace_by_folder(path: Path) -> None:
+    """Puts a folder in the place of a file."""
     path.unlink()
     path.mkdir()
+
+
+def replace_folder_by_file(path: Path) -> None:
+    """Puts a file in the place of a folder."""
+    shutil.rmtree(path)
+    path.write_text("precious")
+
+
+def replace_by_link(path: Path, target: Path) -> None:
+    """Puts a link in the place of a file."""
+    path.unlink()
+    path.symlink_to(target)
 
 
 FILES: dict[str, Damage] = {
@@ -35,7 +48,7 @@ FILES: dict[str, Damage] = {
     "filled with zeros": lambda path, _: path.write_bytes(bytes(path.stat().st_size)),
     "three bits flipped": lambda path, source: _flip(path, source, 3) if path.stat().st_size else None,
     "random bytes": lambda path, source: path.write_bytes(source.randbytes(max(1, path.stat().st_size))),
-    "replaced by a folder": _as_folder,
+    "replaced by a folder": lambda path, _: replace_by_folder(path),
 }
 """Ways to damage a file."""
 
@@ -104,11 +117,6 @@ def _emptied(name: str) -> Callable[[Path], None]:
     return empty
 
 
-def _a_file(folder: Path) -> None:
-    shutil.rmtree(folder / "30")
-    (folder / "30").write_text("")
-
-
 def _foreign(folder: Path) -> None:
     """A folder as another program of orbax leaves it: a number, and arrays of another kind."""
     import orbax.checkpoint as ocp
@@ -119,7 +127,7 @@ def _foreign(folder: Path) -> None:
 
 FOLDERS: dict[str, Callable[[Path], object]] = {
     "newest emptied": _emptied("30"),
-    "newest a file": _a_file,
+    "newest a file": lambda folder: replace_folder_by_file(folder / "30"),
     "arrays of the newest gone": _emptied("30/state"),
     "an empty folder 99": lambda folder: (folder / "99").mkdir(),
     "a folder 007": lambda folder: (folder / "007").mkdir(),
@@ -180,7 +188,7 @@ def half_deleted(lab: Lab) -> Iterator[Trial]:
                 folder = recorded.copy() / "checkpoints"
                 for path in paths[:count]:
                     gone = folder / path.relative_to(recorded.folder / "checkpoints")
-                    _ = gone.rmdir() if gone.is_dir() else gone.unlink()
+                    (Path.rmdir if gone.is_dir() else Path.unlink)(gone)
                 if is_renamed:
                     (folder / victim).rename(folder / f"{victim}.part")
                 found = recorded.resumed(folder.parent)

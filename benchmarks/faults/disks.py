@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from benchmarks.faults.row import Lab, Trial, row, trial
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path, size: str, **options: str) -> Iterator[Callable[[], None] | None]:
+def small_disk(folder: Path, size: str, **options: str) -> Iterator[Callable[[], object] | None]:
     """A file system of this size on the folder; yields a function that enlarges it, or None if it is not allowed."""
     folder.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *(f"{k}={v}" for k, v in options.items())])]
@@ -27,7 +28,7 @@ def small_disk(folder: Path, size: str, **options: str) -> Iterator[Callable[[],
         is_made = False
     enlarge = ["mount", "-o", "remount,size=100m,nr_inodes=100000", str(folder)]
     try:
-        yield (lambda: subprocess.run(enlarge, check=True, capture_output=True) and None) if is_made else None
+        yield functools.partial(subprocess.run, enlarge, check=True, capture_output=True) if is_made else None
     finally:
         if is_made:
             subprocess.run(["umount", "--lazy", str(folder)], check=False, capture_output=True)
@@ -140,7 +141,7 @@ def _fit(lab: Lab, out: Path) -> str:
     import glowjax as gj
 
     images = gj.data.load("tiny", "train", lab.shared / "data").images
-    schedule = {"num_steps": 10, "evaluate_every": 2, "log_every": 1, "batch_size": 16, "warmup_steps": 2}
+    schedule: Any = {"num_steps": 10, "evaluate_every": 2, "log_every": 1, "batch_size": 16, "warmup_steps": 2}
     gj.train.fit(
         gj.nvp_glow(1, 1, 8),
         images[:100],

@@ -1,6 +1,7 @@
 """Servers that misbehave while a data set is downloaded."""
 
 import contextlib
+import functools
 import http.server
 import socket
 import struct
@@ -96,7 +97,7 @@ def servers(lab: Lab) -> Iterator[Trial]:
         folder = lab.path("downloads")
         folder.mkdir()
         notmnist.URL = url
-        said = outcome(lambda folder=folder: prepare("notmnist_small", folder))
+        said = outcome(functools.partial(prepare, "notmnist_small", folder))
         left = sorted(path.name for path in folder.iterdir())
         yield trial(name, {"refused": said.startswith("refused: "), f"nothing left ({left})": not left}, said[:300])
     server.shutdown()

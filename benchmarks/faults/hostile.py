@@ -1,5 +1,6 @@
 """Files of strangers: archives, images, and the names of data sets."""
 
+import functools
 import io
 import os
 import pickle
@@ -117,7 +118,7 @@ def archives(lab: Lab) -> Iterator[Trial]:
     data.mkdir()
     for n, (name, make) in enumerate(_archives(trap).items()):
         make(data / f"set{n}_test.npz")
-        said = outcome(lambda n=n: load(f"set{n}", "test", data))
+        said = outcome(functools.partial(load, f"set{n}", "test", data))
         yield trial(name, {"refused": said.startswith("refused: "), "nothing is run": trap.is_set()}, said[:300])
     archive(image=npy(IMAGES))(data / "good_test.npz")
     whole = (data / "good_test.npz").read_bytes()
@@ -163,7 +164,7 @@ def images(lab: Lab) -> Iterator[Trial]:
         folder = lab.folder / f"set{n}" / "test"
         folder.mkdir(parents=True)
         make(folder / "a.png")
-        said = outcome(lambda n=n: load(f"set{n}", "test", lab.folder))
+        said = outcome(functools.partial(load, f"set{n}", "test", lab.folder))
         yield trial(name, {"refused": said.startswith("refused: "), "nothing is run": trap.is_set()}, said[:300])
 
 
@@ -192,6 +193,6 @@ def set_names(lab: Lab) -> Iterator[Trial]:
     trap = Trap(lab.folder)
     os.chdir(lab.folder)
     for name in SETS:
-        said = outcome(lambda name=name: resolve(name, ImageSet("like", IMAGES), lab.shared / "data"))
+        said = outcome(functools.partial(resolve, name, ImageSet("like", IMAGES), lab.shared / "data"))
         claims = {"a set or a sentence": said.startswith(("refused: ", "accepted")), "nothing is run": trap.is_set()}
         yield trial(ascii(name)[:60], claims, said[:300])

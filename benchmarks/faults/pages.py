@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def hostile_names(lab: Lab) -> Iterator[Trial]:
     for name in NAMES:
         np.savez(data / f"{name}_test.npz", image=images)
         out = lab.path("page")
-        options = {"data_dir": data, "output_dir": out, "num_images": 20}
+        options: Any = {"data_dir": data, "output_dir": out, "num_images": 20}
         config = likelihoods.LikelihoodsConfig(run_dir=lab.shared / "base", out_dists=(name,), **options)
         try:
             run(likelihoods.main, config)

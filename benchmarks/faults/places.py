@@ -66,6 +66,11 @@ def _looping(path: Path) -> None:
     path.symlink_to(path)
 
 
+def _with_a_file(path: Path) -> None:
+    path.mkdir()
+    (path / "checkpoints").write_text("precious")
+
+
 OBSTACLES: dict[str, Callable[[Path], object]] = {
     "a file": lambda path: path.write_text("precious"),
     "a link to nowhere": lambda path: path.symlink_to("/nonexistent/x"),
@@ -73,7 +78,7 @@ OBSTACLES: dict[str, Callable[[Path], object]] = {
     "a link to /dev/null": lambda path: path.symlink_to("/dev/null"),
     "a folder that may not be written": lambda path: path.mkdir(mode=0o555),
     "a folder that may not be listed": lambda path: path.mkdir(mode=0o333),
-    "checkpoints is a file": lambda path: (path.mkdir(), (path / "checkpoints").write_text("precious")),
+    "checkpoints is a file": _with_a_file,
     "config.json is a folder": lambda path: (path / "config.json").mkdir(parents=True),
 }
 """What lies where a run's folder should be made."""

@@ -1,5 +1,6 @@
 """Data sets to prepare or prepared by others: archives, lists, and folders of TensorFlow Datasets."""
 
+import functools
 import io
 import json
 import tarfile
@@ -96,7 +97,7 @@ def prepared_archives(lab: Lab) -> Iterator[Trial]:
 
         yield tried(f"notMNIST: {name}", "notmnist_small", put)
     for name, lines in LISTS.items():
-        yield tried(f"CelebA: {name}", "celeba32", lambda folder, lines=lines: _celeba(folder, lines))
+        yield tried(f"CelebA: {name}", "celeba32", functools.partial(_celeba, lines=lines))
 
 
 def _celeba(folder: Path, lines: str) -> None:
@@ -148,5 +149,5 @@ def prepared_sets(lab: Lab) -> Iterator[Trial]:
         version.mkdir(parents=True)
         for file, content in zip(("features.json", "dataset_info.json"), contents, strict=True):
             (version / file).write_text(content if isinstance(content, str) else json.dumps(content))
-        said = outcome(lambda data=data: load("evil", "test", data))
+        said = outcome(functools.partial(load, "evil", "test", data))
         yield trial(name, {"refused": said.startswith("refused: "), "nothing is run": trap.is_set()}, said[:300])

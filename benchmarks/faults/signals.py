@@ -1,5 +1,6 @@
 """Signals: those that ask a run to stop, at every moment of a run, and those that do not ask."""
 
+import functools
 import signal
 import subprocess
 import time
@@ -78,7 +79,7 @@ def early_signals(lab: Lab) -> Iterator[Trial]:
     """A process that is still importing may also die of the signal, which a shell reports in the same way."""
     for n, moment in enumerate((0.3, 1.0, 1.7, 2.5, 3.5, 4.5)):
         number = (signal.SIGINT, signal.SIGTERM)[n % 2]
-        yield _early(lab, number, f"{number.name} after {moment} s", lambda out, moment=moment: time.sleep(moment))
+        yield _early(lab, number, f"{number.name} after {moment} s", functools.partial(_after, moment))
     for number in (signal.SIGINT, signal.SIGTERM):
         yield _early(
             lab, number, f"{number.name} in compilation", _compiling, JAX_COMPILATION_CACHE_DIR=lab.path("cold")
@@ -101,6 +102,10 @@ def _early(lab: Lab, number: signal.Signals, name: str, wait: Callable[[Path], N
         f"within 10 s ({time.monotonic() - since:.1f} s)": time.monotonic() - since < 10,
     }
     return trial(name, claims, done)
+
+
+def _after(moment: float, _: Path) -> None:
+    time.sleep(moment)
 
 
 def _compiling(out: Path) -> None:
@@ -154,7 +159,8 @@ def _unfinished(folder: Path) -> set[str]:
 def _killed(lab: Lab, number: int, wait: Callable[[Lab, Path], None]) -> Iterator[Trial]:
     """One trial per kill; a run is resumed until it has been killed four times, and must then end undisturbed."""
     for _ in range(max(1, number // 4)):
-        out, moments = lab.path("killed"), []
+        out = lab.path("killed")
+        moments: list[str] = []
         while len(moments) < 4:
             log = out.with_suffix(".log")
             process = runs.start(lab, runs.words(out, **SAVING), log)

@@ -1,6 +1,7 @@
 """The files beside the checkpoints: metrics, markers and reports of a plan, and the compilation cache."""
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.faults import runs
+from benchmarks.faults.damage import replace_by_folder, replace_by_link, replace_folder_by_file
 from benchmarks.faults.row import Lab, Trial, row, trial
 
 Lines = Callable[[list[str]], str | bytes]
@@ -40,8 +42,9 @@ METRICS: dict[str, Lines] = {
 """Contents of a damaged `metrics.jsonl`, from its lines."""
 
 
-def _write(path: Path, content: str | bytes) -> None:
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+def _rewrite(path: Path, content: Lines) -> None:
+    new = content(path.read_text().splitlines(keepends=True))
+    path.write_bytes(new if isinstance(new, bytes) else new.encode())
 
 
 @row("`metrics.jsonl` cut, mixed up, gone, or a folder", "the run goes on with the right bits, and can be loaded")
@@ -61,14 +64,12 @@ def damaged_metrics(lab: Lab) -> Iterator[Trial]:
         return trial(name, claims | _loaded(finished), found)
 
     for name, content in METRICS.items():
-        yield damaged(
-            name, lambda path, content=content: _write(path, content(path.read_text().splitlines(keepends=True)))
-        )
+        yield damaged(name, functools.partial(_rewrite, content=content))
     yield damaged("gone", lambda path: path.unlink())
-    yield damaged("a folder in its place", lambda path: (path.unlink(), path.mkdir()))
+    yield damaged("a folder in its place", replace_by_folder)
     precious = lab.path("precious")
     precious.write_text("precious\n")
-    one = damaged("a link in its place", lambda path: (path.unlink(), path.symlink_to(precious)))
+    one = damaged("a link in its place", lambda path: replace_by_link(path, precious))
     yield Trial(one.name, one.lost if precious.read_text() == "precious\n" else "the target of the link was written")
 
 
@@ -99,9 +100,9 @@ MARKERS: dict[str, Callable[[Path], object]] = {
     "NaN seconds": lambda path: path.write_text(path.read_text().replace('"seconds": ', '"seconds": NaN, "was": ')),
     "without seconds": _fields(lambda content: content.pop("seconds")),
     "not UTF-8": lambda path: path.write_bytes(b"\xff\xfe"),
-    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a folder": replace_by_folder,
     "gone, with its folder": lambda path: shutil.rmtree(path.parent),
-    "gone, a file for its folder": lambda path: (shutil.rmtree(path.parent), path.parent.write_text("")),
+    "gone, a file for its folder": lambda path: replace_folder_by_file(path.parent),
 }
 """Damages to the marker of a finished stage."""
 
