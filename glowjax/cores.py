@@ -1,16 +1,24 @@
-"""Use every core of a CPU: as JAX devices (training), or by running batches in parallel threads (evaluation).
+"""Use every device and core: as JAX devices (training), or by running batches in parallel threads (evaluation).
+
+A thread has an accelerator, or a core of a CPU. Several processes share the batches.
 
 XLA:CPU runs many of a program's operations on one core. Two halves of a batch, each as a program of its own, keep two
 cores busy and take 0.5 to 0.8 times as long as the whole.
 """
 
 import contextlib
+import functools
+import operator
 import os
+import queue
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+import numpy as np
+
+from glowjax import processes
 
 MAX_CORES = 8
 
@@ -44,14 +52,91 @@ def cores_as_devices() -> None:
         jax.config.update("jax_num_cpu_devices", _num_cores())
 
 
-def side_by_side(work: Callable[[BatchT], ResultT], batches: Iterable[BatchT]) -> list[ResultT]:
+class EvaluationInterrupted(KeyboardInterrupt):
+    """An evaluation ended between two batches, since its `is_interrupted` said so; there is no result."""
+
+
+def never() -> bool:
+    """False: nothing interrupts."""
+    return False
+
+
+def side_by_side(
+    work: Callable[[BatchT], ResultT], batches: Iterable[BatchT], is_interrupted: Callable[[], bool] = never
+) -> list[ResultT]:
     """`work` on each of the batches, in order, with `num_side_by_side()` of them at a time in threads.
 
-    The threads inherit `SETTINGS`. `work` must wait for its result (return NumPy, say), and must not close over
-    tracers: do not use this under a transformation.
+    The threads inherit `SETTINGS`. On accelerators, each has one of them as its default device; `on_default_device`
+    takes arrays there. `work` must wait for its result (return NumPy, say), and must not close over tracers: do not
+    use this under a transformation.
+
+    Several processes share the batches, and all of them get all results as NumPy arrays. For this, they must make the
+    same call, and all results must have the same shapes. `is_interrupted` is called before each batch, in the thread
+    that runs it; if it returns True in one process, `EvaluationInterrupted` is raised in all.
     """
-    with ThreadPoolExecutor(num_side_by_side()) as pool:
-        return list(pool.map(in_these_settings(work), batches))
+    batches, count = list(batches), jax.process_count()
+    devices: queue.SimpleQueue[jax.Device | None] = queue.SimpleQueue()
+    for device in _workers():
+        devices.put(device)
+
+    def on_a_device(batch: BatchT) -> ResultT:
+        if is_interrupted():
+            raise EvaluationInterrupted
+        device = devices.get()
+        try:
+            with contextlib.nullcontext() if device is None else jax.default_device(device):
+                return work(batch)
+        finally:
+            devices.put(device)
+
+    results: list[ResultT] | None = None
+    with contextlib.suppress(EvaluationInterrupted), ThreadPoolExecutor(num_side_by_side()) as pool:
+        own = batches[jax.process_index() :: count] or batches[:1]  # a process without any computes one in vain
+        results = list(pool.map(in_these_settings(on_a_device), own))
+    if processes.agree(results is None) or results is None:
+        raise EvaluationInterrupted
+    return results if count == 1 else _of_all_processes(results, len(batches))
+
+
+def _of_all_processes(results: list[ResultT], count: int) -> list[ResultT]:
+    """The results of `count` batches, which were dealt out in turn, from those of each process."""
+    padded = results + results[-1:] * (-(-count // jax.process_count()) - len(results))
+    gathered = processes.gather(jax.tree.map(lambda *leaves: np.stack(leaves), *padded))
+    places = [divmod(index, jax.process_count()) for index in range(count)]
+    return [jax.tree.map(operator.itemgetter(turn), gathered[process]) for turn, process in places]
+
+
+def on_default_device(fun: Callable[P, ResultT]) -> Callable[P, ResultT]:
+    """`fun`, with its arguments and the arrays that a `functools.partial` binds on the caller's default device.
+
+    The bound arrays are copied to each device once.
+    """
+    if len(_workers()) == 1 or None in _workers():
+        return fun
+
+    @functools.cache
+    def there(device: jax.Device) -> Callable[P, ResultT]:
+        if not isinstance(fun, functools.partial):
+            return fun
+        args, kwargs = _put((fun.args, fun.keywords), device)
+        return functools.partial(fun.func, *args, **kwargs)
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> ResultT:
+        device: Any = _option("jax_default_device")
+        args, kwargs = _put((args, kwargs), device)
+        return there(device)(*args, **kwargs)
+
+    return call
+
+
+def _put(tree: Any, device: jax.Device) -> Any:
+    """`tree` with its JAX arrays on a device."""
+    return jax.tree.map(lambda leaf: jax.device_put(leaf, device) if isinstance(leaf, jax.Array) else leaf, tree)
+
+
+def _workers() -> list[jax.Device | None]:
+    """The default device of each thread: one thread per accelerator, or the usual device for all cores of a CPU."""
+    return [None] * num_side_by_side() if jax.default_backend() == "cpu" else list(jax.local_devices())
 
 
 def in_these_settings(work: Callable[P, ResultT]) -> Callable[P, ResultT]:
@@ -68,12 +153,12 @@ def in_these_settings(work: Callable[P, ResultT]) -> Callable[P, ResultT]:
 
 
 def num_side_by_side() -> int:
-    """The number of batches to evaluate at a time: one on an accelerator, one per core on a CPU (8 at most).
+    """The number of batches that this process evaluates at a time: one per accelerator, or per core (8 at most).
 
     If JAX_NUM_CPU_DEVICES sets the number of CPU devices, it sets this number too.
     """
     if jax.default_backend() != "cpu":
-        return 1
+        return jax.local_device_count()
     chosen = _option("jax_num_cpu_devices")
     return chosen if chosen > 0 else _num_cores()
 

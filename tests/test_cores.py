@@ -1,5 +1,6 @@
 """Every core of a CPU is used: as a device, or by a batch of its own."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -7,9 +8,12 @@ import threading
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from glowjax import nvp_glow
 from glowjax.cores import num_side_by_side, side_by_side
+from glowjax.train import in_batches, log_likelihoods, samples
 
 
 @pytest.mark.parametrize(("chosen", "expected"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "1"}, 1)])
@@ -36,6 +40,26 @@ def test_batches_run_side_by_side_and_their_results_keep_the_order():
         return 10 * batch
 
     assert side_by_side(work, range(6)) == [0, 10, 20, 30, 40, 50]
+
+
+def test_each_accelerator_runs_batches_with_copies_of_the_params_of_its_own(images, monkeypatch):
+    """With the two devices of the tests in the place of accelerators."""
+    model, key = nvp_glow(1, 1, 4), jax.random.key(3)
+    params = model.init(key, images)
+    expected = log_likelihoods(model, params, key, images, batch_size=2), samples(model, params, key, 7, batch_size=2)
+    monkeypatch.setattr("glowjax.cores._workers", jax.local_devices)
+    used = set()
+
+    def watched(params, key, batch):
+        result = model.log_likelihood(params, key, batch)
+        used.update(result.devices())
+        return result
+
+    committed = jax.device_put((params, key), jax.devices()[0])
+    actual = in_batches(functools.partial(watched, committed[0]), committed[1], images, 2)
+    np.testing.assert_array_equal(actual, expected[0])
+    assert used == set(jax.local_devices())
+    np.testing.assert_array_equal(samples(model, *committed, 7, batch_size=2), expected[1])
 
 
 def test_an_error_in_a_batch_is_raised():

@@ -24,7 +24,7 @@ from experiments.report.scoring import Evaluation, FlowDetails, evaluate, score
 from experiments.report.trained import Trained, described, heading, load, title
 from glowjax import plots, stats
 from glowjax.checks import InputError
-from glowjax.cores import side_by_side
+from glowjax.cores import on_default_device, side_by_side
 from glowjax.data import ImageSet
 from glowjax.likelihood import NUM_LEVELS, quantize
 from glowjax.models import Flow, FlowTerms
@@ -133,7 +133,8 @@ def draw(trained: Trained, temperature: float, num_images: int, seed: int) -> Sa
     if not isinstance(trained.model, Flow):
         images = samples(trained.model, trained.params, jax.random.key(seed), num_images, temperature, BATCH_SIZE)
         return Samples(temperature, ImageSet(name, images, source=source))
-    batches = side_by_side(lambda key: jax.device_get(_draw(trained.model, trained.params, key, temperature)), keys)
+    call = on_default_device(functools.partial(_draw, trained.model, trained.params))
+    batches = side_by_side(lambda key: jax.device_get(call(key, temperature)), list(keys))
     images, terms, outside = jax.tree.map(lambda *parts: np.concatenate(parts)[:num_images], *batches)
     return Samples(temperature, ImageSet(name, images, source=source), terms, float(outside.mean()))
 

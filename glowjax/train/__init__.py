@@ -1,6 +1,7 @@
 """Training in one call (`fit`), trained models on disk (`load`, `save`), and the pieces of both."""
 
-from glowjax.train.evaluation import EvaluationInterrupted, evaluate, in_batches, log_likelihoods, samples
+from glowjax.cores import EvaluationInterrupted
+from glowjax.train.evaluation import evaluate, in_batches, log_likelihoods, samples
 from glowjax.train.fitting import fit
 from glowjax.train.optimizer import make_optimizer
 from glowjax.train.parallel import compiled_step, pmapped_step, step_devices

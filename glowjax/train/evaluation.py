@@ -10,20 +10,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from glowjax.checks import InputError, check_count
-from glowjax.cores import side_by_side
+from glowjax.cores import never, on_default_device, side_by_side
 from glowjax.data.stored import AnyImages
 from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ImageModel
 from glowjax.typing import Batch, Key, Params
-
-
-class EvaluationInterrupted(KeyboardInterrupt):
-    """An evaluation ended between two batches, since its `is_interrupted` said so; there is no result."""
-
-
-def never() -> bool:
-    """False: nothing interrupts."""
-    return False
 
 
 def in_batches(
@@ -36,21 +27,22 @@ def in_batches(
     """`fun(key, batch)` over all of `images` [N, H, W, C]: its pytree of results, each leaf [N, ...] in NumPy.
 
     Batch i gets `key` folded with i. The last batch is filled up with black images, whose results are dropped, so
-    that `fun` is compiled for one shape. On a CPU, batches run on all cores at once. `is_interrupted` is called before
-    each batch, in the thread that runs it; if it returns True, `EvaluationInterrupted` is raised.
+    that `fun` is compiled for one shape. All accelerators of all processes, or all cores, run batches at once, and each
+    process gets all results. `is_interrupted` is called before each batch, in the thread that runs it; if it returns
+    True, `EvaluationInterrupted` is raised.
     """
     if not len(images):
         raise InputError(f"There is nothing to evaluate: images has shape {list(np.shape(images))}.")
 
+    call = on_default_device(fun)
+
     def results(index: int) -> Any:
-        if is_interrupted():
-            raise EvaluationInterrupted
         batch = images[index * batch_size : (index + 1) * batch_size]
         padding = [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
-        values = fun(jax.random.fold_in(key, index), np.pad(batch, padding))
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(batch)], values)
+        return jax.tree.map(np.asarray, call(jax.random.fold_in(key, index), np.pad(batch, padding)))
 
-    return _concatenated(side_by_side(results, range(-(-len(images) // batch_size))))
+    batches = range(-(-len(images) // batch_size))
+    return _concatenated(side_by_side(results, batches, is_interrupted), len(images))
 
 
 def log_likelihoods(
@@ -73,10 +65,12 @@ def samples(
     """uint8 samples [num_images, H, W, C], drawn in batches; batch i gets `key` folded with i."""
     check_count("num_images", num_images)
 
-    def draw(index: int) -> np.ndarray:
-        return np.asarray(model.sample(params, jax.random.fold_in(key, index), batch_size, temperature))
+    call = on_default_device(functools.partial(model.sample, params))
 
-    return _concatenated(side_by_side(draw, range(-(-num_images // batch_size))))[:num_images]
+    def draw(index: int) -> np.ndarray:
+        return np.asarray(call(jax.random.fold_in(key, index), batch_size, temperature))
+
+    return _concatenated(side_by_side(draw, range(-(-num_images // batch_size))), num_images)
 
 
 def evaluate(
@@ -98,8 +92,9 @@ def evaluate(
     return {name: mean(images) for name, images in sets.items()}
 
 
-def _concatenated(results: list[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *results)
+def _concatenated(results: list[Any], count: int) -> Any:
+    """The first `count` of the results of all batches."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:count], *results)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

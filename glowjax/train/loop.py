@@ -15,11 +15,12 @@ import optax
 from jaxtyping import UInt8
 
 from glowjax.checks import InputError
+from glowjax.cores import EvaluationInterrupted
 from glowjax.data import batch_indices, read_ahead
 from glowjax.data.stored import AnyImages
 from glowjax.models import VAE, Flow
 from glowjax.models.base import ImageModel
-from glowjax.train.evaluation import EvaluationInterrupted, evaluate
+from glowjax.train.evaluation import evaluate
 from glowjax.train.log import Record
 from glowjax.train.parallel import CompiledStep, compiled_step, shards
 from glowjax.train.record import RunRecord

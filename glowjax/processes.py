@@ -1,0 +1,183 @@
+"""Several processes that train one model, each with devices of its own: how they start, agree and end together.
+
+Every process calls these functions in the same order, since each waits for the others. With a single process they
+return their argument.
+"""
+
+import json
+import operator
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from glowjax.checks import InputError
+from glowjax.watch import Watch
+
+HEARTBEAT_SECONDS = 60
+"""The time after which JAX ends the other processes if the machine of one is lost; `Watch` notices the rest sooner."""
+
+START_SECONDS = 300
+"""The time in which all processes must have started."""
+
+TASKS = {
+    "SLURM_STEP_NUM_TASKS": "SLURM_PROCID",
+    "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
+    "PMI_SIZE": "PMI_RANK",
+}
+"""The environment variables in which launchers tell a task the number of tasks, and those of its own number."""
+
+ResultT = TypeVar("ResultT")
+
+
+class OtherProcessError(InputError):
+    """An InputError of the first process, which tells it to the user; the other processes end with it."""
+
+
+_watch: Watch | None = None
+
+
+def initialize(coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None) -> None:
+    """Connects this process with the others of a training, before any other use of JAX.
+
+    Without arguments, the environment tells them: Slurm, Open MPI, Kubernetes or a TPU pod. From then on, this process
+    ends with an error soon after another one has ended; call `finalize` at the end.
+
+    Args:
+        coordinator: host:port of the first process.
+        num_processes: number of processes.
+        process_id: number of this process, counted from 0.
+    """
+    global _watch
+    if sys.excepthook is not _end_at_once:
+        sys.excepthook = _end_at_once
+    try:
+        jax.distributed.initialize(
+            coordinator,
+            num_processes,
+            process_id,
+            initialization_timeout=START_SECONDS,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=HEARTBEAT_SECONDS,
+        )
+    except (ValueError, TypeError, RuntimeError, OSError) as error:
+        raise InputError(
+            f"The processes could not be connected ({str(error).strip().splitlines()[0]}); start all of them under "
+            "Slurm, Open MPI, Kubernetes or on a TPU pod, or name --coordinator HOST:PORT, --num-processes and "
+            "--process-id."
+        ) from error
+    if jax.process_count() > 1:
+        _watch = Watch(jax.process_index(), _from_first)
+
+
+def finalize() -> None:
+    """Takes leave of the other processes, after all of them have come here."""
+    if _watch is not None:
+        agree(False)
+        _watch.close()
+        jax.distributed.shutdown()
+
+
+def _end_at_once(*error: Any) -> None:
+    """Prints the traceback and ends the process, without the wait for the others with which JAX ends it."""
+    sys.__excepthook__(*error)
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def refuse_unconnected_tasks() -> None:
+    """Raises InputError if a launcher has started several tasks, which would all do the same work."""
+    for size, rank in TASKS.items():
+        if int(os.environ.get(size, 1)) > 1:
+            raise InputError(
+                f"This is task {os.environ.get(rank, '?')} of {os.environ[size]}, but the tasks are not connected and "
+                "would all do the same work; add --distributed to connect them, or start one task."
+            )
+
+
+def is_primary() -> bool:
+    """Whether this is the first process, which alone writes and prints."""
+    return jax.process_index() == 0
+
+
+def agree(flag: bool) -> bool:
+    """Whether any process passes True."""
+    return bool(max_of(int(flag)))
+
+
+def max_of(number: int) -> int:
+    """The largest number that a process passes."""
+    return max(int(one[0]) for one in gather(np.array([number], np.int32)))
+
+
+def gather(tree: Any) -> list[Any]:
+    """The trees of arrays of all processes, in their order. They have the same structure, shapes and dtypes."""
+    if jax.process_count() == 1:
+        return [jax.tree.map(np.asarray, tree)]
+    stacked = jax.tree.map(lambda leaf: _combined(_same, leaf), tree)
+    return [jax.tree.map(operator.itemgetter(index), stacked) for index in range(jax.process_count())]
+
+
+def broadcast(tree: Any) -> Any:
+    """The tree of arrays of the first process, with the same bits. All pass the same structure, shapes and dtypes."""
+    if jax.process_count() == 1:
+        return tree
+    return jax.tree.map(lambda leaf: _combined(_sum, np.asarray(leaf) if is_primary() else np.zeros_like(leaf)), tree)
+
+
+def broadcast_json(value: Any) -> Any:
+    """The value of the first process, which JSON can hold."""
+    return json.loads(_from_first(json.dumps(value).encode()))
+
+
+def on_first_process(work: Callable[[], ResultT]) -> ResultT | None:
+    """`work()` on the first process, None on the others, after it is done. Its InputError reaches all of them."""
+    if jax.process_count() == 1:
+        return work()
+    result, error = None, None
+    if is_primary():
+        try:
+            result = work()
+        except InputError as raised:
+            error = raised
+    message = broadcast_json(error and str(error))
+    if error is not None:
+        raise error
+    if message is not None:
+        raise OtherProcessError(message)
+    return result
+
+
+def _from_first(data: bytes) -> bytes:
+    """The bytes of the first process."""
+    if jax.process_count() == 1:
+        return data
+    size = int(broadcast(np.array([len(data)], np.int32))[0])
+    own = np.frombuffer(data, np.uint8) if is_primary() else np.zeros(size, np.uint8)
+    return bytes(broadcast(own).tobytes())
+
+
+def _combined(combine: Callable[[Any], Any], leaf: Any) -> np.ndarray:
+    """`combine` of the bytes of an array of all processes, stacked along a first axis; arrays keep their bits."""
+    array = np.asarray(leaf)
+    first = {device.process_index: device for device in sorted(jax.devices(), key=lambda one: -one.id)}
+    mesh = Mesh(np.array([first[index] for index in range(jax.process_count())]), ("processes",))
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)[None]
+    shards = [jax.device_put(data, first[jax.process_index()])]
+    sharding = NamedSharding(mesh, PartitionSpec("processes"))
+    stacked = jax.make_array_from_single_device_arrays((jax.process_count(), data.shape[1]), sharding, shards)
+    out = np.asarray(jax.jit(combine, out_shardings=NamedSharding(mesh, PartitionSpec()))(stacked).addressable_data(0))
+    return np.ascontiguousarray(out).view(array.dtype).reshape(*out.shape[:-1], *array.shape)
+
+
+def _same(x: jax.Array) -> jax.Array:
+    return x
+
+
+def _sum(x: jax.Array) -> jax.Array:
+    return jnp.sum(x, axis=0, dtype=x.dtype)
