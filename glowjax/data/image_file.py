@@ -65,14 +65,22 @@ def open_image(file: Path | io.BytesIO, name: object) -> Iterator[Image.Image]:
     """
     if isinstance(file, Path):
         check_regular(file)
-    what, advice = (
-        f"{printable(name)} cannot be read as an image",
-        "expected a complete image file; remove or replace it",
-    )
-    with reading(what, advice), Image.open(file, formats=FORMATS) as image:
-        if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:  # Pillow only warns
-            raise InputError(f"{what}: its {image.width:,} x {image.height:,} pixels are more than Pillow's limit.")
-        yield image
+    what = f"{printable(name)} cannot be read as an image"
+    with reading(what, "expected a complete image file; remove or replace it"):
+        _check_sums(file)
+        with Image.open(file, formats=FORMATS) as image:
+            if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:  # Pillow only warns
+                raise InputError(f"{what}: its {image.width:,} x {image.height:,} pixels are more than Pillow's limit.")
+            yield image
+
+
+def _check_sums(file: Path | io.BytesIO) -> None:
+    """Fails if a checksum of a PNG is wrong: Pillow leaves that of the last pixels unread."""
+    with Image.open(file, formats=FORMATS) as image:
+        if image.format == "PNG":
+            image.verify()
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
 
 
 def _check_single(image: Image.Image, name: object) -> None:

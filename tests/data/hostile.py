@@ -27,6 +27,11 @@ def pages(form):
     return file.getvalue()
 
 
+def flipped(data, place):
+    """The same bytes with one other bit, at `place` from the end."""
+    return data[:-place] + bytes([data[-place] ^ 1]) + data[-place + 1 :]
+
+
 def png(width, height, bits=8, color=0, rows=b""):
     """A PNG with that header, whatever its rows are."""
 
@@ -58,6 +63,8 @@ IMAGES = {
     "empty": (content(b""), UNREADABLE),
     "cut in its header": (content(encoded(GREY)[:20]), UNREADABLE),
     "cut in its pixels": (content(encoded(NOISE)[:-100]), UNREADABLE),
+    "cut behind its pixels": (content(encoded(NOISE)[:-20]), UNREADABLE),
+    "flipped bit": (content(flipped(encoded(np.repeat(NOISE[:, :10], 3, axis=1)), 32)), UNREADABLE),
     "0 x 0": (content(png(0, 0)), UNREADABLE),
     "larger than Pillow warns of": (content(png(10_000, 9_000)), "more than Pillow's limit"),
     "larger than Pillow allows": (content(png(100_000, 100_000)), UNREADABLE),

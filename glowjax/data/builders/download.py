@@ -10,7 +10,7 @@ from typing import Any
 from glowjax.checks import InputError
 from glowjax.data.foreign import reading
 
-SILENCE = 30.0
+SILENCE = 15.0
 """The seconds after which a server that sends nothing is given up."""
 
 DEADLINE = 600.0
