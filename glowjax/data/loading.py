@@ -96,9 +96,19 @@ def _is_path(name: str) -> bool:
 def _load_path(path: Path, split: str) -> ImageSet:
     if path.is_file() and path.suffix in _FILES:
         return part(_FILES[path.suffix](path, path.stem), split)
+    if directory := tfds.newest_version(path):
+        return _prepared(directory, split)
     if path.is_dir():
         return folder.read_folder(path, split)
     raise InputError(f"There is nothing to load at {path}; expected a folder of image files or a .npz or .npy file.")
+
+
+def _prepared(directory: Path, split: str) -> ImageSet:
+    """A split of a set that TensorFlow Datasets has prepared in a folder."""
+    readers = tfds.readers(directory)
+    if split not in readers:
+        raise InputError(f"{directory} has no split '{split}' as array_record; expected one of {list(readers)}.")
+    return readers[split]()
 
 
 def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from glowjax.checks import InputError
 from glowjax.data.image_set import ImageSet
-from glowjax.data.stored import AnyImages, chunks
+from glowjax.data.stored import AnyImages
 
 TEST_FRACTION = 0.1
 """The share of images that is the "test" split of a set without official splits."""
@@ -82,6 +82,6 @@ def _hash(images: UInt8[AnyImages, "N H W C"], purpose: str) -> Float[np.ndarray
 
     The hash is salted with the purpose: a validation set within a hashed training part would otherwise be empty.
     """
-    every = (image.tobytes() for chunk in chunks(images) for image in chunk)
-    digests = [hashlib.blake2b(image, digest_size=8, person=purpose.encode()).digest() for image in every]
+    person = purpose.encode()
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=8, person=person).digest() for image in images]
     return np.frombuffer(b"".join(digests), ">u8") / 2.0**64

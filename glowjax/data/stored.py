@@ -55,6 +55,10 @@ class StoredImages:
     def __len__(self) -> int:
         return len(self._indices)
 
+    def __iter__(self) -> Iterator[UInt8[np.ndarray, "H W C"]]:
+        for chunk in chunks(self):
+            yield from chunk
+
     def __repr__(self) -> str:
         return f"StoredImages(shape={self.shape})"
 

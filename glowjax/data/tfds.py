@@ -7,16 +7,14 @@ is downloaded unless `prepare` is called, and TFDS is imported only if prepared 
 import functools
 import importlib.util
 import os
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from glowjax.checks import InputError
-from glowjax.data.image_set import ImageSet
+from glowjax.data import tfds_reader
 from glowjax.data.split import Readers
+from glowjax.data.stored import StoredImages
 
 TFDS_NAMES = {
     "cifar10": "cifar10",
@@ -27,10 +25,15 @@ TFDS_NAMES = {
     "mnist": "mnist",
     "svhn": "svhn_cropped",
 }
-"""Our names for TFDS's sets of small images. Any other prepared set without configurations has TFDS's name."""
+"""Our names for TFDS's sets of small images. Any other prepared set without configurations has TFDS's name.
+
+A set with a configuration is named by the path of its folder, such as "./tensorflow_datasets/lsun/bedroom".
+"""
 
 _TEST_SPLITS = {"imagenet32": "validation"}
 """The split used as "test" if the official test set is unpublished."""
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 @dataclass(frozen=True)
@@ -47,28 +50,44 @@ class Prepared:
     def find(self, name: str) -> Readers:
         """The splits of `name` that are prepared as array_record."""
         directory = self._directory(name)
-        if directory is None:
-            return {}
-        builder = _builder(directory)
-        if "array_record" not in {file_format.value for file_format in builder.info.available_file_formats()}:
-            return {}
-        ours = {split: "test" if split == _TEST_SPLITS.get(name) else split for split in builder.info.splits}
-        return {ours[split]: functools.partial(_read, builder, split, f"{name}:{ours[split]}") for split in ours}
+        return {} if directory is None else readers(directory, name)
 
-    def stream(self, name: str, split: str) -> Iterator[dict[str, Any]]:
-        """The examples of a prepared split, one at a time and always in one order; for sets that exceed memory."""
+    def images(self, name: str, split: str) -> StoredImages:
+        """The images of a prepared split, always in one order."""
         directory = self._directory(name)
         if directory is None:
             raise InputError(f"'{name}' is not prepared; run glowjax.data.prepare('{name}').")
-        return _examples(_builder(directory), split)
+        return StoredImages(tfds_reader.records(tfds_reader.open_prepared(directory), split, f"{name}:{split}"))
 
     def _directory(self, name: str) -> Path | None:
         """The newest prepared version of `name`."""
-        for root in filter(None, (self.folder, default_dir())):
-            folder = root / TFDS_NAMES.get(name, name)
-            if any(folder.glob("*.*.*/features.json")):
-                return folder / str(_library().core.utils.version.list_all_versions(folder)[-1])
-        return None
+        roots = filter(None, (self.folder, default_dir()))
+        return next(filter(None, (newest_version(root / TFDS_NAMES.get(name, name)) for root in roots)), None)
+
+
+def newest_version(folder: Path) -> Path | None:
+    """The newest prepared version in the folder of a set, or the folder itself if it is a version; None without any."""
+    if (folder / "features.json").is_file():
+        return folder
+    numbers = {
+        tuple(map(int, file.parent.name.split("."))): file.parent
+        for file in folder.glob("*.*.*/features.json")
+        if _VERSION.fullmatch(file.parent.name)
+    }
+    return numbers[max(numbers)] if numbers else None
+
+
+def readers(directory: Path, name: str | None = None) -> Readers:
+    """The splits of the prepared set in a folder, which are called by the set's own name by default."""
+    builder = tfds_reader.open_prepared(directory)
+    if "array_record" not in {file_format.value for file_format in builder.info.available_file_formats()}:
+        return {}
+    title = name or "-".join(builder.info.full_name.split("/")[:-1])  # with its configuration, without its version
+    ours = {split: "test" if split == _TEST_SPLITS.get(title) else split for split in builder.info.splits}
+    return {
+        ours[split]: functools.partial(tfds_reader.read_split, builder, split, f"{title}:{ours[split]}")
+        for split in ours
+    }
 
 
 def default_dir() -> Path:
@@ -99,7 +118,7 @@ def prepare(name: str, data_dir: Path | None = None) -> None:
 
 
 def _download(name: str, root: Path) -> None:
-    tensorflow_datasets = _library()
+    tensorflow_datasets = tfds_reader.library()
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
     builder = tensorflow_datasets.builder(TFDS_NAMES.get(name, name), data_dir=str(root), file_format="array_record")
@@ -111,61 +130,3 @@ def _download(name: str, root: Path) -> None:
             f"{', '.join(builder.url_infos)}; fetch them by other means into {root / 'downloads' / 'manual'} and "
             "prepare again."
         ) from error
-
-
-def _read(builder: Any, split: str, name: str) -> ImageSet:
-    """A prepared split, whose images must have one shape."""
-    images, labels = [], []
-    for example in _examples(builder, split):
-        images.append(example["image"])
-        if np.ndim(example.get("label", ())) == 0:
-            labels.append(example["label"])
-        if images[-1].shape != images[0].shape:
-            raise InputError(
-                f"The TensorFlow data set '{name}' has images of several shapes, such as {images[0].shape} and "
-                f"{images[-1].shape}; expected one shape. glowjax never resizes images: choose another set."
-            )
-    return ImageSet(
-        name=name,
-        images=np.array(images),
-        labels=np.array(labels, np.int64) if len(labels) == len(images) else None,
-        source=f"{len(images):,} images: TensorFlow Datasets, {builder.data_dir}",
-    )
-
-
-def _examples(builder: Any, split: str) -> Iterator[dict[str, Any]]:
-    if "image" not in builder.info.features:
-        raise InputError(
-            f"The TensorFlow data set in {builder.data_dir} has the features {sorted(builder.info.features)} and no "
-            "'image'; expected a set of images; choose another set."
-        )
-    try:
-        yield from builder.as_data_source(split)
-    except (RuntimeError, OSError, ValueError) as error:
-        raise _damaged(builder.data_dir, error) from error
-
-
-def _builder(directory: Path) -> Any:
-    """TFDS's reader of prepared data."""
-    try:
-        return _library().builder_from_directory(directory)
-    except (OSError, ValueError, KeyError) as error:
-        raise _damaged(directory, error) from error
-
-
-def _library() -> Any:
-    try:
-        import tensorflow_datasets
-    except ImportError as error:
-        raise InputError(
-            "TensorFlow Datasets, which prepared data is read with, is not installed; run "
-            '`pip install ".[data]"` in a checkout of glowjax.'
-        ) from error
-    return tensorflow_datasets
-
-
-def _damaged(directory: Path | str, error: Exception) -> InputError:
-    return InputError(
-        f"The TensorFlow data set in {directory} cannot be read ({type(error).__name__}: {error}); it seems damaged; "
-        "delete that folder and prepare it again."
-    )

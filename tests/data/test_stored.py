@@ -47,6 +47,7 @@ def test_stored_images_look_like_an_array(small, counting):
     for attribute in ("shape", "dtype", "ndim", "size", "nbytes"):
         assert getattr(stored, attribute) == getattr(small.images, attribute)
     np.testing.assert_array_equal(np.asarray(stored), small.images)
+    np.testing.assert_array_equal(list(stored), small.images)
     assert np.asarray(stored, np.float32).dtype == np.float32
     with pytest.raises(IndexError):
         stored[30]

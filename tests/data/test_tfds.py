@@ -1,6 +1,7 @@
 """A set prepared here, as array_record and without TensorFlow, is read back."""
 
 import importlib.util
+import io
 import json
 import shutil
 import sys
@@ -8,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 import tfds_on_disk
+from PIL import Image
 
 from glowjax.checks import InputError
-from glowjax.data import load, prepare, tfds
+from glowjax.data import StoredImages, load, prepare, tfds
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), dtype=np.uint8)
 
@@ -56,6 +58,26 @@ def test_our_names_stand_for_theirs_and_the_validation_split_of_imagenet_for_its
         load("imagenet32", "validation", tmp_path)
 
 
+@pytest.mark.parametrize("folder", ["downsampled_imagenet/16x16", "downsampled_imagenet/16x16/1.2.0"])
+def test_a_set_with_a_configuration_is_named_by_its_path(tmp_path, folder):
+    tfds_on_disk.write(tmp_path, "downsampled_imagenet", {"train": (IMAGES, range(12))}, config="16x16")
+    found = load(str(tmp_path / folder), "train")
+    assert found.name == "downsampled_imagenet-16x16:train"
+    np.testing.assert_array_equal(found.images, IMAGES[found.labels])
+    with pytest.raises(InputError, match=r"has no split 'test' as array_record; expected one of \['train'\]"):
+        load(str(tmp_path / folder))
+
+
+def test_a_large_set_stays_on_disk(prepared, monkeypatch):
+    monkeypatch.setattr("glowjax.data.image_set.MAX_IN_MEMORY", 0)
+    found = load("tiny_digits", "train", prepared)
+    assert isinstance(found.images, StoredImages)
+    order = np.random.default_rng(0).permutation(8)
+    np.testing.assert_array_equal(found.images[order], IMAGES[found.labels[order]])
+    several = found.select(order[:5], "chosen")
+    np.testing.assert_array_equal(several.images[[4, 0]], IMAGES[several.labels[[4, 0]]])
+
+
 def test_the_newest_version_is_read(copy):
     folder, directory = copy
     for older in ("1.0.9", "0.10.0"):
@@ -85,8 +107,61 @@ def test_a_damaged_shard_or_description_is_refused(copy, file, num_bytes):
     folder, directory = copy
     damaged = next(directory.glob(file))
     damaged.write_bytes(damaged.read_bytes()[:num_bytes])
-    with pytest.raises(InputError, match=r"1\.2\.0 cannot be read .*seems damaged; delete that folder and prepare"):
+    with pytest.raises(InputError, match=r"1\.2\.0 cannot be read .*seems damaged; move that folder away and prepare"):
         load("tiny_digits", data_dir=folder)
+
+
+@pytest.mark.parametrize("key", ["pythonClassName", "python_class_name", "type"])
+def test_the_module_of_a_foreign_class_is_not_imported(copy, monkeypatch, key):
+    folder, directory = copy
+    (folder / "their_module.py").write_text("raise SystemExit('this code was run')")
+    monkeypatch.syspath_prepend(folder)
+    features = json.loads((directory / "features.json").read_text())
+    image = features["featuresDict"]["features"]["image"]
+    del image["pythonClassName"]
+    image[key] = "their_module.Theirs"
+    (directory / "features.json").write_text(json.dumps(features))
+    with pytest.raises(InputError, match=r"has a feature of the class their_module\.Theirs; expected TFDS's own"):
+        load("tiny_digits", data_dir=folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("features.json", "null"),
+        ("features.json", "[1]"),
+        ("features.json", "[" * 100_000),
+        ("dataset_info.json", "{"),
+        ("dataset_info.json", "[]"),
+    ],
+)
+def test_a_description_that_describes_nothing_is_refused(copy, file, content):
+    folder, directory = copy
+    (directory / file).write_text(content)
+    with pytest.raises(InputError, match=r"1\.2\.0 cannot be read .*seems damaged"):
+        load("tiny_digits", data_dir=folder)
+
+
+def test_more_images_than_there_are_bytes_are_refused(copy):
+    folder, directory = copy
+    info = json.loads((directory / "dataset_info.json").read_text())
+    for split in info["splits"]:
+        split["shardLengths"] = [str(10**12)]
+    (directory / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match=r"cannot be read \(ValueError: 1,000,000,000,000 images in"):
+        load("tiny_digits", data_dir=folder)
+
+
+def test_no_decoder_that_runs_a_program_is_used(tmp_path, monkeypatch):
+    def postscript(image):
+        Image.fromarray(image[..., 0]).save(file := io.BytesIO(), "EPS")
+        file.seek(0)
+        return file
+
+    monkeypatch.setattr(tfds_on_disk, "png", postscript)
+    tfds_on_disk.write(tmp_path, "mine", {"test": (IMAGES, None)})
+    with pytest.raises(InputError, match="Image 0 of 'mine:test' cannot be read as an image"):
+        load("mine", "test", tmp_path)
 
 
 def test_preparing_without_tensorflow_is_refused(monkeypatch):

@@ -64,8 +64,7 @@ def _prepared(data_dir: Path) -> dict[str, Iterable[UInt8[np.ndarray, "H W 3"]]]
         raise InputError(
             f"{error} Or put {PARTITION} and {PHOTOGRAPHS}.zip, the official files, into {data_dir} and prepare again."
         ) from error
-    examples = {split: tfds.Prepared(data_dir).stream("celeb_a", split) for split in SPLITS}
-    return {split: (example["image"] for example in examples[split]) for split in SPLITS}
+    return {split: tfds.Prepared(data_dir).images("celeb_a", split) for split in SPLITS}
 
 
 def _official(data_dir: Path) -> dict[str, Iterable[UInt8[np.ndarray, "H W C"]]]:
