@@ -43,7 +43,7 @@ class DemoConfig(Output, Seeded):
         seed: random seed for training and evaluation.
     """
 
-    training_steps: int = PRESETS["nvp"]["demo"].training.steps
+    training_steps: int = PRESETS["nvp"]["demo"].training.num_steps
     num_images: int = 2_000
     seed: int = 0
 

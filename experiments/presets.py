@@ -20,23 +20,25 @@ class TrainingConfig:
     """How a model is trained.
 
     Attributes:
-        steps: number of training steps in all.
+        num_steps: number of training steps in all; a larger one extends a run.
         batch_size: images per step, over all devices together.
         optimizer: adamax (reference implementation), adam, or rmsprop (the paper).
         learning_rate: highest learning rate, after the warm-up.
         warmup_steps: number of steps over which the rate rises from 0.
         schedule: cosine decay to 0, or halving at 80 % and 90 % of training.
         evaluate_every: number of steps between evaluations, each with a checkpoint.
+        save_every: seconds between checkpoints, besides those at evaluations.
         seed: random seed for initialization, data order and noise.
     """
 
-    steps: int = 24_000
+    num_steps: int = 24_000
     batch_size: int = 64
     optimizer: Literal["adamax", "adam", "rmsprop"] = "adamax"
     learning_rate: float = 1e-2
     warmup_steps: int = 200
     schedule: Literal["cosine", "halving"] = "cosine"
     evaluate_every: int = 500
+    save_every: float = 600.0
     seed: int = 0
 
     def make_optimizer(self) -> optax.GradientTransformation:
@@ -44,7 +46,7 @@ class TrainingConfig:
         return make_optimizer(
             self.optimizer,
             learning_rate=self.learning_rate,
-            num_steps=self.steps,
+            num_steps=self.num_steps,
             warmup_steps=self.warmup_steps,
             schedule=self.schedule,
         )
@@ -62,6 +64,7 @@ class TrainConfig:
             --output-dir. Experiments take that folder wherever they take a run.
         data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
         output_dir: folder of checkpoints and metrics; the same command resumes the run that it holds.
+        init_from: model whose params the run starts with: the folder of a run, pretrained:NAME, or a saved file.
         model: architecture.
         training: schedule.
     """
@@ -72,23 +75,24 @@ class TrainConfig:
     seeds: tuple[int, ...] = ()
     data_dir: Path | None = None
     output_dir: Path = Path("runs/small-28")
+    init_from: str | None = None
     model: tyro.conf.AvoidSubcommands[ModelConfig] = dataclasses.field(default_factory=GlowConfig)
     training: TrainingConfig = TrainingConfig()
 
 
 def adapted(preset: TrainConfig, training_steps: int | None, seed: int, **options: Any) -> TrainConfig:
     """A preset with a seed, a number of training steps unless that is None, and other `options` of a run."""
-    steps = preset.training.steps if training_steps is None else training_steps
-    evaluate_every = min(preset.training.evaluate_every, steps)
-    training = dataclasses.replace(preset.training, steps=steps, evaluate_every=evaluate_every, seed=seed)
+    num_steps = preset.training.num_steps if training_steps is None else training_steps
+    evaluate_every = min(preset.training.evaluate_every, num_steps)
+    training = dataclasses.replace(preset.training, num_steps=num_steps, evaluate_every=evaluate_every, seed=seed)
     return dataclasses.replace(preset, training=training, **options)
 
 
 _PAPER_GLOW = TrainingConfig(
-    steps=200_000, batch_size=32, optimizer="rmsprop", schedule="halving", evaluate_every=5_000
+    num_steps=200_000, batch_size=32, optimizer="rmsprop", schedule="halving", evaluate_every=5_000
 )
-_DEMO = TrainingConfig(steps=850, warmup_steps=100, evaluate_every=170)
-_NETWORK = TrainingConfig(steps=10_000, optimizer="adam", learning_rate=1e-3)
+_DEMO = TrainingConfig(num_steps=850, warmup_steps=100, evaluate_every=170)
+_NETWORK = TrainingConfig(num_steps=10_000, optimizer="adam", learning_rate=1e-3)
 """The schedule of PixelCNN and VAE."""
 
 GLOW_PRESETS: dict[str, TrainConfig] = {
@@ -97,7 +101,7 @@ GLOW_PRESETS: dict[str, TrainConfig] = {
     "small-32": TrainConfig(
         in_dist="cifar10",
         model=GlowConfig(num_scales=3, num_steps=8, width=96),
-        training=TrainingConfig(steps=15_000, batch_size=32),
+        training=TrainingConfig(num_steps=15_000, batch_size=32),
     ),
     "paper-28": TrainConfig(
         model=GlowConfig(num_steps=16, width=200, conditioner="highway"),
@@ -113,7 +117,7 @@ GLOW_PRESETS: dict[str, TrainConfig] = {
         model=GlowConfig(num_scales=3, num_steps=32, width=512),
         # 10 epochs of warm-up at batch 512; the reference trains for days on 8 GPUs.
         training=TrainingConfig(
-            steps=150_000, batch_size=512, learning_rate=1e-3, warmup_steps=1_000, evaluate_every=2_000
+            num_steps=150_000, batch_size=512, learning_rate=1e-3, warmup_steps=1_000, evaluate_every=2_000
         ),
     ),
 }
@@ -126,7 +130,7 @@ CV_GLOW_PRESETS = {
 PIXELCNN_PRESETS: dict[str, TrainConfig] = {
     "demo": TrainConfig(
         model=PixelCNNConfig(num_layers=3, width=24, head_width=32),
-        training=dataclasses.replace(_NETWORK, steps=400, warmup_steps=50, evaluate_every=100),
+        training=dataclasses.replace(_NETWORK, num_steps=400, warmup_steps=50, evaluate_every=100),
     ),
     "small-28": TrainConfig(model=PixelCNNConfig(), training=_NETWORK),
     "small-32": TrainConfig(
@@ -137,30 +141,30 @@ PIXELCNN_PRESETS: dict[str, TrainConfig] = {
     # Our guess at the paper's sizes, from memory: 5 layers of 32 features, and 15 of 128.
     "paper-28": TrainConfig(
         model=PixelCNNConfig(num_layers=5, width=32),
-        training=dataclasses.replace(_NETWORK, steps=100_000, batch_size=32, evaluate_every=5_000),
+        training=dataclasses.replace(_NETWORK, num_steps=100_000, batch_size=32, evaluate_every=5_000),
     ),
     "paper-32": TrainConfig(
         in_dist="cifar10",
         model=PixelCNNConfig(num_layers=15, width=128, head_width=128),
-        training=dataclasses.replace(_NETWORK, steps=200_000, batch_size=32, evaluate_every=5_000),
+        training=dataclasses.replace(_NETWORK, num_steps=200_000, batch_size=32, evaluate_every=5_000),
     ),
 }
 
 VAE_PRESETS: dict[str, TrainConfig] = {
     "demo": TrainConfig(
         model=VAEConfig(num_latents=20, width=16),
-        training=dataclasses.replace(_NETWORK, steps=600, warmup_steps=50, evaluate_every=150),
+        training=dataclasses.replace(_NETWORK, num_steps=600, warmup_steps=50, evaluate_every=150),
     ),
     "small-28": TrainConfig(model=VAEConfig(), training=_NETWORK),
     "small-32": TrainConfig(in_dist="cifar10", model=VAEConfig(num_latents=100), training=_NETWORK),
     "paper-28": TrainConfig(
         model=VAEConfig(num_latents=100, width=64),
-        training=dataclasses.replace(_NETWORK, steps=200_000, evaluate_every=5_000),
+        training=dataclasses.replace(_NETWORK, num_steps=200_000, evaluate_every=5_000),
     ),
     "paper-32": TrainConfig(
         in_dist="cifar10",
         model=VAEConfig(num_latents=200, width=64),
-        training=dataclasses.replace(_NETWORK, steps=200_000, evaluate_every=5_000),
+        training=dataclasses.replace(_NETWORK, num_steps=200_000, evaluate_every=5_000),
     ),
 }
 

@@ -75,6 +75,13 @@ def check_count(name: str, value: Any) -> int:
     return int(value)
 
 
+def check_seed(name: str, seed: int) -> int:
+    """`seed`. Raises InputError unless `jax.random.key` keeps all of it: a whole number from 0 to 2**32 - 1."""
+    if not 0 <= seed < 2**32:
+        raise InputError(f"{name} is {seed}, but a seed is a whole number from 0 to {2**32 - 1}; give such a one.")
+    return seed
+
+
 def native_array(values: Any, name: str) -> np.ndarray:
     """`values` as a NumPy array in this machine's byte order; a list of arrays of one shape is stacked.
 

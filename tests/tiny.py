@@ -12,7 +12,7 @@ TINY = TrainConfig(
     in_dist="ramps",
     watch=("noise",),
     model=GlowConfig(num_scales=1, num_steps=1, width=4),
-    training=TrainingConfig(steps=6, batch_size=16, warmup_steps=2, evaluate_every=3),
+    training=TrainingConfig(num_steps=6, batch_size=16, warmup_steps=2, evaluate_every=3),
 )
 
 

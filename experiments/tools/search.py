@@ -117,7 +117,7 @@ def train_each(
     scored: dict[str, Scored] = {}
     failed: dict[str, str] = {}
     for name, one in runs.items():
-        print(f"{name}: {one.training.steps:,} steps of {seconds[name]:.3f} s", flush=True)
+        print(f"{name}: {one.training.num_steps:,} steps of {seconds[name]:.3f} s", flush=True)
         try:
             scored[name] = score(load(train.train(one)), validation, 1, seed)
         except InputError as error:  # a rate or a bound that is too high; the search continues without it
@@ -134,7 +134,7 @@ def _numbers(run: TrainConfig, seconds: float, scored: Scored, difference: Estim
     assert scored.flow is not None  # candidates are Glows
     return {
         "seconds_per_step": seconds,
-        "steps": run.training.steps,
+        "steps": run.training.num_steps,
         "bits_per_dim": scored.mean(),
         "difference": difference,
         "largest_inversion_error_grey_levels": float(scored.flow.inversion_error.max()),
@@ -190,7 +190,9 @@ def candidates(config: SearchConfig) -> dict[str, TrainConfig]:
 def with_steps(one: TrainConfig, minutes: float, seconds: float, seed: int) -> TrainConfig:
     """A candidate with as many steps as fit into the minutes, in a folder of its own for each seed."""
     steps = max(1, round(60 * minutes / seconds))
-    training = dataclasses.replace(one.training, steps=steps, evaluate_every=-(-steps // NUM_EVALUATIONS), seed=seed)
+    training = dataclasses.replace(
+        one.training, num_steps=steps, evaluate_every=-(-steps // NUM_EVALUATIONS), seed=seed
+    )
     return dataclasses.replace(one, training=training, output_dir=one.output_dir / f"seed-{seed}")
 
 

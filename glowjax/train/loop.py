@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import math
-import signal
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
@@ -26,7 +25,7 @@ from glowjax.train.parallel import CompiledStep, compiled_step, shards
 from glowjax.train.record import RunRecord
 from glowjax.train.reports import Reports
 from glowjax.train.saves import Saves
-from glowjax.train.signals import Interrupted, Interrupts, deferred_interrupts
+from glowjax.train.signals import Interrupted, Interrupts, deferred_interrupts, name_of
 from glowjax.train.step import TrainState, first_nonfinite, make_state
 from glowjax.typing import Batch, Key, Params
 
@@ -123,6 +122,7 @@ class Training:
         self.step = int(self.state.step)
         self.saves.step = self.step or None
         with Reports(directory, self.step, loop.num_steps, loop.warmup_steps, loop.progress) as self.reports:
+            self.reports.progress.begin(self.step)
             if int(self.state.loss_count) and self._is_due(loop.evaluate_every):
                 self._after_step()  # a signal ended this evaluation
             if self.step < loop.num_steps:
@@ -142,7 +142,6 @@ class Training:
 
     def _take_first_step(self, take_step: CompiledStep, batch: Batch) -> None:
         """The first step of this process, with the compilation. A signal abandons it; there is nothing to save yet."""
-        self.reports.progress.compile(self.step)
         began = monotonic()
         self.state, _ = self.interrupts.call(
             lambda: jax.block_until_ready(take_step(self.state, self._step_key, batch))
@@ -159,7 +158,7 @@ class Training:
         scores: dict[str, float] | None = {}
         if is_evaluated:
             scores = None if is_stopping else self._evaluate()
-            is_stopping = is_stopping or scores is None
+            is_stopping = self.interrupts.is_interrupted()
         is_reported = scores is not None and (is_evaluated or self._is_due(self.loop.log_every))
         if is_reported:
             self._stop_if_nonfinite(batch)
@@ -227,7 +226,7 @@ class Training:
 
     def explain(self, number: int) -> str:
         """A sentence about the end by a signal."""
-        by = f"Interrupted by {signal.Signals(number).name}"
+        by = f"Interrupted by {name_of(number)}"
         if self.state is None:
             return f"{by} before the first step."
         return f"{by} at step {self.step:,} of {self.loop.num_steps:,}. {self.saves.summary()}"

@@ -4,7 +4,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from tqdm import tqdm
 
@@ -15,7 +15,7 @@ SECONDS_BETWEEN_LINES = 30.0
 class SafeStream:
     """A text stream whose failures are ignored, such as a full disk, a closed pipe, or no stream at all."""
 
-    def __init__(self, stream: TextIO | None):
+    def __init__(self, stream: Any):
         self._stream = stream
 
     def write(self, text: str) -> int:
@@ -41,11 +41,6 @@ class SafeStream:
         return getattr(self._stream, name)
 
 
-def say(text: str, stream: TextIO | None) -> None:
-    """Prints a line to sys.stdout or sys.stderr, if that works."""
-    print(text, file=SafeStream(stream), flush=True)
-
-
 class Progress:
     """Tells how far a training is. The bar starts after compilation, so that its rate is that of the steps."""
 
@@ -57,9 +52,13 @@ class Progress:
         self._first, self._began, self._next_line = 0, 0.0, 0.0
         self._bits: dict[str, float] = {}
 
-    def compile(self, step: int) -> None:
-        """Says that the step is compiled, before it is."""
-        self._line(f"Compiling; the training goes from step {step:,} to {self._num_steps:,}.")
+    def begin(self, step: int) -> None:
+        """Says at which step the run begins, before the compilation."""
+        if step >= self._num_steps:
+            self._line(f"Nothing is left to train: step {step:,} of {self._num_steps:,}.")
+        else:
+            start = f"Resuming at step {step:,} of" if step else "Training for"
+            self._line(f"{start} {self._num_steps:,} steps; compiling.")
 
     def start(self, step: int, seconds: float) -> None:
         """Starts the clock or the bar at `step`, after a compilation of `seconds`."""

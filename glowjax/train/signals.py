@@ -2,13 +2,11 @@
 
 import concurrent.futures
 import contextlib
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from glowjax.cores import in_these_settings
 
@@ -40,9 +38,14 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, number: int, message: str = ""):
-        super().__init__(message or f"Interrupted by {signal.Signals(number).name}.")
+        super().__init__(message or f"Interrupted by {name_of(number)}.")
         self.number = number
         self.exit_code = 128 + number
+
+
+def name_of(number: int) -> str:
+    """The name of a signal, as users know it."""
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
 
 class Interrupts:
@@ -79,8 +82,8 @@ class Interrupts:
         """`work()` in a thread, which a signal abandons: unless the thread ends soon, Interrupted is raised.
 
         Nothing can end a compilation, so it must run beside the thread that receives the signals. An abandoned thread
-        still works to its end, for which the interpreter waits at exit; see `exit_now`. Outside the main thread,
-        `work()` is simply called.
+        still works to its end, for which the interpreter waits at exit; a command ends with `os._exit` instead. Outside
+        the main thread, `work()` is simply called.
         """
         if threading.current_thread() is not threading.main_thread():
             return work()
@@ -120,14 +123,6 @@ def deferred_interrupts() -> Iterator[Interrupts]:
         for number, handler in previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
     interrupts.raise_if_interrupted()
-
-
-def exit_now(code: int) -> NoReturn:
-    """Ends the process without waiting for threads, since an abandoned compilation can take minutes."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(code)
 
 
 def _fulfill(future: "concurrent.futures.Future[ResultT]", work: Callable[[], ResultT]) -> None:

@@ -1,7 +1,9 @@
 """Training: presets build and compile, options reach the model and the optimizer, seeds have folders of their own."""
 
 import dataclasses
+import re
 import shlex
+import signal
 
 import chex
 import jax
@@ -17,7 +19,7 @@ from experiments.report.experiment import run
 from experiments.report.trained import load
 from glowjax.checks import InputError
 from glowjax.models import BuilderConfig
-from glowjax.train import make_state, train_step
+from glowjax.train import Interrupted, make_state, train_step
 
 OURS = [kind for kind in PRESETS if kind != "builder"]
 IMAGE = {"fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
@@ -41,9 +43,9 @@ def test_a_preset_initializes_shapes_and_lowers_its_training_step(kind, name):
 
 
 def test_options_override_the_preset():
-    config = parse(["--preset=small-32", "--model.kind", "cv", "--training.steps", "7"])
+    config = parse(["--preset=small-32", "--model.kind", "cv", "--training.num-steps", "7"])
     assert (config.preset, config.in_dist, config.model.kind, config.model.width) == ("small-32", "cifar10", "cv", 96)
-    assert config.training.steps == 7
+    assert config.training.num_steps == 7
 
 
 @pytest.mark.parametrize("kind", OURS)
@@ -70,7 +72,7 @@ def test_an_unknown_model_or_preset_names_the_nearest():
 def test_the_command_of_a_training_run_gives_its_configuration_back(kind, monkeypatch):
     monkeypatch.delenv("GLOWJAX_DATA_DIR", raising=False)
     preset = PRESETS[kind]["small-28"]
-    training = dataclasses.replace(preset.training, steps=7, learning_rate=1.5e-3)
+    training = dataclasses.replace(preset.training, num_steps=7, learning_rate=1.5e-3)
     config = dataclasses.replace(
         preset, model=dataclasses.replace(preset.model, width=9), training=training, watch=("mnist", "noise")
     )
@@ -89,7 +91,7 @@ def test_every_option_of_a_training_reaches_fit(folder, tmp_path, monkeypatch):
     assert train.train(config) == tmp_path
     assert asked["model"] == config.model.build()
     assert jax.random.key_data(asked["key"]).tolist() == jax.random.key_data(jax.random.key(3)).tolist()
-    options = dataclasses.asdict(training) | {"num_steps": training.steps}
+    options = dataclasses.asdict(training)
     for name in ("num_steps", "batch_size", "optimizer", "learning_rate", "warmup_steps", "schedule", "evaluate_every"):
         assert asked[name] == options[name]
     assert asked["directory"] == tmp_path
@@ -103,16 +105,46 @@ def test_each_seed_is_trained_into_a_folder_of_its_own(trained_run, folder, tmp_
         found = load(tmp_path / f"seed-{seed}")
         assert found.seed == seed
         chex.assert_trees_all_equal(found.params, load(trained_run(seed=seed)).params)
-        assert f"{tmp_path}/seed-{seed}: best validation {found.bits_per_dim:.3f} bits/dim" in said
+        best = rf"{tmp_path}/seed-{seed}: 6 steps in .*s, best validation {found.bits_per_dim:.3f} bits/dim at step"
+        assert re.search(best, said)
     assert said.endswith(f"--run-dir {tmp_path}")
 
 
-def test_a_run_says_from_which_step_it_resumes(trained_run, folder, capsys):
+def test_a_finished_run_says_so_and_what_comes_next(trained_run, folder, capsys):
     config = dataclasses.replace(TINY, data_dir=folder, output_dir=trained_run())
     said = train.main(config)
-    assert f"Resuming {config.output_dir} from step 6 of 6\n" in capsys.readouterr().out
-    assert f"{config.output_dir}: best validation " in said
+    assert "Nothing is left to train: step 6 of 6." in capsys.readouterr().err
+    assert said.startswith(f"{config.output_dir}: 6 steps in ")
     assert said.endswith(f"Next: python -m experiments likelihoods --run-dir {config.output_dir}")
+
+
+def test_an_interrupted_run_says_how_far_it_came_and_the_command_that_continues_it(folder, tmp_path, monkeypatch):
+    config = dataclasses.replace(TINY, data_dir=folder, output_dir=tmp_path / "a run")
+
+    def evaluate(*_, **__):
+        signal.raise_signal(signal.SIGTERM)
+        return {"validation": 3.5}
+
+    monkeypatch.setattr("glowjax.train.loop.evaluate", evaluate)
+    with pytest.raises(Interrupted) as caught:
+        train.main(config)
+    assert caught.value.exit_code == 143
+    message, command = str(caught.value).split(" To continue: ")
+    assert re.fullmatch(
+        r"Interrupted by SIGTERM at step 3 of 6\. The newest checkpoint in .*/a run is of step 3\. "
+        r"So far: 3 steps in .* s, best validation 3\.500 bits/dim at step 3\.",
+        message,
+    )
+    assert command == train_command(config)
+
+
+def test_seeds_that_jax_would_cut_short_are_refused(folder, tmp_path):
+    for seed in (-1, 2**32, 2**64):
+        with pytest.raises(InputError, match=f"--seeds is {seed}, but a seed is a whole number from 0 to 4294967295"):
+            train.main(dataclasses.replace(TINY, seeds=(seed,)))
+        training = dataclasses.replace(TINY.training, seed=seed)
+        with pytest.raises(InputError, match=f"--training.seed is {seed}, but"):
+            train.main(dataclasses.replace(TINY, training=training, data_dir=folder, output_dir=tmp_path))
 
 
 def test_a_run_is_not_resumed_as_another_model(trained_run, folder):
@@ -122,7 +154,7 @@ def test_a_run_is_not_resumed_as_another_model(trained_run, folder):
 
 
 def test_a_model_of_the_users_own_is_trained_and_read_by_every_experiment(folder, tmp_path):
-    config = parse(["--model.builder", "tiny:flow", "--preset", "demo", "--in-dist", "ramps", "--training.steps=2"])
+    config = parse(["--model.builder", "tiny:flow", "--preset", "demo", "--in-dist", "ramps", "--training.num-steps=2"])
     assert config.model == BuilderConfig("tiny:flow")
     assert parse(shlex.split(train_command(config))[4:]).model == config.model
     training = dataclasses.replace(config.training, batch_size=16, evaluate_every=2)

@@ -43,7 +43,7 @@ def test_an_ensemble_is_the_mean_of_likelihoods_beside_each_member(trained_run, 
 
 
 def test_an_ensemble_needs_seeds_that_differ_and_nothing_else(trained_run, folder, tmp_path):
-    training = dataclasses.replace(TINY.training, seed=2, steps=3)
+    training = dataclasses.replace(TINY.training, seed=2, num_steps=3)
     shorter = train.train(dataclasses.replace(TINY, training=training, data_dir=folder, output_dir=tmp_path / "short"))
     groups = [(trained_run(), other) for other in (trained_run(), trained_run(in_dist="others"), shorter)]
     for run_dirs in (*groups, (trained_run(),)):
@@ -67,7 +67,7 @@ def test_an_ensemble_trains_members_that_differ_in_their_seed_and_folder_alone(t
         dataclasses.replace(one, output_dir=tmp_path, training=dataclasses.replace(one.training, seed=0))
         for one in members
     }
-    assert (member.watch, member.training.steps, member.training.evaluate_every) == (("others",), 2, 2)
+    assert (member.watch, member.training.num_steps, member.training.evaluate_every) == (("others",), 2, 2)
 
 
 @pytest.mark.parametrize(("log_likelihood", "more_likely"), [(-10.0, True), (-90.0, False)])
