@@ -15,6 +15,7 @@ import numpy as np
 from glowjax.checks import InputError
 from glowjax.data.image_file import ENDINGS, OTHER_ENDINGS, read_image
 from glowjax.data.image_set import ImageSet
+from glowjax.data.named_files import SPLITS
 from glowjax.data.split import Readers, part_readers
 
 HELPERS = (".", "@", "#", "$", "__MACOSX")
@@ -37,9 +38,17 @@ class ImageFolders:
         return _readers(self.folder / name)
 
 
-def read_folder(root: Path, split: str) -> ImageSet:
-    """The split of the images in the folder `root`."""
+def read_folder(root: Path, split: str | None) -> ImageSet:
+    """The split of the images in the folder `root`, by default "test".
+
+    A folder that is a split by its name, such as "train", is read whole by default; its set is the folder around it.
+    """
     readers = _readers(root)
+    if root.name in SPLITS and "all" in readers:
+        if split not in (None, root.name, "all"):
+            return read_folder(root.parent, split)
+        return _read_files(root, f"{root.parent.name}:{root.name}")
+    split = split or "test"
     if split not in readers:
         raise InputError(
             f"The folder {root} has no images for the split '{split}', its splits are {list(readers)}; expected files "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from glowjax.checks import InputError
+from glowjax.checks import InputError, printable
 
 MOST_CHARACTERS = 200
 """The length to which the message of a library is cut: some libraries repeat the content of a damaged file."""
@@ -21,21 +21,20 @@ def reading(what: str, advice: str) -> Iterator[None]:
     except InputError:
         raise
     except MemoryError as error:
-        raise InputError(f"{what}: it does not fit into memory ({printable(error)}).") from error
+        raise InputError(f"{what}: it does not fit into memory ({one_line(error)}).") from error
     except Exception as error:
-        raise InputError(f"{what} ({type(error).__name__}: {printable(error)}); {advice}.") from error
+        raise InputError(f"{what} ({type(error).__name__}: {one_line(error)}); {advice}.") from error
 
 
 def check_regular(file: Path) -> None:
     """Raises InputError unless `file` is a regular file or a link to one: a pipe or a device may never end."""
     if not file.is_file():
         raise InputError(
-            f"{printable(file)} is not a regular file, but a folder, a pipe, a device or a link to nothing; remove it."
+            f"{one_line(file)} is not a regular file, but a folder, a pipe, a device or a link to nothing; remove it."
         )
 
 
-def printable(text: object) -> str:
+def one_line(text: object) -> str:
     """`text` on one line, cut to `MOST_CHARACTERS`, and without characters that a terminal would obey."""
-    words = " ".join(str(text).split())
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
+    shown = printable(" ".join(str(text).split()))
     return shown if len(shown) <= MOST_CHARACTERS else f"{shown[:MOST_CHARACTERS]}..."

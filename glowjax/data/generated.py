@@ -23,7 +23,7 @@ Change = Callable[[Float[np.ndarray, "N H W C"]], Float[np.ndarray, "N H W C"]]
 
 def is_generated(name: str) -> bool:
     """Whether `name` is that of a generated set. A set of the user's may be called "rotated-mnist:test"."""
-    changed = name.startswith((_CONTRAST, _ROTATED)) and ":" not in name and not name.endswith((".npz", ".npy"))
+    changed = name.startswith((_CONTRAST, _ROTATED)) and ":" not in name and not name.lower().endswith((".npz", ".npy"))
     return name in NAMES or changed
 
 

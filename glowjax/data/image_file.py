@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageFile
 
 from glowjax.checks import InputError
-from glowjax.data.foreign import check_regular, printable, reading
+from glowjax.data.foreign import check_regular, one_line, reading
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's decoders that may run. That of JPEG also reads MPO, in which phones store a second picture behind a JPEG."""
@@ -65,7 +65,7 @@ def open_image(file: Path | io.BytesIO, name: object) -> Iterator[Image.Image]:
     """
     if isinstance(file, Path):
         check_regular(file)
-    what = f"{printable(name)} cannot be read as an image"
+    what = f"{one_line(name)} cannot be read as an image"
     with reading(what, "expected a complete image file; remove or replace it"):
         _check_sums(file)
         with Image.open(file, formats=FORMATS) as image:
@@ -88,7 +88,7 @@ def _check_single(image: Image.Image, name: object) -> None:
     count = getattr(image, "n_frames", 1)
     if count > 1 and image.format != "MPO":
         raise InputError(
-            f"{printable(name)} holds {count:,} images (pages or frames); expected one image per file; save each as a "
+            f"{one_line(name)} holds {count:,} images (pages or frames); expected one image per file; save each as a "
             "file of its own."
         )
 
@@ -99,13 +99,13 @@ def _opaque(image: Image.Image, name: object) -> Image.Image:
     exact = _EXACT.get(mode)
     if exact is None:
         raise InputError(
-            f"{printable(name)} has the Pillow mode {mode}; expected 8-bit grey levels (L) or RGB; convert it."
+            f"{one_line(name)} has the Pillow mode {mode}; expected 8-bit grey levels (L) or RGB; convert it."
         )
     if image.has_transparency_data:
         image = image.convert(f"{exact}A")
         if np.asarray(image.getchannel("A")).min() < 255:
             raise InputError(
-                f"{printable(name)} is partly transparent; expected an opaque image; put it on a background."
+                f"{one_line(name)} is partly transparent; expected an opaque image; put it on a background."
             )
     return image.convert(exact)
 

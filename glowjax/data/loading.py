@@ -4,30 +4,37 @@ import importlib.util
 import os
 from pathlib import Path
 
-from glowjax.checks import InputError, unknown
-from glowjax.data import folder, generated, npy, npz, tfds
+from glowjax.checks import CONTROLS, InputError, check_printable, unknown
+from glowjax.data import generated, tfds
 from glowjax.data.builders import PREPARABLE
+from glowjax.data.foreign import one_line
 from glowjax.data.image_set import ImageSet
+from glowjax.data.named_files import split_of
+from glowjax.data.paths import is_path, load_path
 from glowjax.data.sources import data_folder, sources
-from glowjax.data.split import part
 
-_FILES = {".npz": npz.read_archive, ".npy": npy.read_images}
+LONGEST_NAME = 255
+"""The bytes that file systems allow for a name."""
 
 
-def load(name: str, split: str = "test", data_dir: Path | str | None = None) -> ImageSet:
+def load(name: str | Path, split: str | None = None, data_dir: Path | str | None = None) -> ImageSet:
     """The images of a split of a data set, from the first source that has it; `ImageSet.source` says which.
 
     The images come in the order of their source. The bundled sets are mixed, but many other sets are sorted by class.
     `ImageSet.take` draws a random subset.
 
     Args:
-        name: the name of a set, or the path of a folder of images or of a .npz or .npy file (with a "/" in it).
+        name: the name of a set, or the path of a folder of images or of a .npz or .npy file (a Path, or with a
+            "/" in it).
         split: "train", "test" or another split of the set. A set without official splits is split 90 to 10 by a hash
-            of each image, and "all" is the whole of it.
+            of each image, and "all" is the whole of it. The default is "test", and for the path of a file or folder of
+            one split, such as x_train.npz, that split.
         data_dir: a folder of archives or images; the environment variable GLOWJAX_DATA_DIR by default.
     """
-    if _is_path(name):
-        return _load_path(Path(os.path.abspath(Path(name).expanduser())), split)
+    _check_name(str(name))
+    if isinstance(name, Path) or is_path(name):
+        return load_path(str(name), split)
+    split = split or "test"
     for source in sources(data_dir):
         readers = source.find(name)
         if split in readers:
@@ -68,47 +75,35 @@ def resolve(
     return found.take(num_images, seed)
 
 
-def parse_spec(spec: str) -> tuple[str, str]:
-    """The (name, split) in "name" or "name:split"; the split is "test" if none is given."""
+def parse_spec(spec: str) -> tuple[str, str | None]:
+    """The (name, split) in "name" or "name:split"; the split is None if none is given."""
+    _check_name(spec)
+    split: str | None
     name, colon, split = spec.rpartition(":")
     if not colon or "/" in split or os.sep in split:  # a colon within a path separates nothing
-        name, split = spec, "test"
-    if not name or not split:
+        name, split = spec, None
+    if not name or split == "":
         raise InputError(f"The data set '{spec}' is incomplete; expected 'name' or 'name:split'.")
     return name, split
 
 
 def known_names(data_dir: Path | str | None = None) -> set[str]:
     """The sets that are on this machine or that `prepare` can fetch or make."""
-    return set(PREPARABLE).union(*(source.names() for source in sources(data_dir)))
+    names = set(PREPARABLE).union(*(source.names() for source in sources(data_dir)))
+    return {name for name in names if not CONTROLS.search(name)}
 
 
 def splits(name: str, data_dir: Path | str | None = None) -> dict[str, str]:
     """The splits of `name` that `load` would find, each with its place, such as "in .npz files"."""
+    _check_name(name)
     return {split: source.place for source in reversed(sources(data_dir)) for split in source.find(name)}
 
 
-def _is_path(name: str) -> bool:
-    """Whether `name` is written as a path; "mnist" is a name even if there is a folder called so."""
-    return "/" in name or os.sep in name or name.startswith((".", "~")) or name.endswith(tuple(_FILES))
-
-
-def _load_path(path: Path, split: str) -> ImageSet:
-    if path.is_file() and path.suffix in _FILES:
-        return part(_FILES[path.suffix](path, path.stem), split)
-    if directory := tfds.newest_version(path):
-        return _prepared(directory, split)
-    if path.is_dir():
-        return folder.read_folder(path, split)
-    raise InputError(f"There is nothing to load at {path}; expected a folder of image files or a .npz or .npy file.")
-
-
-def _prepared(directory: Path, split: str) -> ImageSet:
-    """A split of a set that TensorFlow Datasets has prepared in a folder."""
-    readers = tfds.readers(directory)
-    if split not in readers:
-        raise InputError(f"{directory} has no split '{split}' as array_record; expected one of {list(readers)}.")
-    return readers[split]()
+def _check_name(name: str) -> None:
+    """Raises InputError if no data set can be called so."""
+    check_printable(name)
+    if len(os.fsencode(name)) > LONGEST_NAME and not is_path(name):
+        raise InputError(f"'{one_line(name)}' is no data set: a name has at most {LONGEST_NAME} bytes.")
 
 
 def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
@@ -123,6 +118,8 @@ def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
         problem = f"The data set '{name}' has no split '{split}' here, only {', '.join(found)}."
     elif name in (known := known_names(data_dir)):
         problem = f"The data set '{name}' is not on this machine."
+    elif (parts := split_of(name))[0] in known and parts[1]:
+        problem = f"'{name}' is a split of '{parts[0]}'; ask for '{parts[0]}:{parts[1]}'."
     else:
         problem = str(unknown("data set", name, known.union(generated.NAMES)))
     looked = data_dir or "no data folder (neither data_dir nor GLOWJAX_DATA_DIR is set)"

@@ -36,18 +36,36 @@ class NamedFiles:
 
     def names(self) -> set[str]:
         """The sets for which there is a file."""
-        stems = [file.stem for file in self.folder.glob(f"*{self.ending}") if not file.stem.endswith(KEYS[1:])]
-        endings = tuple(f"_{split}" for split in SPLITS)
-        return {stem.rpartition("_")[0] if stem.endswith(endings) else stem for stem in stems}
+        return {split_of(stem)[0] for stem in self._files()}
 
     def find(self, name: str) -> Readers:
         """The splits of `name`; files of single splits come before a file of the whole."""
+        files = self._files()
         official: Readers = {
             split: functools.partial(self.read, file, f"{name}:{split}")
             for split in SPLITS
-            if (file := self.folder / f"{name}_{split}{self.ending}").is_file()
+            if (file := files.get(f"{name}_{split}"))
         }
-        whole = self.folder / f"{name}{self.ending}"
-        if official or not whole.is_file():
+        if official or name not in files or split_of(name)[1]:
             return official
-        return part_readers(functools.partial(self.read, whole, name))
+        return part_readers(functools.partial(self.read, files[name], name))
+
+    def _files(self) -> dict[str, Path]:
+        """The files by their names without the ending, which is in small letters or in capitals."""
+        return {
+            file.stem: file
+            for file in sorted(self.folder.iterdir())  # of a.NPZ and a.npz, the second is kept
+            if file.suffix.lower() == self.ending and not file.name.startswith(".") and not _is_beside(file)
+            if file.is_file()
+        }
+
+
+def split_of(stem: str) -> tuple[str, str | None]:
+    """The name of the set and the split in the name of a file without its ending, or that name and None."""
+    name, _, word = stem.rpartition("_")
+    return (name, word) if name and word in SPLITS else (stem, None)
+
+
+def _is_beside(file: Path) -> bool:
+    """Whether the file holds the labels or groups of another one."""
+    return Path(file.stem).suffix.removeprefix(".") in KEYS[1:]

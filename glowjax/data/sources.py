@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from typing import TypeAlias
 
-from glowjax.checks import InputError
+from glowjax.checks import InputError, expanded
 from glowjax.data import npy, npz
 from glowjax.data.bundled import Bundle
 from glowjax.data.folder import ImageFolders
+from glowjax.data.foreign import one_line, reading
 from glowjax.data.named_files import NamedFiles
 from glowjax.data.tfds import Prepared
 
@@ -29,7 +30,10 @@ def data_folder(data_dir: Path | str | None) -> Path | None:
         data_dir, origin = os.environ.get("GLOWJAX_DATA_DIR"), "the environment variable GLOWJAX_DATA_DIR"
         if not data_dir:
             return None
-    directory = Path(data_dir).expanduser()
-    if not directory.is_dir():
-        raise InputError(f"The data folder {directory} from {origin} does not exist; expected a folder.")
+    what = f"The data folder {one_line(data_dir)} from {origin}"
+    with reading(f"{what} cannot be read", "expected a folder that you may read"):
+        directory = expanded(data_dir)
+        if not directory.is_dir():
+            raise InputError(f"{what} does not exist; expected a folder.")
+        os.scandir(directory).close()
     return directory

@@ -3,11 +3,13 @@
 import os
 import signal
 
+import numpy as np
 import pytest
 from data import hostile
+from PIL import Image
 
 from glowjax.checks import InputError
-from glowjax.data import load
+from glowjax.data import known_names, load, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +64,53 @@ def test_archives_are_refused_by_name(make, expected, tmp_path):
     with pytest.raises(InputError, match=expected):
         load("mine", "test", tmp_path)
     assert f"{tmp_path}/mine_test.npz" in refusal(load, "mine", "test", tmp_path)
+
+
+NAMES = {
+    "NUL": ("a\0b", r"'a\\x00b' holds the character"),
+    "new line": ("a\nb", r"'a\\nb' holds the character"),
+    "half of a surrogate pair": ("\ud800", r"'\\ud800' holds the character"),
+    "not UTF-8": (os.fsdecode(b"caf\xe9"), r"'caf\\udce9' holds the character"),
+    "clear screen": ("\x1b[2J", r"'\\x1b\[2J' holds the character"),
+    "5,000 characters": ("x" * 5000, r"'x{200}\.\.\.' is no data set: a name has at most 255 bytes"),
+    "path of 5,000 characters": ("/" + "x" * 5000, r"The path /x{199}\.\.\. cannot be read \(OSError"),
+    "nobody's home": ("~nobody_such/x", "There is no home folder for ~nobody_such/x"),
+    "device": ("/dev/zero", "There is nothing to load at /dev/zero; expected a folder"),
+    "text file": ("/etc/passwd", "There is nothing to load at /etc/passwd; expected a folder"),
+    "address": ("https://example.com/x.npz", "There is nothing to load at "),
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), NAMES.values(), ids=NAMES)
+def test_names_that_no_set_can_have_are_refused(name, expected, tmp_path):
+    for call in (load, resolve):
+        with pytest.raises(InputError, match=expected):
+            call(name, data_dir=tmp_path)
+    assert refusal(load, name).isprintable()
+
+
+def test_a_set_whose_name_cannot_be_shown_is_not_listed(tmp_path):
+    np.savez(tmp_path / os.fsdecode(b"caf\xe9.npz"), image=np.zeros((1, 2, 2, 1), np.uint8))
+    (tmp_path / "plain\nname/test").mkdir(parents=True)
+    Image.new("L", (4, 4)).save(tmp_path / "plain\nname/test/a.png")
+    assert known_names(tmp_path) == known_names()
+
+
+@pytest.mark.parametrize("folder", ["a\0b", "\ud800", "x" * 5000])
+def test_folders_that_cannot_be_are_refused(folder):
+    assert "from data_dir" in refusal(load, "mnist", "train", folder)
+
+
+def test_a_data_folder_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert "(PermissionError: " in refusal(load, "mnist", "train", tmp_path)
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "folder", "link to nothing", "link to itself"])
+def test_an_archive_that_is_no_regular_file_is_no_set(what, tmp_path):
+    hostile.IMAGES[what][0](tmp_path / "mine_test.npz")
+    with pytest.raises(InputError, match="Unknown data set 'mine'"):
+        load("mine", "test", tmp_path)

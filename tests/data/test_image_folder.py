@@ -60,6 +60,17 @@ def test_a_path_without_the_images_asked_for_is_refused(tmp_path, path, message)
         load(str(tmp_path / path), "test")
 
 
+def test_the_path_of_a_folder_that_is_a_split_gives_it_whole_and_leads_to_the_others(tmp_path):
+    for number in range(30):
+        write(tmp_path / f"mine/train/{number}.png", np.full((4, 4), number, np.uint8))
+    write(tmp_path / "mine/test/a.png", BLACK)
+    path = str(tmp_path / "mine/train")
+    assert (load(path).name, load(path).num_images, load(path, "all").num_images) == ("mine:train", 30, 30)
+    assert load(path, "test").num_images == load(f"{path}/../test").num_images == 1
+    with pytest.raises(InputError, match=r"no images for the split 'validation', its splits are \['test', 'train'\]"):
+        load(path, "validation")
+
+
 def test_another_shape_is_refused_with_both_files(tmp_path):
     write(tmp_path / "mine/test/a.png", BLACK)
     write(tmp_path / "mine/test/b.png", np.zeros((4, 5, 3), np.uint8))

@@ -94,10 +94,10 @@ def test_the_known_names_are_those_here_and_those_that_can_be_prepared(tmp_path)
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ("mnist", ("mnist", "test")),
+        ("mnist", ("mnist", None)),
         ("mnist:train", ("mnist", "train")),
         ("./pictures:train", ("./pictures", "train")),
-        ("C:/pictures", ("C:/pictures", "test")),
+        ("C:/pictures", ("C:/pictures", None)),
         ("C:/pictures:all", ("C:/pictures", "all")),
     ],
 )

@@ -1,10 +1,11 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from glowjax.checks import InputError
-from glowjax.data import load
+from glowjax.data import known_names, load, resolve
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 4, 1), dtype=np.uint8)
 
@@ -49,6 +50,34 @@ def test_archives_of_splits_win_over_one_of_the_whole(write):
     assert load("mine", "train", folder).num_images == 7
     with pytest.raises(InputError, match=r"'mine' has no split 'test' here, only 'train' \(in \.npz files\)"):
         load("mine", "test", folder)
+
+
+def test_an_archive_may_have_its_ending_in_capitals_and_hidden_ones_are_no_sets(write):
+    write("cells.npz", image=IMAGES)
+    write("._cells.npz", image=IMAGES)
+    folder = write("mine_train.npz", image=IMAGES[:7])
+    for name in ("cells", "mine_train"):
+        (folder / f"{name}.npz").rename(folder / f"{name}.NPZ")
+    assert load("cells", "all", folder).num_images == load(str(folder / "cells.NPZ"), "all").num_images == 60
+    assert load("mine", "train", folder).num_images == 7
+    assert known_names(folder) - known_names() == {"cells", "mine"}
+
+
+def test_the_path_of_a_split_gives_that_split_whole_and_leads_to_the_others(write):
+    folder = write("mine_train.npz", image=IMAGES)
+    path = str(folder / "mine_train.npz")
+    for found in (load(path), load(Path(path)), resolve(path), load(path, "train"), load(path, "all")):
+        assert (found.name, found.num_images) == ("mine:train", 60)
+    with pytest.raises(InputError, match=r"mine_train\.npz is the split 'train' .* beside it is no mine_test\.npz"):
+        load(path, "test")
+    write("mine_test.npz", image=IMAGES[:7])
+    assert resolve(f"{path}:test").num_images == 7
+
+
+def test_a_split_is_not_split_again_under_the_name_of_its_file(write):
+    folder = write("mine_train.npz", image=IMAGES)
+    with pytest.raises(InputError, match=r"'mine_train' is a split of 'mine'; ask for 'mine:train'"):
+        load("mine_train", "train", folder)
 
 
 def test_a_set_called_as_the_whole_of_another_is_not_read_in_its_place(write):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from glowjax.checks import InputError
 from glowjax.data import npz, tfds
-from glowjax.data.foreign import printable, reading
+from glowjax.data.foreign import one_line, reading
 from glowjax.data.image_file import read_image
 from glowjax.data.image_set import ImageSet
 
@@ -84,7 +84,7 @@ def _names(file: Path) -> dict[str, list[str]]:
             names[SPLITS[int(entry["split"])]].append(entry["name"])
         elif line.strip():
             raise InputError(
-                f"Line {number} of {file} is '{printable(line)}'; expected the name of a photograph and 0, 1 or 2, "
+                f"Line {number} of {file} is '{one_line(line)}'; expected the name of a photograph and 0, 1 or 2, "
                 "such as '000001.jpg 0'; fetch the official list again."
             )
     if empty := [split for split in SPLITS if not names[split]]:
