@@ -32,6 +32,37 @@ def test_a_pretrained_model_has_the_likelihoods_that_it_states_and_digits_are_mo
     assert model.log_likelihood(params, jax.random.key(0), digits).mean() > log_likelihood.mean()
 
 
+def extreme_images():
+    """Images of black and white pixels: {name: [28, 28] grey levels}."""
+    rows, columns = np.indices((28, 28))
+    dot = (rows == 14) & (columns == 14)
+    patterns = {
+        "stripes": rows % 2,
+        "columns": columns % 2,
+        "dot": dot,
+        "hole": ~dot,
+        "blocks": (rows // 2 + columns // 2) % 2,
+    }
+    patterns |= {"black": dot & ~dot, "white": dot | ~dot, "noise": np.random.default_rng(0).integers(0, 2, (28, 28))}
+    patterns |= {"checkerboard": (rows + columns) % 2, "other checkerboard": (rows + columns + 1) % 2}
+    return {name: 255.0 * pattern for name, pattern in patterns.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "inverts_checkerboards"),
+    [("fashion-mnist", False), ("fashion-mnist-small", True), ("fashion-mnist-small-cv", True)],
+)
+def test_a_pretrained_model_inverts_extreme_images_as_far_as_is_documented(name, inverts_checkerboards):
+    model, params, _ = gj.load_pretrained(name)
+    x = np.stack(list(extreme_images().values()))[..., None].astype(np.float32)
+    back = jax.jit(lambda x: model.decode(params, model.encode(params, x)))(x)
+    errors = dict(zip(extreme_images(), np.abs(np.asarray(back) - x).max(axis=(1, 2, 3)), strict=True))
+    print(name, errors)
+    checkerboards = max(errors.pop("checkerboard"), errors.pop("other checkerboard"))
+    assert max(errors.values()) < 0.1
+    assert (checkerboards < 0.1) == inverts_checkerboards
+
+
 def test_a_pretrained_model_is_described_like_a_run():
     trained = gj.load("pretrained:fashion-mnist-small")
     assert (trained.in_dist, trained.step, trained.seed, trained.num_dims) == ("fashion_mnist", 2500, 0, 784)

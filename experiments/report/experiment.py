@@ -85,7 +85,7 @@ def run(main: Callable[[ConfigT], Result | str], config: ConfigT) -> Result | No
     by_seed = repetitions(resolved)
     try:
         result = _noted(main, *by_seed.values()) if len(by_seed) == 1 else _each_seed(main, by_seed)
-    except InputError:
+    except BaseException:
         with contextlib.suppress(OSError):
             folder.rmdir()  # which fails unless it is empty
         raise

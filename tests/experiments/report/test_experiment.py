@@ -112,6 +112,58 @@ def test_bad_input_leaves_no_empty_folder_and_warnings_and_errors_are_a_sentence
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(28, "No space left on device", "/full/report.html"), "No space left on device: /full/report.html"),
+        (PermissionError(13, "Permission denied", "n" * 5_000), f"Permission denied: {'n' * 200}"),
+        (OSError(5, "Input/output error"), "Input/output error."),
+        (MemoryError("Unable to allocate 7 GiB"), "There is not enough memory (Unable to allocate 7 GiB); use fewer"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "There is not enough memory (RESOURCE_EXHAUSTED"),
+        (RuntimeError("Unable to initialize backend 'tpu': ..."), "Unable to initialize backend 'tpu'"),
+    ],
+)
+def test_an_error_of_the_machine_is_a_sentence_and_a_bug_is_a_traceback(error, sentence, tmp_path, capsys):
+    def failing(config: Config) -> Result:
+        raise error
+
+    arguments = ["--output-dir", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as exit_info:
+        from_command_line(SimpleNamespace(main=failing), arguments)
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")
+    assert not (tmp_path / "out").exists()
+    error = RuntimeError("a bug")
+    with pytest.raises(RuntimeError, match="a bug"):
+        from_command_line(SimpleNamespace(main=failing), arguments)
+
+
+@pytest.mark.parametrize("character", ["\x07", "\n", "\x1b", "\x85", "\u202e", "\ud800"], ids=ascii)
+def test_characters_that_cannot_be_shown_are_refused_in_every_option_before_the_work(character, capsys):
+    for option in ("--run-dir", "--output-dir", "--data-dir", "--out-dists"):
+        with pytest.raises(SystemExit) as exit_info:
+            from_command_line(likelihoods, ["--run-dir", "runs/a", option, f"a{character}b"])
+        assert exit_info.value.code == 2
+        assert f"holds the character {character!r}, which cannot be shown" in capsys.readouterr().err
+
+
+def test_a_home_folder_that_does_not_exist_is_a_sentence(capsys):
+    with pytest.raises(SystemExit):
+        from_command_line(likelihoods, ["--run-dir", "~nobody-of-this-name/run"])
+    assert "There is no home folder for ~nobody-of-this-name/run" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_of_the_experiment_is_on_its_page(tmp_path, capsys):
+    def warning(config: Config) -> Result:
+        warnings.warn("Few images.", stacklevel=1)
+        return experiment(config)
+
+    from_command_line(SimpleNamespace(main=warning), ["--output-dir", str(tmp_path)])
+    assert "warning: Few images." in capsys.readouterr().err
+    assert "> Warning: Few images." in (tmp_path / "report.md").read_text()
+
+
 def seeds_below(folder, *seeds):
     for seed in seeds:
         (folder / f"seed-{seed}" / "checkpoints").mkdir(parents=True)
