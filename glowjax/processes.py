@@ -8,8 +8,9 @@ import json
 import operator
 import os
 import sys
+import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,9 @@ from glowjax.watch import Watch
 
 HEARTBEAT_SECONDS = 60
 """The time after which JAX ends the other processes if the machine of one is lost; `Watch` notices the rest sooner."""
+
+PART_SECONDS = 3.0
+"""The time that a process which ends with an error waits for others that do."""
 
 START_SECONDS = 300
 """The time in which all processes must have started."""
@@ -76,11 +80,34 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
 
 
 def finalize() -> None:
-    """Takes leave of the other processes, after all of them have come here."""
+    """Waits for the other processes, which call this as well, and takes leave of them."""
     if _watch is not None:
         agree(False)
-        _watch.close()
-        jax.distributed.shutdown()
+        part()
+
+
+def part() -> None:
+    """Takes leave of the other processes, unless they do not do so, too, within a few seconds.
+
+    In that case this process has ended alone. The others notice it as soon as its connection to them closes.
+    """
+    global _watch
+    if _watch is not None:
+        leave = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+        leave.start()
+        leave.join(PART_SECONDS)
+        if not leave.is_alive():
+            _watch.close()
+            _watch = None
+
+
+def end(code: int) -> NoReturn:
+    """Ends this process with an exit status; it does not wait for processes of which it could not take leave."""
+    if _watch is None:
+        raise SystemExit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_at_once(*error: Any) -> None:

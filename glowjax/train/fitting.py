@@ -19,6 +19,7 @@ from glowjax.data.image_set import checked
 from glowjax.data.stored import AnyImages
 from glowjax.models import Flow, ImageModel, describe
 from glowjax.models.base import check_loss
+from glowjax.processes import is_primary
 from glowjax.train.files import as_json
 from glowjax.train.log import REPORTED, Record
 from glowjax.train.loop import Loop
@@ -26,6 +27,7 @@ from glowjax.train.optimizer import LEARNING_RATES, make_optimizer, make_schedul
 from glowjax.train.parallel import step_devices
 from glowjax.train.record import InMemory, RunFolder, evaluations
 from glowjax.train.saved import load
+from glowjax.train.shared_record import SharedRecord, check_same, shared_trained
 from glowjax.train.trained import Trained
 from glowjax.train.warm_start import digest, warm_start
 from glowjax.typing import Array
@@ -61,6 +63,7 @@ def fit(
     builder: str | None = None,
     on_metrics: Callable[[Record], None] = lambda record: None,
     progress: bool = True,
+    num_microbatches: int = 1,
 ) -> Trained[ModelT]:
     """Trains a model and returns it with the averaged params of its best step by validation.
 
@@ -97,6 +100,8 @@ def fit(
         on_metrics: called with each record of metrics, a dictionary of numbers. If it raises an exception, the state is
             saved and the run ends with that exception.
         progress: whether to tell the progress on stderr: a bar on a terminal, plain lines elsewhere.
+        num_microbatches: the number of parts in which each device computes the gradient of its images, one after the
+            other. The result is the same up to rounding, and a step takes less memory, so that a large batch fits.
 
     Raises:
         InputError: if the images are not uint8 [N, H, W, C] or are fewer than a batch, if the shapes of the sets
@@ -119,23 +124,28 @@ def fit(
         start=start,
         key=key,
         seed=seed_of(key),
-        devices=step_devices(batch_size),
-        on_metrics=on_metrics,
-        progress=progress,
+        devices=step_devices(batch_size, check_count("num_microbatches", num_microbatches)),
+        num_microbatches=num_microbatches,
+        on_metrics=on_metrics if is_primary() else lambda record: None,
+        progress=progress and is_primary(),
         warmup_steps=min(warmup_steps, num_steps // 2),
         **counts,
         save_every=save_every,
     )
     training = {**counts, "save_every": save_every, **options, "seed": loop.seed}
     about = _describe_run(loop, name, _describe(model, builder), training, description or {})
-    if directory is None:
-        memory = InMemory()
-        loop.run(memory)
-        params = jax.tree.map(jnp.asarray, memory.params)
-        return Trained(model, params, as_json(about), memory.step, evaluations(memory.records))
-    with RunFolder(directory, about) as folder:
-        loop.run(folder)
-    return load(folder.directory, model)
+    check_same(as_json(about))
+    with SharedRecord(lambda: InMemory() if directory is None else RunFolder(directory, about)) as record:
+        loop.run(record)
+    return shared_trained(lambda: _trained(record.own, model, about), model)
+
+
+def _trained(record: InMemory | RunFolder, model: ModelT, about: Mapping[str, Any]) -> Trained[ModelT]:
+    """The model of a finished run."""
+    if isinstance(record, RunFolder):
+        return load(record.directory, model)
+    params = jax.tree.map(jnp.asarray, record.params)
+    return Trained(model, params, as_json(about), record.step, evaluations(record.records))
 
 
 def seed_of(key: Array) -> int:

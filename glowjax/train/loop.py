@@ -19,9 +19,10 @@ from glowjax.data import batch_indices, read_ahead
 from glowjax.data.stored import AnyImages
 from glowjax.models import VAE, Flow
 from glowjax.models.base import ImageModel
+from glowjax.processes import on_first_process
 from glowjax.train.evaluation import evaluate
 from glowjax.train.log import Record
-from glowjax.train.parallel import CompiledStep, compiled_step, shards
+from glowjax.train.parallel import CompiledStep, compiled_step, rows, shards
 from glowjax.train.record import RunRecord
 from glowjax.train.reports import Reports
 from glowjax.train.saves import Saves
@@ -50,7 +51,8 @@ class Loop:
         start: the params before the first step, or None if the model initializes them.
         key: the key of initialization and noise.
         seed: the seed of the order of the images.
-        devices: the devices that share each batch.
+        devices: the devices of all processes that share each batch.
+        num_microbatches: the number of parts of a device's images that are computed one after the other.
     """
 
     model: ImageModel
@@ -62,6 +64,7 @@ class Loop:
     key: Key
     seed: int
     devices: list[jax.Device]
+    num_microbatches: int
     on_metrics: Callable[[Record], None]
     progress: bool
     num_steps: int
@@ -114,6 +117,7 @@ class Training:
         self.saves = Saves(run_record, loop.save_every, interrupts)
         self._step_key, self._evaluation_key = jax.random.split(loop.key, 3)[1:]
         self._started = monotonic() - run_record.seconds
+        self._last_signal: Any = 0
 
     def run(self) -> None:
         """Takes the steps that are left, and does what is due after each."""
@@ -127,26 +131,35 @@ class Training:
                 self._after_step()  # a signal ended this evaluation
             if self.step < loop.num_steps:
                 self._take_steps()
-            self.saves.ensure(self.step, self.state)
+            on_first_process(lambda: self.saves.ensure(self.step, self.state))
+            self.interrupts.agree()
 
     def _take_steps(self) -> None:
         loop = self.loop
-        take_step = compiled_step(loop.model, loop.optimizer, loop.devices)
-        batches = read_ahead(loop.images, loop.seed, loop.batch_size, self.step, loop.num_steps)
+        options = loop.num_microbatches, self.interrupts.own_number
+        take_step = compiled_step(loop.model, loop.optimizer, loop.devices, *options)
+        part = rows(loop.devices, loop.batch_size)
+        batches = read_ahead(loop.images, loop.seed, loop.batch_size, self.step, loop.num_steps, part)
         with contextlib.closing(batches):
             self._take_first_step(take_step, next(batches))
             for batch in batches:
-                self.state, _ = take_step(self.state, self._step_key, batch)
-                self.step += 1
+                self._take_step(take_step, batch)
                 self._after_step(batch)
+
+    def _take_step(self, take_step: CompiledStep, batch: Batch) -> None:
+        """A step. The signals of the step before are heeded, so that no process waits for this one."""
+        self.state, metrics = take_step(self.state, self._step_key, batch)
+        self.step += 1
+        self.interrupts.heed(self._last_signal)
+        self._last_signal = metrics.signal
 
     def _take_first_step(self, take_step: CompiledStep, batch: Batch) -> None:
         """The first step of this process, with the compilation. A signal abandons it; there is nothing to save yet."""
         began = monotonic()
-        self.state, _ = self.interrupts.call(
+        self.state, metrics = self.interrupts.call(
             lambda: jax.block_until_ready(take_step(self.state, self._step_key, batch))
         )
-        self.step += 1
+        self.step, self._last_signal = self.step + 1, metrics.signal
         self.reports.progress.start(self.step, monotonic() - began)
         self.reports.pace(self.step)
         self._after_step(batch)
@@ -166,7 +179,7 @@ class Training:
         if (is_evaluated and is_reported) or self.saves.is_due():
             self.saves.save(self.step, self.state, (scores or {}).get("validation", math.nan))
         if is_stopping:
-            self.saves.ensure(self.step, self.state)
+            on_first_process(lambda: self.saves.ensure(self.step, self.state))
             self.interrupts.raise_if_interrupted()
         if is_reported:
             self.reports.pace(self.step)
@@ -183,12 +196,13 @@ class Training:
         params = jax.device_put(self.state.ema_params, jax.local_devices()[0])  # otherwise all devices would evaluate
         try:
             scores = call(
-                lambda: evaluate(model, params, key, self.loop.sets, is_interrupted=self.interrupts.is_interrupted)
+                lambda: evaluate(model, params, key, self.loop.sets, is_interrupted=self.interrupts.has_arrived)
             )
             if self.reports.events.is_open and isinstance(model, Flow | VAE):  # which draw samples in a single pass
                 samples = call(lambda: np.asarray(model.sample(params, key, NUM_SAMPLES)))
                 self.reports.events.show("samples", self.step, samples)
         except (Interrupted, EvaluationInterrupted):
+            self.interrupts.agree()
             return None
         return scores
 
@@ -237,7 +251,9 @@ class Training:
         if count < MAX_NONFINITE or batch is None:
             return
         params = jax.device_put(self.state.params, jax.local_devices()[0])
-        parts = shards(self._step_key, self.step - 1, batch, len(self.loop.devices))
+        part = rows(self.loop.devices, self.loop.batch_size)
+        size = self.loop.batch_size // len(self.loop.devices) // self.loop.num_microbatches
+        parts = shards(self._step_key, self.step - 1, batch, len(batch) // size, part.start)
         places = (first_nonfinite(self.loop.model, params, key, part) for key, part in parts)
         place = next((place for place in places if place), "nowhere when the step is repeated")
         raise InputError(

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from glowjax.checks import InputError
 from glowjax.models.base import ImageModel
 from glowjax.train.step import StepMetrics, TrainState, apply_gradient, mean_gradient, noise_keys, train_step
-from glowjax.typing import Batch, Key, Keys
+from glowjax.typing import Array, Batch, Key, Keys
 
 CompiledStep: TypeAlias = Callable[[TrainState, Key, Batch], tuple[TrainState, StepMetrics]]
 
@@ -58,19 +58,26 @@ def shards(key: Key, step: int, images: Batch, num_parts: int, first: int = 0) -
     return list(zip(jnp.split(keys, num_parts), np.split(np.asarray(images), num_parts), strict=True))
 
 
+def no_signal() -> int:
+    """0: no signal has arrived."""
+    return 0
+
+
 def compiled_step(
     model: ImageModel,
     optimizer: optax.GradientTransformation,
     devices: Sequence[jax.Device] | None = None,
     num_microbatches: int = 1,
+    own_signal: Callable[[], int] = no_signal,
 ) -> CompiledStep:
     """`train_step` for `(state, key, images)`, jitted on one device or pmapped over `devices` (all of all processes).
 
-    A process passes its own `rows` of the batch. The state is donated: the next state takes over its memory.
+    A process passes its own `rows` of the batch. The state is donated: the next state takes over its memory. With
+    several processes, `own_signal` is called before each step, and the metrics hold the largest of its results.
     """
     devices = devices or jax.devices()
     if len(devices) > 1:
-        return pmapped_step(model, optimizer, devices, num_microbatches)
+        return pmapped_step(model, optimizer, devices, num_microbatches, own_signal)
     step = jax.jit(
         lambda state, key, images: train_step(model, optimizer, state, key, images, num_microbatches), donate_argnums=0
     )
@@ -84,6 +91,7 @@ def pmapped_step(
     optimizer: optax.GradientTransformation,
     devices: Sequence[jax.Device],
     num_microbatches: int = 1,
+    own_signal: Callable[[], int] = no_signal,
 ) -> CompiledStep:
     """`train_step` with the batch divided among `devices`, the state replicated and the gradients averaged.
 
@@ -91,19 +99,21 @@ def pmapped_step(
     on the devices of this process, so it can be read without the other processes.
     """
 
-    def device_step(state: TrainState, key: Key, images: Batch) -> tuple[TrainState, StepMetrics]:
+    def device_step(state: TrainState, key: Key, images: Batch, signal: Array) -> tuple[TrainState, StepMetrics]:
         first = jax.lax.axis_index(AXIS) * len(images)
         keys = noise_keys(key, state.step, first + jnp.arange(len(images)))
         mean = jax.lax.pmean(mean_gradient(model, state.params, keys, images, num_microbatches), AXIS)
-        return apply_gradient(optimizer, state, *mean)
+        state, metrics = apply_gradient(optimizer, state, *mean)
+        return state, metrics._replace(signal=jax.lax.pmax(signal, AXIS))
 
-    step = jax.pmap(device_step, AXIS, in_axes=(None, None, 0), out_axes=None, devices=devices, donate_argnums=0)
+    step = jax.pmap(device_step, AXIS, in_axes=(None, None, 0, 0), out_axes=None, devices=devices, donate_argnums=0)
     own = [device for device in devices if device.process_index == jax.process_index()]
     replicated = NamedSharding(Mesh(np.array(own), (AXIS,)), PartitionSpec())  # as a step returns its state
 
     def sharded_step(state: TrainState, key: Key, images: Batch) -> tuple[TrainState, StepMetrics]:
         state = jax.device_put(state, replicated)  # only the first one is not, and would compile a program of its own
-        return step(state, key, np.reshape(images, (len(own), -1, *images.shape[1:])))
+        signals = np.full(len(own), own_signal(), np.int32)
+        return step(state, key, np.reshape(images, (len(own), -1, *images.shape[1:])), signals)
 
     return sharded_step
 

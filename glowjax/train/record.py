@@ -13,6 +13,7 @@ from glowjax.checks import InputError, writable_directory
 from glowjax.train.checkpoint import Checkpoints
 from glowjax.train.files import as_json, in_one_step
 from glowjax.train.log import REPORTED, MetricLog, Record
+from glowjax.train.shared_record import SharedRecord
 from glowjax.train.step import TrainState
 from glowjax.typing import Params
 
@@ -93,7 +94,7 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
         self._checkpoints.close()
 
 
-RunRecord: TypeAlias = InMemory | RunFolder
+RunRecord: TypeAlias = InMemory | RunFolder | SharedRecord
 """Where the training loop reads the first state, and puts metrics and later states."""
 
 

@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import jax
+
 from glowjax.cores import in_these_settings
+from glowjax.processes import max_of
 
 SIGNALS = tuple(
     getattr(signal, name)
@@ -51,18 +54,40 @@ def name_of(number: int) -> str:
 class Interrupts:
     """The signals that arrive while `deferred_interrupts` is active.
 
+    Several processes end for the same signal at the same step, so they do not heed their own at once.
+
     Attributes:
-        number: the first signal, or None. It may be set, if another process received one.
+        own: the first signal of this process, or None.
+        number: the signal for which the run ends, or None: `own`, or with several processes the one they agree on.
     """
 
     def __init__(self) -> None:
+        self.own: int | None = None
         self.number: int | None = None
+        self._are_shared = jax.process_count() > 1
         self._arrived = 0.0
         self._is_shielded = False
 
     def is_interrupted(self) -> bool:
-        """Whether a signal has arrived."""
+        """Whether the run ends for a signal."""
         return self.number is not None
+
+    def has_arrived(self) -> bool:
+        """Whether a signal has arrived, even if the other processes do not know of it yet."""
+        return self.own is not None
+
+    def own_number(self) -> int:
+        """The number of the first signal of this process, or 0."""
+        return self.own or 0
+
+    def heed(self, number: Any) -> None:
+        """With several processes, ends the run for the signal with this number, which is the same in all, unless 0."""
+        if self._are_shared and int(number):
+            self.number = int(number)
+
+    def agree(self) -> None:
+        """Heeds the signals of all processes, which call this at the same time."""
+        self.heed(max_of(self.own_number()))
 
     def raise_if_interrupted(self) -> None:
         """Raises Interrupted if a signal has arrived."""
@@ -98,10 +123,11 @@ class Interrupts:
     def receive(self, number: int, _: object = None) -> None:
         """The handler of the signals: notes the first; a second Ctrl-C ends everything but a save."""
         now = time.monotonic()
-        if self.number is None:
-            self.number, self._arrived = number, now
+        if self.own is None:
+            self.own, self._arrived = number, now
+            self.number = None if self._are_shared else number
         elif number == signal.SIGINT and now - self._arrived > PATIENCE and not self._is_shielded:
-            raise Interrupted(self.number)
+            raise Interrupted(self.own)
 
 
 @contextlib.contextmanager

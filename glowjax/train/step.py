@@ -45,10 +45,17 @@ class TrainState(flax.struct.PyTreeNode):
 
 
 class StepMetrics(NamedTuple):
-    """The loss of a step in bits per dimension, and the norm of its gradient before clipping."""
+    """Numbers about a step.
+
+    Attributes:
+        bits_per_dim: the loss in bits per dimension.
+        gradient_norm: the norm of the gradient before clipping.
+        signal: the largest number of a signal that one of several processes had received before the step, or 0.
+    """
 
     bits_per_dim: Float[Array, ""]
     gradient_norm: Float[Array, ""]
+    signal: Integer[Array, ""] | int = 0
 
 
 def make_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:

@@ -147,7 +147,7 @@ def test_another_run_is_refused_with_the_first_difference_and_how_to_resume(tmp_
         train(MODEL, images[:7], directory=tmp_path)
     with pytest.raises(InputError, match=r"images = '.*; give the images that it had"):
         train(MODEL, 255 - images, directory=tmp_path)
-    monkeypatch.setattr("glowjax.train.fitting.step_devices", lambda batch_size: jax.local_devices()[:1])
+    monkeypatch.setattr("glowjax.train.fitting.step_devices", lambda *_: jax.local_devices()[:1])
     with pytest.raises(InputError, match="num_devices = 2, but this one has 1; set JAX_NUM_CPU_DEVICES=2"):
         train(directory=tmp_path)
 
