@@ -20,7 +20,13 @@ def file(name: str) -> Path:
     if name not in HASHES:
         raise unknown("pretrained model", name, HASHES)
     path = FOLDER / f"{name}.safetensors"
-    if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != HASHES[name]:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"The weights of '{name}' cannot be read from {path} ({error.strerror}); install glowjax again."
+        ) from error
+    if found != HASHES[name]:
         raise InputError(
             f"The weights of '{name}' have the SHA-256 hash {found}, but {HASHES[name]} was expected: the file is "
             "damaged; install glowjax again."

@@ -1,31 +1,41 @@
 """Checkpoints of a training run: the newest and the best are kept, and a save survives a kill at any moment.
 
-No other file uses orbax.
+The folder of a step holds its checkpoint, see `saved_state`. `<step>.part` is one that is being written or deleted, and
+is not listed; `<step>.damaged` is one that was set aside.
 """
 
 import contextlib
-import logging
 import math
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+import warnings
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from glowjax.checks import InputError, check_count, writable_directory
-from glowjax.train.files import from_named_arrays, named_leaves
+from glowjax.train import storage
+from glowjax.train.arrays import from_named_arrays, named_leaves
+from glowjax.train.files import PART, set_aside, sync
+from glowjax.train.saved_state import DamagedError, DeletedError, SavedState, UnreadableError, read, score, write
 
-_ORBAX_SOURCE = os.path.join("orbax", "checkpoint")
+ATTEMPTS = 100
+"""How often a reader begins again if the checkpoint that it reads is deleted meanwhile."""
 
 
-class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
+class NotSavedError(OSError):
+    """The disk refused a checkpoint; the earlier ones are whole, and the next save may succeed."""
+
+
+class Checkpoints:
     """The checkpoints of one run in a directory: the newest ones, and the best by bits per dimension.
 
-    A save is synchronous: once it returns, the checkpoint is on disk and the state's buffers may be donated. If the
-    process is killed during a save, the earlier checkpoints stay whole and the unfinished one is not listed.
+    A save is synchronous: once it returns, the checkpoint is on disk and was read back, and the state's buffers may be
+    donated. If the process is killed during a save, the earlier checkpoints stay whole and the unfinished one is not
+    listed.
     """
 
     def __init__(self, directory: Path, num_kept: int = 3, *, read_only: bool = False):
@@ -34,31 +44,34 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
         Args:
             directory: holds one folder per checkpoint.
             num_kept: the number of newest checkpoints that are kept; the best one is kept as well.
-            read_only: nothing in the directory is created, cleaned up or deleted, so that an evaluation can read
-                while a training run writes.
+            read_only: nothing in the directory is created, renamed or deleted, so that an evaluation can read while a
+                training run writes.
         """
         check_count("num_kept", num_kept)
-        self.directory = Path(directory).expanduser().absolute()  # orbax refuses a relative path
+        self.directory = Path(directory).expanduser().absolute()
+        self._num_kept = num_kept
         if not read_only:
+            try:
+                storage.check_path(self.directory)
+            except OSError as error:
+                raise InputError(
+                    f"No checkpoint can be written below {str(self.directory)!r} ({error.strerror}); "
+                    "name another directory."
+                ) from error
             writable_directory(self.directory)
-        try:
-            with _quiet_orbax():
-                self._manager = ocp.CheckpointManager(
-                    self.directory, options=_options(num_kept, read_only), item_names=("state",)
-                )
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(
-                f"The checkpoints in {self.directory} cannot be listed ({_first_line(error)}); "
-                "delete the folder of the damaged one, or give another directory."
-            ) from error
+            self._delete(set())
 
-    def save(self, step: int, state: Any, bits_per_dim: float) -> None:
+    def save(self, step: int, state: Any, bits_per_dim: float, description: Mapping[str, Any] | None = None) -> None:
         """Saves a state, then deletes the checkpoints that are neither among the newest nor the best.
 
         Args:
             step: the number of training steps taken; greater than that of every saved checkpoint.
             state: a pytree of arrays, without typed keys.
             bits_per_dim: of the validation images; lower is better, and NaN or infinity is never the best.
+            description: JSON values to keep with the state.
+
+        Raises:
+            NotSavedError: if the disk refuses, or if what is read back is not what was written.
         """
         latest = self.latest_step()
         if latest is not None and step <= latest:
@@ -66,84 +79,133 @@ class Checkpoints(contextlib.AbstractContextManager["Checkpoints"]):
                 f"Step {step} does not follow the newest checkpoint in {self.directory}, step {latest}; "
                 "resume from that one, or save into another directory."
             )
-        with _quiet_orbax():
-            self._manager.save(
-                step,
-                args=ocp.args.Composite(state=ocp.args.StandardSave(named_leaves(jax.device_get(state)))),
-                metrics={"bits_per_dim": float(bits_per_dim)} if math.isfinite(bits_per_dim) else None,
-            )
+        arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(jax.device_get(state)).items()}
+        bits = float(bits_per_dim) if math.isfinite(bits_per_dim) else None
+        folder, part = self.directory / str(step), self.directory / f"{step}{PART}"
+        try:
+            if part.exists():
+                shutil.rmtree(part)
+            write(part, SavedState(step, bits, dict(description or {}), arrays))
+            part.rename(folder)
+            sync(self.directory)
+        except Exception as error:  # orbax raises errors of many classes
+            with contextlib.suppress(OSError):
+                folder.rename(part)
+            shutil.rmtree(part, ignore_errors=True)
+            raise NotSavedError(
+                f"The checkpoint at step {step} could not be written to {self.directory} ({storage.reason(error)})"
+            ) from error
+        self._delete(self._scores().keys() - {self.best_step(), *self.steps()[-self._num_kept :]})
+
+    def steps(self) -> list[int]:
+        """The steps of the checkpoints, oldest first. Raises UnreadableError if they cannot be listed."""
+        try:
+            names = os.listdir(self.directory)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise UnreadableError(
+                f"The checkpoints in {self.directory} cannot be listed ({storage.reason(error)}); "
+                "give another directory, or make it readable."
+            ) from error
+        return sorted(int(name) for name in names if name.isascii() and name.isdigit() and str(int(name)) == name)
 
     def latest_step(self) -> int | None:
         """The step of the newest checkpoint, or None if there is none."""
-        return self._manager.latest_step()
+        return max(self.steps(), default=None)
 
     def best_step(self) -> int | None:
         """The step of the lowest finite bits per dimension (the newest of equals), or None if there is none."""
-        return self._manager.best_step()
+        scores = {step: bits for step, bits in self._scores().items() if bits is not None}
+        return min(scores, key=lambda step: (scores[step], -step), default=None)
 
-    def arrays(self, step: int) -> dict[str, np.ndarray]:
-        """The arrays of a saved state by name. Raises InputError if there is no such checkpoint, or it is damaged."""
-        steps = sorted(self._manager.all_steps())
+    def read(self, step: int) -> SavedState:
+        """What was saved at a step, bit for bit. Raises InputError if there is no such step, or if it is not whole."""
+        steps = self.steps()
         if step not in steps:
             known = f"the steps are {', '.join(map(str, steps))}" if steps else "there is none"
             raise InputError(f"No checkpoint at step {step} in {self.directory}; {known}.")
-        try:
-            with _quiet_orbax():
-                return self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore())).state
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"The checkpoint at step {step} in {self.directory} is damaged ({_first_line(error)}); "
-                "delete its folder and use another step."
-            ) from error
+        return read(self.directory / str(step), step)
 
     def restore(self, step: int, template: Any) -> Any:
         """The saved state, bit for bit, with the classes, static fields and devices of `template`.
 
-        Raises InputError as `arrays` does, or if the checkpoint is of another model than the template.
+        Raises InputError as `read` does, or if the checkpoint is of another model than the template.
         """
-        return from_named_arrays(template, self.arrays(step), f"The checkpoint at step {step} in {self.directory}")
+        return self.as_state(self.read(step), template)
 
-    def close(self) -> None:
-        """Releases orbax's threads; the checkpoints are already on disk."""
-        self._manager.close()
+    def as_state(self, saved: SavedState, template: Any) -> Any:
+        """The state of a checkpoint that was read, as `restore` returns it."""
+        return from_named_arrays(template, saved.arrays, f"The checkpoint at step {saved.step} in {self.directory}")
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def read_best(self) -> SavedState:
+        """What was saved at the best step by validation or, without validation, at the newest.
 
+        A damaged checkpoint is passed over with a warning, and one that a training run deletes meanwhile without one.
+        Raises InputError if there is no whole checkpoint.
+        """
+        damaged: dict[int, DamagedError] = {}
+        problem: InputError = InputError(f"No checkpoint in {self.directory}; give the folder of a run that saved one.")
+        for _ in range(ATTEMPTS):
+            steps = [step for step in self.steps() if step not in damaged]
+            if not steps:
+                break
+            try:
+                scores = {step: score(self.directory / str(step), step) for step in steps}
+                best = min(steps, key=lambda step: (math.inf if scores[step] is None else scores[step], -step))
+                saved = read(self.directory / str(best), best)
+            except DeletedError as error:
+                problem = error
+            except DamagedError as error:
+                problem = damaged[error.step] = error
+            else:
+                if damaged:
+                    warnings.warn(f"{' '.join(map(str, damaged.values()))} Step {best} is used.", stacklevel=3)
+                return saved
+        raise problem
 
-def _options(num_kept: int, read_only: bool) -> ocp.CheckpointManagerOptions:
-    policies = ocp.checkpoint_managers
-    best = policies.BestN(get_metric_fn=_bits_per_dim, reverse=True, n=1, keep_checkpoints_without_metrics=False)
-    return ocp.CheckpointManagerOptions(
-        preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(num_kept), best]),
-        best_fn=_bits_per_dim,
-        best_mode="min",
-        create=False,
-        read_only=read_only,
-        cleanup_tmp_directories=not read_only,
-        enable_async_checkpointing=False,
-    )
+    def newest_whole(self) -> SavedState | None:
+        """The newest checkpoint that is whole, or None if none is. Damaged ones are renamed, with a warning."""
+        newest, moved = None, []
+        for step in reversed(self.steps()):
+            folder = self.directory / str(step)
+            try:
+                if newest is None:
+                    newest = read(folder, step)
+                else:
+                    score(folder, step)
+            except DamagedError as error:
+                moved.append(f"{error} It was renamed {set_aside(folder).name}.")
+            except InputError:
+                if newest is None:
+                    raise
+        if moved:
+            start = "starts again at step 0" if newest is None else f"goes on from step {newest.step}"
+            warnings.warn(f"{' '.join(moved)} The run {start}.", stacklevel=3)
+        return newest
 
+    def _scores(self) -> dict[int, float | None]:
+        """The bits per dimension of each step whose description can be read."""
+        scores = {}
+        for step in self.steps():
+            with contextlib.suppress(InputError):
+                scores[step] = score(self.directory / str(step), step)
+        return scores
 
-def _bits_per_dim(metrics: Mapping[str, float]) -> float:
-    return metrics["bits_per_dim"]
+    def _delete(self, steps: Collection[int]) -> None:
+        """Deletes the checkpoints at some steps, and what is left of earlier saves and deletions.
 
-
-@contextlib.contextmanager
-def _quiet_orbax() -> Iterator[None]:
-    """Hides orbax's warnings about routine events, such as a save without metrics; errors still show."""
-
-    def is_shown(record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.ERROR or _ORBAX_SOURCE not in record.pathname
-
-    logger = logging.getLogger("absl")
-    logger.addFilter(is_shown)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_shown)
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of an error, with its class."""
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        A folder that cannot be deleted is left for the next time, with a warning.
+        """
+        try:
+            for step in steps:
+                (self.directory / str(step)).rename(self.directory / f"{step}{PART}")
+            for name in os.listdir(self.directory):
+                if name.endswith(PART):
+                    shutil.rmtree(self.directory / name)
+        except OSError as error:
+            warnings.warn(
+                f"Old checkpoints in {self.directory} could not be deleted ({storage.reason(error)}); "
+                "the next save tries again.",
+                stacklevel=3,
+            )

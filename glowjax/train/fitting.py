@@ -1,9 +1,7 @@
 """Training in one call: `fit` checks its input, describes the run, and starts the loop."""
 
 import numbers
-import platform
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from glowjax._version import __version__
 from glowjax.checks import InputError, check_count
 from glowjax.data import ImageSet, parse_spec, stored
 from glowjax.data.image_set import checked
@@ -20,6 +17,7 @@ from glowjax.data.stored import AnyImages
 from glowjax.models import Flow, ImageModel, describe
 from glowjax.models.base import check_loss
 from glowjax.processes import is_primary
+from glowjax.train.environment import settings, versions
 from glowjax.train.files import as_json
 from glowjax.train.log import REPORTED, Record
 from glowjax.train.loop import Loop
@@ -162,24 +160,21 @@ def _describe_run(
     training: dict[str, Any],
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The description of a run: everything that it depends on, and the versions with which it began."""
+    """The description of a run: everything that it depends on, and the versions with which it is trained."""
+    shapes = jax.eval_shape(loop.model.init, loop.key, loop.images[:2])
     return {
         **({} if name is None else {"in_dist": name, "name": name}),
         "num_images": len(loop.images),
         "images": stored.digest(loop.images),
         "image_shape": list(loop.images.shape[1:]),
         "model": model,
+        "num_params": sum(leaf.size for leaf in jax.tree.leaves(shapes)),
         "training": training,
         **({} if loop.start is None else {"init_from": digest(loop.start)}),
         "num_devices": len(loop.devices),
         **extra,
-        "provenance": {
-            "glowjax": __version__,
-            "jax": jax.__version__,
-            "python": platform.python_version(),
-            "device": jax.local_devices()[0].device_kind,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        },
+        "environment": settings(loop.key),
+        "provenance": versions(),
     }
 
 

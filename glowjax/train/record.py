@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,21 +11,15 @@ from typing import Any, TypeAlias
 import jax
 
 from glowjax.checks import InputError, writable_directory
-from glowjax.train.checkpoint import Checkpoints
-from glowjax.train.files import as_json, in_one_step
+from glowjax.train.checkpoint import Checkpoints, NotSavedError
+from glowjax.train.comparison import check_same_run
+from glowjax.train.environment import start
+from glowjax.train.files import as_json, set_aside, write_text
+from glowjax.train.lock import locked
 from glowjax.train.log import REPORTED, MetricLog, Record
 from glowjax.train.shared_record import SharedRecord
 from glowjax.train.step import TrainState
 from glowjax.typing import Params
-
-NOT_COMPARED = ("provenance", "training.evaluate_every", "training.log_every", "training.save_every")
-"""Entries of a description that may differ when a run resumes, since they do not change its params."""
-
-_REMEDIES = {
-    "num_devices": "set JAX_NUM_CPU_DEVICES={before} (on a CPU)",
-    **dict.fromkeys(("num_images", "images", "image_shape"), "give the images that it had"),
-}
-"""How to resume a run, by the entry of its description that differs."""
 
 
 class InMemory:
@@ -60,38 +55,47 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
     """A run's folder: `config.json` describes the run; `metrics.jsonl` and `checkpoints` hold its progress."""
 
     def __init__(self, directory: Path | str, description: Mapping[str, Any]) -> None:
-        """Opens a new folder, or that of the same run.
+        """Opens a new folder, or that of the same run, and keeps other processes from training into it.
 
-        Raises InputError if the folder holds another run, or if the description is not JSON.
+        Damaged files are set aside with a warning, and the run goes on from its newest whole checkpoint.
+
+        Raises InputError if the folder holds another run, if another process trains into it, if it cannot be read or
+        written, or if the description is not JSON.
         """
-        description = as_json(description)
+        self._description = as_json(description)
         self.directory = writable_directory(directory)
-        self._checkpoints = Checkpoints(self.directory / "checkpoints")
-        self._latest = self._checkpoints.latest_step()
-        if self._latest is not None:
-            _check_same_run(self.directory, read_description(self.directory), description)
-        else:
-            with in_one_step(self.directory / "config.json") as part:
-                part.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-        self._log = MetricLog(self.directory, resume_step=self._latest or 0)
-        self.seconds = max((record["seconds"] for record in self._log.records), default=0.0)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(locked(self.directory))
+            self._checkpoints = Checkpoints(self.directory / "checkpoints")
+            self._newest = self._checkpoints.newest_whole()
+            if self._newest:
+                check_same_run(self.directory, self._newest.description, self._description)
+            step = self._newest.step if self._newest else 0
+            _write_config(self.directory, self._description, step)
+            self._log = stack.enter_context(MetricLog(self.directory, step))
+            self._opened = stack.pop_all()
+        self.seconds = max((record.get("seconds", 0.0) for record in self._log.records), default=0.0)
 
     def resume(self, fresh: TrainState) -> TrainState:
-        """The state of the newest checkpoint, or `fresh` if there is none."""
-        return fresh if self._latest is None else self._checkpoints.restore(self._latest, fresh)
+        """The state of the newest whole checkpoint, or `fresh` if there is none."""
+        newest, self._newest = self._newest, None  # its arrays are not kept beside the state
+        return fresh if newest is None else self._checkpoints.as_state(newest, fresh)
 
     def write(self, record: Record) -> None:
         """Adds a record of metrics."""
         self._log.write(record)
 
     def save(self, state: TrainState, bits_per_dim: float) -> bool:
-        """Saves a checkpoint; returns whether that worked."""
-        self._checkpoints.save(int(state.step), state, bits_per_dim)
+        """Saves a checkpoint. Returns False, with a warning, if the disk refused it; a later save may succeed."""
+        try:
+            self._checkpoints.save(int(state.step), state, bits_per_dim, self._description)
+        except NotSavedError as error:
+            warnings.warn(f"{error}; the earlier ones are whole.", stacklevel=2)
+            return False
         return True
 
     def __exit__(self, *error: object) -> None:
-        self._log.close()
-        self._checkpoints.close()
+        self._opened.close()
 
 
 RunRecord: TypeAlias = InMemory | RunFolder | SharedRecord
@@ -103,34 +107,19 @@ def evaluations(records: list[Record]) -> list[Record]:
     return [record for record in records if record.keys() - set(REPORTED)] or records
 
 
-def read_description(directory: Path) -> dict[str, Any]:
-    """The description of the run in `directory`. Raises InputError if there is none, or if it is damaged."""
+def _write_config(directory: Path, description: Mapping[str, Any], step: int) -> None:
+    """Writes `config.json`, with one entry more in its list of starts."""
     path = directory / "config.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} does not describe a run ({error}); name the folder of a run.") from error
-
-
-def _check_same_run(directory: Path, saved: dict[str, Any], given: dict[str, Any]) -> None:
-    """Raises InputError that names the first entry in which two descriptions differ."""
-    before, now = _entries(saved), _entries(given)
-    for name in [*now, *before]:
-        if name.startswith(NOT_COMPARED) or before.get(name) == now.get(name):
-            continue
-        remedy = _REMEDIES.get(name, "give the same value").format(before=before.get(name))
+        starts = list(json.loads(path.read_text(encoding="utf-8"))["starts"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        starts = []  # a new run, or a damaged file, which is written again
+    content = {**description, "starts": [*starts, start(step, description)]}
+    try:
+        if path.is_dir():
+            set_aside(path)
+        write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    except OSError as error:
         raise InputError(
-            f"{directory} holds a run with {name} = {before.get(name)!r}, but this one has {now.get(name)!r}; "
-            f"{remedy} to resume it, or another directory to start a new run."
-        )
-
-
-def _entries(description: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The values of nested dictionaries by dotted name, such as `model.width`."""
-    entries: dict[str, Any] = {}
-    for name, value in description.items():
-        if isinstance(value, dict):
-            entries |= _entries(value, f"{prefix}{name}.")
-        else:
-            entries[prefix + name] = value
-    return entries
+            f"{path} cannot be written ({error.strerror}); free the disk or name another directory."
+        ) from error

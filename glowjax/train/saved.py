@@ -17,10 +17,12 @@ from safetensors.numpy import load_file, save_file
 from glowjax import pretrained
 from glowjax.checks import InputError, writable_directory
 from glowjax.models import ImageModel, build
+from glowjax.train.arrays import SEAL, check_digests, from_named_arrays, named_leaves, sealed, unsealed
 from glowjax.train.checkpoint import Checkpoints
-from glowjax.train.files import as_json, from_named_arrays, in_one_step, named_leaves
+from glowjax.train.files import as_json, in_one_step
 from glowjax.train.log import Record, from_json, read, to_json
-from glowjax.train.record import evaluations, read_description
+from glowjax.train.record import evaluations
+from glowjax.train.saved_state import is_newer, not_understood
 from glowjax.train.trained import Trained
 from glowjax.typing import Params
 
@@ -51,11 +53,7 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
         path = Path(source).expanduser().absolute()
     description, arrays, step, history = _contents(path)
     if model is None:
-        if description["model"] is None:
-            raise InputError(
-                f"{path} does not say how to build its model; give it as well: glowjax.load(..., model=model)."
-            )
-        model = build(description["model"])
+        model = _build(description, path)
     images = jax.ShapeDtypeStruct((2, *description["image_shape"]), jnp.uint8)
     template = jax.eval_shape(model.init, jax.random.key(0), images)
     return Trained(model, from_named_arrays(template, arrays, str(path)), description, step, history)
@@ -74,19 +72,23 @@ def load_pretrained(name: str) -> tuple[Any, Params, dict[str, Any]]:
 def save(trained: Trained[Any], path: str | Path) -> Path:
     """Writes a trained model to a `.safetensors` file, and returns its path. `load` reads it.
 
-    Raises InputError if the path has another suffix, or cannot be written, or if params are not finite.
+    Raises InputError if the path has another suffix or cannot be written, or if a parameter is not finite.
     """
     path = Path(path).expanduser().absolute()
     if path.suffix != ".safetensors":
         raise InputError(f"Saved models end in .safetensors, but the path is {path}; rename it.")
+    arrays = {name: _storable(leaf) for name, leaf in named_leaves(trained.params).items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"The parameter {name} is not finite, so the model is not saved; train it again.")
     writable_directory(path.parent)
     history = [to_json(record) for record in trained.history]
     description = as_json({**trained.description, "step": trained.step, "history": history})
-    arrays = {name: _storable(leaf) for name, leaf in named_leaves(trained.params).items()}
-    if num_bad := sum(np.count_nonzero(~np.isfinite(array)) for array in arrays.values()):
-        raise InputError(f"{num_bad} numbers of the params are not finite; save a model that has not diverged.")
-    with in_one_step(path) as part:
-        save_file(arrays, part, {HEADER: json.dumps(description)})
+    try:
+        with in_one_step(path) as part:
+            save_file(arrays, part, {HEADER: json.dumps(sealed(description, arrays))})
+    except (OSError, safetensors.SafetensorError) as error:
+        raise InputError(f"{path} could not be written ({error}); free the disk or name another path.") from error
     return path
 
 
@@ -109,25 +111,40 @@ def _contents(path: Path) -> _Contents:
 
 
 def _contents_of_run(directory: Path) -> _Contents:
-    with Checkpoints(directory / "checkpoints", read_only=True) as checkpoints:
-        step = checkpoints.best_step() or checkpoints.latest_step()
-        if step is None:
-            raise InputError(
-                f"No checkpoint in {directory}; give the folder of a run that was trained to its first evaluation."
-            )
-        prefix, arrays = "ema_params.", checkpoints.arrays(step)
-    averaged = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
-    return read_description(directory), averaged, step, evaluations(read(directory / "metrics.jsonl"))
+    saved = Checkpoints(directory / "checkpoints", read_only=True).read_best()
+    prefix = "ema_params."
+    averaged = {name.removeprefix(prefix): one for name, one in saved.arrays.items() if name.startswith(prefix)}
+    return saved.description, averaged, saved.step, evaluations(read(directory / "metrics.jsonl"))
 
 
 def _contents_of_file(path: Path) -> _Contents:
     try:
         with safetensors.safe_open(path, "numpy") as file:
             description = json.loads(file.metadata()[HEADER])
+        arrays = load_file(path)
+        if SEAL in description:  # the pretrained models have a hash of the whole file instead
+            description, digests = unsealed(description)
+            check_digests(arrays, digests)
         history = [from_json(record) for record in description.pop("history")]
-        return description, load_file(path), description.pop("step"), history
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        return description, arrays, description.pop("step"), history
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); make it readable.") from error
+    except Exception as error:  # damaged files raise errors of many classes
         raise InputError(
-            f"{path} is not a model that glowjax.save wrote ({type(error).__name__}: {error}); "
+            f"{path} is not a whole file of glowjax.save ({type(error).__name__}: {error}); "
             "give such a file, or the folder of a run."
         ) from error
+
+
+def _build(description: dict[str, Any], path: Path) -> ImageModel:
+    if description["model"] is None:
+        raise InputError(
+            f"{path} does not say how to build its model; give it as well: glowjax.load(..., model=model)."
+        )
+    try:
+        return build(description["model"])
+    except Exception as error:  # a description of another version may hold anything
+        version = description.get("provenance", {}).get("glowjax")
+        if isinstance(error, InputError) and not is_newer(version):
+            raise
+        raise not_understood(str(path), version, error) from error

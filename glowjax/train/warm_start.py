@@ -11,7 +11,7 @@ import numpy as np
 
 from glowjax.checks import InputError
 from glowjax.models import ImageModel
-from glowjax.train.files import from_named_arrays, named_leaves
+from glowjax.train.arrays import from_named_arrays, named_leaves
 from glowjax.train.saved import load
 from glowjax.train.trained import Trained
 from glowjax.typing import Params

@@ -138,7 +138,7 @@ def test_another_run_is_refused_with_the_first_difference_and_how_to_resume(tmp_
         ({"key": jax.random.key(1)}, "training.seed = 0, but this one has 1; give the same value to resume"),
         ({"batch_size": 2}, "training.batch_size = 4, but this one has 2"),
         ({"learning_rate": 0.1}, "training.learning_rate = 0.01, but this one has 0.1"),
-        ({"num_steps": 9}, "training.num_steps = 6, but this one has 9"),
+        ({"num_steps": 5}, "training.num_steps = 6, but this one has 5; give at least as many"),
         ({"description": {"width": 4}}, "width = None, but this one has 4"),
     ]:
         with pytest.raises(InputError, match=f"holds a run with {difference}"):
@@ -148,8 +148,7 @@ def test_another_run_is_refused_with_the_first_difference_and_how_to_resume(tmp_
     with pytest.raises(InputError, match=r"images = '.*; give the images that it had"):
         train(MODEL, 255 - images, directory=tmp_path)
     monkeypatch.setattr("glowjax.train.fitting.step_devices", lambda *_: jax.local_devices()[:1])
-    with pytest.raises(InputError, match="num_devices = 2, but this one has 1; set JAX_NUM_CPU_DEVICES=2"):
-        train(directory=tmp_path)
+    assert train(directory=tmp_path).step == 6  # another number of devices may go on
 
 
 LIKE = np.zeros((2, 8, 8, 1), np.uint8)

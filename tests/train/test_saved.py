@@ -3,6 +3,10 @@
 import dataclasses
 import json
 import math
+import random
+import re
+import shutil
+from pathlib import Path
 
 import chex
 import flax.linen as nn
@@ -14,10 +18,10 @@ import safetensors
 from safetensors.numpy import load_file
 
 import glowjax as gj
-from glowjax import layers
+from glowjax import layers, pretrained
 from glowjax.checks import InputError
 from glowjax.train import Trained, fit
-from glowjax.train.files import named_leaves
+from glowjax.train.arrays import named_leaves
 
 KEY = jax.random.key(0)
 
@@ -125,12 +129,15 @@ def test_what_is_not_a_model_is_refused_in_a_sentence(tmp_path, images):
         gj.load(tmp_path / "missing")
     with pytest.raises(InputError, match="No checkpoint in"):
         gj.load(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"could not be written|Cannot write below"):
+        gj.save(saved, tmp_path / "file" / "mine.safetensors")
     path = gj.save(saved, tmp_path / "mine.safetensors")
     data = path.read_bytes()
     foreign = safetensors.numpy.save({"w": np.zeros(3, np.float32)})
     for damaged in (b"", b"PK\x03\x04 an archive", data[: len(data) // 2], data[:-1], foreign):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match=r"mine\.safetensors is not a model that glowjax\.save wrote"):
+        with pytest.raises(InputError, match=r"mine\.safetensors is not a whole file of glowjax\.save"):
             gj.load(path)
 
 
@@ -142,3 +149,83 @@ def test_arrays_of_other_memory_layouts_are_saved_as_they_are(tmp_path, images):
     half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), saved.params)
     path = gj.save(dataclasses.replace(saved, params=half), tmp_path / "half.safetensors")
     assert {array.dtype.name for array in load_file(path).values()} == {"float32"}
+
+
+def test_a_flipped_bit_in_a_file_is_never_read_as_another_value(tmp_path, images):
+    saved = trained(MODELS["cv"], images)
+    path = gj.save(saved, tmp_path / "mine.safetensors")
+    whole, rng, refused = path.read_bytes(), random.Random(0), 0
+    header = whole.index(b"}}") + 2
+    places = [*rng.sample(range(8 * header), 60), *rng.sample(range(8 * header, 8 * len(whole)), 20)]
+    for bit in places:
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            found = gj.load(path, saved.model)
+        except InputError:
+            refused += 1
+        else:
+            chex.assert_trees_all_equal(found.params, saved.params)
+            assert found.step == saved.step
+            assert found.description.items() >= saved.description.items()
+    assert refused > len(places) - 5
+
+
+def test_params_that_are_not_finite_are_not_saved(tmp_path, images):
+    saved = trained(MODELS["cv"], images)
+    name, leaf = list(named_leaves(saved.params).items())[3]
+    damaged = {**named_leaves(saved.params), name: leaf.at[(0,) * leaf.ndim].set(math.nan)}
+    params = jax.tree.unflatten(jax.tree.structure(saved.params), damaged.values())
+    with pytest.raises(InputError, match=rf"The parameter {re.escape(name)} is not finite"):
+        gj.save(dataclasses.replace(saved, params=params), tmp_path / "mine.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"kind": "diffusion"},
+        {"kind": "nvp", "depth": 3},
+        {"kind": "nvp", "width": "four"},
+        {},
+        [1],
+        {"class": 1},
+        "nvp",
+    ],
+)
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        ("99.1.0", r"was written by a newer glowjax \(99\.1\.0; this is .*\); install that version"),
+        (gj.__version__, "."),
+    ],
+)
+def test_a_model_that_this_version_does_not_know_is_told_in_a_sentence(tmp_path, images, model, version, message):
+    saved = trained(MODELS["cv"], images, provenance={"glowjax": version})
+    saved.description["model"] = model
+    path = gj.save(saved, tmp_path / "mine.safetensors")
+    with pytest.raises(InputError, match=message):
+        gj.load(path)
+
+
+@pytest.mark.parametrize(
+    "damage", [Path.unlink, lambda path: path.write_bytes(b""), lambda path: (path.unlink(), path.mkdir())]
+)
+def test_a_pretrained_file_that_is_missing_or_damaged_is_told(tmp_path, monkeypatch, damage):
+    shutil.copy(pretrained.FOLDER / "fashion-mnist-small.safetensors", tmp_path)
+    damage(tmp_path / "fashion-mnist-small.safetensors")
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    with pytest.raises(InputError, match=r"The weights of 'fashion-mnist-small' .*; .*install glowjax again"):
+        gj.load("pretrained:fashion-mnist-small")
+
+
+def test_a_run_is_read_though_its_metrics_and_its_config_are_lost(tmp_path, images):
+    run = fit(MODELS["cv"], images, key=KEY, num_steps=2, batch_size=4, directory=tmp_path)
+    (tmp_path / "metrics.jsonl").unlink()
+    (tmp_path / "config.json").write_text("{")
+    with pytest.warns(UserWarning, match="There are no metrics"):
+        found = gj.load(tmp_path)
+    chex.assert_trees_all_equal(found.params, run.params)
+    assert (found.description, found.history) == (run.description, [])
+    assert found.summarize()

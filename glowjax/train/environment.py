@@ -1,0 +1,51 @@
+"""What a run's bits depend on besides its options: settings of JAX, and versions."""
+
+import platform
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import jax
+import jaxlib
+import numpy as np
+
+from glowjax._version import __version__
+from glowjax.typing import Key
+
+CHANGES_BITS = ("glowjax", "jax", "jaxlib", "numpy", "platform", "device")
+"""The entries of `versions` that may change the bits of a run."""
+
+
+def settings(key: Key) -> dict[str, Any]:
+    """The settings of JAX that change every number of a run, and the kind of its random key."""
+    return {
+        "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
+        "prng": str(jax.random.key_impl(key)),
+        "threefry_partitionable": bool(jax.config.jax_threefry_partitionable),  # type: ignore[attr-defined]
+    }
+
+
+def versions() -> dict[str, Any]:
+    """Versions and devices of this process, and the time."""
+    return {
+        "glowjax": __version__,
+        "jax": jax.__version__,
+        "jaxlib": jaxlib.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": jax.default_backend(),
+        "device": jax.local_devices()[0].device_kind,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def start(step: int, description: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry of a run's `config.json` for a start of the run from `step`."""
+    return {
+        "step": step,
+        "host": socket.gethostname(),
+        "num_processes": jax.process_count(),
+        "num_devices": description.get("num_devices"),
+        **description.get("provenance", {}),
+    }
