@@ -17,7 +17,6 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from experiments.process import SIGNALS
-from glowjax.checks import InputError
 from glowjax.plots.style import json_text
 from glowjax.train import Interrupted
 from glowjax.train.files import in_one_step
@@ -108,8 +107,8 @@ def output_of(folder: Path) -> dict[str, str]:
 def _seconds(metrics: Path, elapsed: float) -> float:
     """The time of a stage, or of a training that may have been interrupted and resumed before, as its log has it."""
     try:
-        return float(read(metrics)[-1]["seconds"])
-    except (InputError, LookupError):
+        return float(read(metrics)[-1]["seconds"]) if metrics.is_file() else elapsed
+    except LookupError:
         return elapsed
 
 

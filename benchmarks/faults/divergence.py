@@ -24,7 +24,7 @@ def learning_rates(lab: Lab) -> Iterator[Trial]:
         done = runs.run(lab, runs.words(out, "--training.learning-rate", rate))
         finite = True
         for step in runs.steps(out):
-            arrays = Checkpoints(out / "checkpoints", read_only=True).arrays(step).values()
+            arrays = Checkpoints(out / "checkpoints", read_only=True).read(step).arrays.values()
             finite &= all(np.isfinite(array).all() for array in arrays if array.dtype.kind == "f")
         scores = [record["validation"] for record in runs.metrics(out) if record.get("validation") is not None]
         is_useful = bool(scores) and min(scores) < 8
@@ -44,9 +44,9 @@ def models_of_nan(lab: Lab) -> Iterator[Trial]:
 
     broken = runs.copy_of_base(lab, "broken", at=40)
     checkpoints = Checkpoints(broken / "checkpoints")
-    arrays = checkpoints.arrays(40)
-    nan = {name: array * _factor(name) if array.dtype.kind == "f" else array for name, array in arrays.items()}
-    checkpoints.save(45, nan, 1.0)
+    saved = checkpoints.read(40)
+    nan = {name: array * _factor(name) if array.dtype.kind == "f" else array for name, array in saved.arrays.items()}
+    checkpoints.save(45, nan, 1.0, saved.description)
     for experiment in ("likelihoods", "rankings", "model-samples"):
         out = lab.path(experiment)
         options = ["--run-dir", str(broken), "--num-images", "20", "--output-dir", str(out)]

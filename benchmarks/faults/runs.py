@@ -149,7 +149,7 @@ def bits(out: Path) -> str:
     try:
         checkpoints = Checkpoints(out / "checkpoints", read_only=True)
         step = checkpoints.latest_step()
-        return "none" if step is None else f"step {step} {digest(checkpoints.arrays(step))}"
+        return "none" if step is None else f"step {step} {digest(checkpoints.read(step).arrays)}"
     except InputError as error:
         return str(error)
 

@@ -101,7 +101,7 @@ class Checkpoints:
         """The steps of the checkpoints, oldest first. Raises UnreadableError if they cannot be listed."""
         try:
             names = os.listdir(self.directory)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise UnreadableError(

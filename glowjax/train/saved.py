@@ -5,8 +5,9 @@ A file holds the params by name and a JSON description in its header, so that it
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,8 @@ from glowjax.train.record import evaluations
 from glowjax.train.saved_state import is_newer, not_understood
 from glowjax.train.trained import Trained
 from glowjax.typing import Params
+
+T = TypeVar("T")
 
 HEADER = "glowjax"
 PRETRAINED = "pretrained:"
@@ -52,9 +55,8 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
     else:
         path = Path(source).expanduser().absolute()
     description, arrays, step, history = _contents(path)
-    if model is None:
-        model = _build(description, path)
-    images = jax.ShapeDtypeStruct((2, *description["image_shape"]), jnp.uint8)
+    model = model or _build(description, path)
+    images = jax.ShapeDtypeStruct(_understood(_shape, description, path), jnp.uint8)
     template = jax.eval_shape(model.init, jax.random.key(0), images)
     return Trained(model, from_named_arrays(template, arrays, str(path)), description, step, history)
 
@@ -137,14 +139,25 @@ def _contents_of_file(path: Path) -> _Contents:
 
 
 def _build(description: dict[str, Any], path: Path) -> ImageModel:
-    if description["model"] is None:
+    if description.get("model", "") is None:
         raise InputError(
             f"{path} does not say how to build its model; give it as well: glowjax.load(..., model=model)."
         )
+    return _understood(lambda known: build(known["model"]), description, path)
+
+
+def _shape(description: dict[str, Any]) -> tuple[int, ...]:
+    """The shape of two images."""
+    height, width, channels = (int(size) for size in description["image_shape"])
+    return 2, height, width, channels
+
+
+def _understood(read: Callable[[dict[str, Any]], T], description: dict[str, Any], path: Path) -> T:
+    """What `read` finds in a description. Raises InputError if this version does not understand it."""
     try:
-        return build(description["model"])
+        return read(description)
     except Exception as error:  # a description of another version may hold anything
-        version = description.get("provenance", {}).get("glowjax")
+        version = (description.get("provenance") or {}).get("glowjax")
         if isinstance(error, InputError) and not is_newer(version):
             raise
         raise not_understood(str(path), version, error) from error
