@@ -17,9 +17,9 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from experiments.process import SIGNALS
+from glowjax.files import write_text
 from glowjax.plots.style import json_text
 from glowjax.train import Interrupted
-from glowjax.train.files import in_one_step
 from glowjax.train.log import read
 
 MARKER = "finished.json"
@@ -123,8 +123,7 @@ def recall(path: Path) -> dict[str, Any]:
 
 def keep(path: Path, content: Mapping[str, Any]) -> None:
     """Writes for the next start what was found."""
-    with in_one_step(path) as part:
-        part.write_text(json_text(content), encoding="utf-8")
+    write_text(path, json_text(content))
 
 
 def launch(words: Sequence[str]) -> str:

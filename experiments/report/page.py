@@ -20,9 +20,9 @@ import numpy as np
 
 from glowjax import plots, stats
 from glowjax.checks import InputError, printable
+from glowjax.files import write_text
 from glowjax.plots.style import json_text
 from glowjax.stats import Estimate
-from glowjax.train.files import in_one_step
 
 NO_BREAK = "\u00a0"
 NUMERIC = re.compile(r"[+-]?\d[^A-Za-z]*([A-Za-z]+[^A-Za-z]*)?")
@@ -163,8 +163,7 @@ def write(folder: Path, result: Result, command: str) -> Path:
     for suffix in ("html", "md"):
         files[f"report.{suffix}"] = TEMPLATES[suffix].get_template(f"report.{suffix}.j2").render(content)
     for name, text in files.items():
-        with in_one_step(folder / name) as part:
-            part.write_text(printable(text), encoding="utf-8")
+        write_text(folder / name, printable(text))
     return folder / "report.html"
 
 

@@ -24,6 +24,7 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from glowjax.checks import InputError, unknown
+from glowjax.files import in_one_step, write_text
 from glowjax.stats import Estimate
 
 Vector: TypeAlias = Real[jax.Array | np.ndarray, " _"] | Sequence[float | int]
@@ -172,15 +173,12 @@ def save(figure: Figure, path_without_suffix: str | Path, data: Mapping[str, Any
 
     Missing folders are made. The numbers are written as `json_text` gives them.
     """
-    from glowjax.train.files import in_one_step
-
     png, text = (Path(f"{path_without_suffix}{suffix}") for suffix in (".png", ".json"))
     encoded = json_text(data)
     png.parent.mkdir(parents=True, exist_ok=True)
     with in_one_step(png) as part:
         figure.savefig(part, dpi=DOTS_PER_INCH, format="png")
-    with in_one_step(text) as part:
-        part.write_text(encoded, encoding="utf-8")
+    write_text(text, encoded)
     return png
 
 

@@ -17,9 +17,9 @@ import jax
 import numpy as np
 
 from glowjax.checks import InputError, check_count, writable_directory
+from glowjax.files import PART, set_aside, sync
 from glowjax.train import storage
 from glowjax.train.arrays import from_named_arrays, named_leaves
-from glowjax.train.files import PART, set_aside, sync
 from glowjax.train.saved_state import DamagedError, DeletedError, SavedState, UnreadableError, read, score, write
 
 ATTEMPTS = 100

@@ -14,11 +14,11 @@ from glowjax.checks import InputError, check_count
 from glowjax.data import ImageSet, parse_spec, stored
 from glowjax.data.image_set import checked
 from glowjax.data.stored import AnyImages
+from glowjax.files import as_json
 from glowjax.models import Flow, ImageModel, describe
 from glowjax.models.base import check_loss
 from glowjax.processes import is_primary
 from glowjax.train.environment import settings, versions
-from glowjax.train.files import as_json
 from glowjax.train.log import REPORTED, Record
 from glowjax.train.loop import Loop
 from glowjax.train.optimizer import LEARNING_RATES, make_optimizer, make_schedule, skip_nonfinite

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from glowjax.train.files import set_aside, write_text
+from glowjax.files import set_aside, write_text
 
 Record: TypeAlias = dict[str, Any]
 """Scalars by name, with the training `step` among them."""

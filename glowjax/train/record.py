@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 import jax
 
 from glowjax.checks import InputError, writable_directory
+from glowjax.files import as_json, set_aside, write_text
 from glowjax.train.checkpoint import Checkpoints, NotSavedError
 from glowjax.train.comparison import check_same_run
 from glowjax.train.environment import start
-from glowjax.train.files import as_json, set_aside, write_text
 from glowjax.train.lock import locked
 from glowjax.train.log import REPORTED, MetricLog, Record
 from glowjax.train.shared_record import SharedRecord

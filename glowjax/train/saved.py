@@ -17,10 +17,10 @@ from safetensors.numpy import load_file, save_file
 
 from glowjax import pretrained
 from glowjax.checks import InputError, writable_directory
+from glowjax.files import as_json, in_one_step
 from glowjax.models import ImageModel, build
 from glowjax.train.arrays import SEAL, check_digests, from_named_arrays, named_leaves, sealed, unsealed
 from glowjax.train.checkpoint import Checkpoints
-from glowjax.train.files import as_json, in_one_step
 from glowjax.train.log import Record, from_json, read, to_json
 from glowjax.train.record import evaluations
 from glowjax.train.saved_state import is_newer, not_understood

@@ -16,9 +16,9 @@ import numpy as np
 
 from glowjax._version import __version__
 from glowjax.checks import InputError
+from glowjax.files import sync, write_text
 from glowjax.train import storage
 from glowjax.train.arrays import check_digests, sealed, unsealed
-from glowjax.train.files import sync, write_text
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Files of runs and of saved models: each is written in one step, and a damaged one is set aside, never deleted."""
+"""Files of runs, models and reports: each is written in one step, and a damaged one is set aside, never deleted."""
 
 import contextlib
 import itertools
