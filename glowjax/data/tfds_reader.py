@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int, Int64, UInt8
 
 from glowjax.checks import InputError, check_images
-from glowjax.data.foreign import printable, reading
+from glowjax.data.foreign import one_line, reading
 from glowjax.data.image_file import read_image
 from glowjax.data.image_set import ImageSet
 from glowjax.data.stored import StoredImages
@@ -64,7 +64,7 @@ def open_prepared(directory: Path) -> Any:
         for name in _class_names(json.loads((directory / "features.json").read_text())):
             if not name.startswith(_OWN_FEATURES):
                 raise InputError(
-                    f"The TensorFlow data set in {directory} has a feature of the class {printable(name)}; expected "
+                    f"The TensorFlow data set in {directory} has a feature of the class {one_line(name)}; expected "
                     "TFDS's own features, because the code of another class would be run; choose another set."
                 )
         return tensorflow_datasets.builder_from_directory(directory)
