@@ -56,7 +56,8 @@ def check_printable(text: str) -> None:
 
 
 def expanded(path: Path | str) -> Path:
-    """`path` with a home folder for ~. Raises InputError if it names a user without one."""
+    """`path` with a home folder for ~. Raises InputError if no file can have it, or it names a user without a home."""
+    check_printable(str(path))
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
@@ -195,5 +196,5 @@ def writable_directory(directory: Path | str) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise InputError(f"Cannot write below {path} ({error.strerror}); name a directory that can be.") from error
+        raise InputError(f"Cannot write below {path!s:.200} ({error.strerror}); name another directory.") from error
     return path

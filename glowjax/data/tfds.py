@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from glowjax.checks import InputError
+from glowjax.checks import InputError, expanded
 from glowjax.data import tfds_reader
 from glowjax.data.split import Readers
 from glowjax.data.stored import StoredImages
@@ -92,7 +92,7 @@ def readers(directory: Path, name: str | None = None) -> Readers:
 
 def default_dir() -> Path:
     """TFDS's own folder."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def prepare(name: str, data_dir: Path | None = None) -> None:

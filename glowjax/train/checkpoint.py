@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from glowjax.checks import InputError, check_count, writable_directory
+from glowjax.checks import InputError, check_count, expanded, writable_directory
 from glowjax.files import PART, set_aside, sync
 from glowjax.train import storage
 from glowjax.train.arrays import from_named_arrays, named_leaves
@@ -48,7 +48,7 @@ class Checkpoints:
                 training run writes.
         """
         check_count("num_kept", num_kept)
-        self.directory = Path(directory).expanduser().absolute()
+        self.directory = expanded(directory).absolute()
         self._num_kept = num_kept
         if not read_only:
             try:

@@ -16,7 +16,7 @@ import safetensors
 from safetensors.numpy import load_file, save_file
 
 from glowjax import pretrained
-from glowjax.checks import InputError, writable_directory
+from glowjax.checks import InputError, expanded, writable_directory
 from glowjax.files import as_json, in_one_step
 from glowjax.models import ImageModel, build
 from glowjax.train.arrays import SEAL, check_digests, from_named_arrays, named_leaves, sealed, unsealed
@@ -53,7 +53,7 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
     if str(source).startswith(PRETRAINED):
         path = pretrained.file(str(source).removeprefix(PRETRAINED))
     else:
-        path = Path(source).expanduser().absolute()
+        path = expanded(source).absolute()
     description, arrays, step, history = _contents(path)
     model = model or _build(description, path)
     images = jax.ShapeDtypeStruct(_understood(_shape, description, path), jnp.uint8)
@@ -76,7 +76,7 @@ def save(trained: Trained[Any], path: str | Path) -> Path:
 
     Raises InputError if the path has another suffix or cannot be written, or if a parameter is not finite.
     """
-    path = Path(path).expanduser().absolute()
+    path = expanded(path).absolute()
     if path.suffix != ".safetensors":
         raise InputError(f"Saved models end in .safetensors, but the path is {path}; rename it.")
     arrays = {name: _storable(leaf) for name, leaf in named_leaves(trained.params).items()}

@@ -9,7 +9,7 @@ from data import hostile
 from PIL import Image
 
 from glowjax.checks import InputError
-from glowjax.data import known_names, load, resolve
+from glowjax.data import known_names, load, prepare, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -96,9 +96,12 @@ def test_a_set_whose_name_cannot_be_shown_is_not_listed(tmp_path):
     assert known_names(tmp_path) == known_names()
 
 
-@pytest.mark.parametrize("folder", ["a\0b", "\ud800", "x" * 5000])
-def test_folders_that_cannot_be_are_refused(folder):
-    assert "from data_dir" in refusal(load, "mnist", "train", folder)
+@pytest.mark.parametrize("folder", ["a\0b", "\ud800", os.fsdecode(b"caf\xe9"), "x" * 5000, "~nobody_such/x"])
+def test_folders_that_cannot_be_are_refused(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refusal(load, "mnist", "train", folder).isprintable()
+    assert refusal(prepare, "letters", folder).isprintable()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_data_folder_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
