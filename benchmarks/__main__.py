@@ -5,7 +5,7 @@
 Runs the parts one after another in processes of their own (ours and the peers in turn within each), each as
 `python -m benchmarks.NAME` does: glow (training step, likelihood, samples, beside PyTorch and normflows), costs (depth,
 memory, convolutions, bfloat16, starts), curvature (traces, beside torch.func), networks (PixelCNN and VAE, beside
-PyTorch) and scaling (a figure). It takes about an hour on 2 cores.
+PyTorch), input (image sets larger than memory) and scaling (a figure). It takes about an hour on 2 cores.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ import tyro
 from benchmarks.timing import Row, table
 from glowjax.checks import writable_directory
 
-Name = Literal["glow", "costs", "curvature", "networks", "scaling"]
+Name = Literal["glow", "costs", "curvature", "networks", "input", "scaling"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class BenchmarkConfig:
         output_dir: folder of one JSON file per benchmark and of `all.json`.
     """
 
-    names: tuple[Name, ...] = ("glow", "costs", "curvature", "networks", "scaling")
+    names: tuple[Name, ...] = ("glow", "costs", "curvature", "networks", "input", "scaling")
     repeats: int | None = None
     output_dir: Path = Path("results/benchmarks")
 

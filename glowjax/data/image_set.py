@@ -83,7 +83,7 @@ class ImageSet:
         return self.select(order[:num_images], f"{how} with seed {seed}")
 
     def select(
-        self, indices: Int[np.ndarray, " M"] | Bool[np.ndarray, " N"], how: str, name: str | None = None
+        self, indices: Int[np.ndarray, " M"] | Bool[np.ndarray, " N"] | slice, how: str, name: str | None = None
     ) -> "ImageSet":
         """The images at `indices`, with their labels and groups; `how` they were chosen becomes part of the source."""
         images = self.images.select(indices) if isinstance(self.images, StoredImages) else self.images[indices]

@@ -38,7 +38,7 @@ def part(whole: ImageSet, split: str) -> ImageSet:
     """The part "train" (90 %), "test" (10 %) or "all" of a set that has no official split."""
     name = f"{whole.name}:{split}"
     if split == "all":
-        return whole.select(np.arange(whole.num_images), "(all)", name)
+        return whole.select(slice(None), "(all)", name)
     if split not in PARTS:
         raise InputError(
             f"'{whole.name}' has no official split, and so no '{split}'; expected 'train' or 'test' (90 % and 10 % "
