@@ -57,7 +57,8 @@ def check_printable(text: str) -> None:
 
 def expanded(path: Path | str) -> Path:
     """`path` with a home folder for ~. Raises InputError if no file can have it, or it names a user without a home."""
-    check_printable(str(path))
+    if re.search("[\0\ud800-\udfff]", text := str(path)):
+        raise InputError(f"The path {text[:200]!r} is not UTF-8 or has a NUL in it; rename the file or the folder.")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

@@ -229,7 +229,7 @@ def test_every_name_of_a_folder_works_also_beside_folders_that_it_would_match_as
 
 @pytest.mark.parametrize("name", [os.fsdecode(b"bad\xff"), "n" * 300])
 def test_a_name_that_cannot_be_written_is_refused_at_once(tmp_path, name):
-    with pytest.raises(InputError, match=r"below .*(not UTF-8|File name too long)"):
+    with pytest.raises(InputError, match=r"not UTF-8|File name too long"):
         Checkpoints(tmp_path / name)
 
 
