@@ -166,19 +166,17 @@ class Training:
 
     def _after_step(self, batch: Batch | None = None) -> None:
         """Whatever is due: a report, an evaluation, a checkpoint, and the end if a signal has arrived."""
-        is_stopping = self.interrupts.is_interrupted()
         is_evaluated = self._is_due(self.loop.evaluate_every)
         scores: dict[str, float] | None = {}
         if is_evaluated:
-            scores = None if is_stopping else self._evaluate()
-            is_stopping = self.interrupts.is_interrupted()
+            scores = None if self.interrupts.is_interrupted() else self._evaluate()
         is_reported = scores is not None and (is_evaluated or self._is_due(self.loop.log_every))
         if is_reported:
             self._stop_if_nonfinite(batch)
             self._report(scores or {})
         if (is_evaluated and is_reported) or self.saves.is_due():
             self.saves.save(self.step, self.state, (scores or {}).get("validation", math.nan))
-        if is_stopping:
+        if self.interrupts.is_interrupted():
             on_first_process(lambda: self.saves.ensure(self.step, self.state))
             self.interrupts.raise_if_interrupted()
         if is_reported:

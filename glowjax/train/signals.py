@@ -4,8 +4,8 @@ import concurrent.futures
 import contextlib
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any, TypeVar
 
 import jax
@@ -122,7 +122,7 @@ class Interrupts:
 
     def receive(self, number: int, _: object = None) -> None:
         """The handler of the signals: notes the first; a second Ctrl-C ends everything but a save."""
-        now = time.monotonic()
+        now = monotonic()
         if self.own is None:
             self.own, self._arrived = number, now
             self.number = None if self._are_shared else number

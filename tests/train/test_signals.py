@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from glowjax.train import Interrupted
+from glowjax.train import Interrupted, signals
 from glowjax.train.signals import SIGNALS, deferred_interrupts
 
 
@@ -64,7 +64,7 @@ def test_a_signal_that_is_ignored_stays_ignored():
 @pytest.mark.parametrize(("gap", "is_saving", "ends"), [(0.3, False, False), (3.0, True, False), (3.0, False, True)])
 def test_a_second_ctrl_c_ends_the_block_only_after_a_while_and_never_a_save(monkeypatch, gap, is_saving, ends):
     now, reached = [100.0], []
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(signals, "monotonic", lambda: now[0])
 
     def work(ours):
         signal.raise_signal(signal.SIGTERM)
