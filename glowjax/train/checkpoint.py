@@ -65,7 +65,8 @@ class Checkpoints:
         """Saves a state, then deletes the checkpoints that are neither among the newest nor the best.
 
         Args:
-            step: the number of training steps taken; greater than that of every saved checkpoint.
+            step: the number of training steps taken; not below that of a saved checkpoint. One at the same step is
+                replaced, since a resumed run may first make the evaluation that a signal ended.
             state: a pytree of arrays, without typed keys.
             bits_per_dim: of the validation images; lower is better, and NaN or infinity is never the best.
             description: JSON values to keep with the state.
@@ -74,7 +75,7 @@ class Checkpoints:
             NotSavedError: if the disk refuses, or if what is read back is not what was written.
         """
         latest = self.latest_step()
-        if latest is not None and step <= latest:
+        if latest is not None and step < latest:
             raise InputError(
                 f"Step {step} does not follow the newest checkpoint in {self.directory}, step {latest}; "
                 "resume from that one, or save into another directory."
@@ -86,11 +87,8 @@ class Checkpoints:
             if part.exists():
                 shutil.rmtree(part)
             write(part, SavedState(step, bits, dict(description or {}), arrays))
-            part.rename(folder)
-            sync(self.directory)
+            _put(part, folder)
         except Exception as error:  # orbax raises errors of many classes
-            with contextlib.suppress(OSError):
-                folder.rename(part)
             shutil.rmtree(part, ignore_errors=True)
             raise NotSavedError(
                 f"The checkpoint at step {step} could not be written to {self.directory} ({storage.reason(error)})"
@@ -209,3 +207,18 @@ class Checkpoints:
                 "the next save tries again.",
                 stacklevel=3,
             )
+
+
+def _put(part: Path, folder: Path) -> None:
+    """Moves a checkpoint to its place. If the disk refuses, that place has what it had before."""
+    old = folder.with_name(f"{folder.name}.old{PART}")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        part.rename(folder)
+        sync(folder.parent)
+    except OSError:
+        for source, target in ((folder, part), (old, folder)):
+            with contextlib.suppress(OSError):
+                source.rename(target)
+        raise

@@ -2,11 +2,13 @@
 
 import contextlib
 import sys
-import time
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 from tqdm import tqdm
+
+from glowjax.train.log import REPORTED
 
 SECONDS_BETWEEN_LINES = 30.0
 """The time after which a plain line is due, besides those at evaluations."""
@@ -57,13 +59,13 @@ class Progress:
         if step >= self._num_steps:
             self._line(f"Nothing is left to train: step {step:,} of {self._num_steps:,}.")
         else:
-            start = f"Resuming at step {step:,} of" if step else "Training for"
-            self._line(f"{start} {self._num_steps:,} steps; compiling.")
+            start = f"Resuming at step {step:,} of {self._num_steps:,}; compiling."
+            self._line(start if step else f"Training for {self._num_steps:,} steps; compiling.")
 
     def start(self, step: int, seconds: float) -> None:
         """Starts the clock or the bar at `step`, after a compilation of `seconds`."""
         self._line(f"Compiled in {duration(seconds)}.")
-        self._first, self._began = step, time.monotonic()
+        self._first, self._began = step, monotonic()
         self._next_line = self._began + SECONDS_BETWEEN_LINES
         if self._stream.isatty():
             stream: Any = self._stream
@@ -77,14 +79,14 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(bits, refresh=False)
             self._bar.update(step - self._bar.n)
-        elif "validation" in record or step == self._num_steps or time.monotonic() >= self._next_line:
+        elif record.keys() - set(REPORTED) or step == self._num_steps or monotonic() >= self._next_line:
             self._line(f"Step {step:,} of {self._num_steps:,}: {bits}{self._pace(step)}")
-            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+            self._next_line = monotonic() + SECONDS_BETWEEN_LINES
 
     def _pace(self, step: int) -> str:
-        """The rate and the time left, if steps were taken."""
-        taken, seconds = step - self._first, time.monotonic() - self._began
-        if taken <= 0 or seconds <= 0:
+        """The rate and the time left, if steps were taken after the first."""
+        taken, seconds = step - self._first, monotonic() - self._began
+        if not self._first or taken <= 0 or seconds <= 0:
             return ""
         left = duration((self._num_steps - step) * seconds / taken)
         return f", {taken / seconds:.3g} steps/s" + (f", {left} left" if step < self._num_steps else "")
