@@ -29,7 +29,7 @@ def test_a_run_starts_with_the_params_of_a_trained_model_a_folder_or_a_file(tmp_
     file = gj.save(before, tmp_path / "before.safetensors")
     for source in (before, tmp_path / "before", str(file)):
         trained = train(init_from=source, optimizer=optax.sgd(0.0))  # which takes no steps
-        chex.assert_trees_all_equal(trained.params, before.params)
+        chex.assert_trees_all_close(trained.params, before.params, rtol=1e-6)  # an average of equal params
         assert trained.description["init_from"] == given
         assert digest(before.params) == given  # the first step did not take over their memory
     assert "init_from" not in before.description
