@@ -10,6 +10,7 @@ import optax
 import tyro
 
 from experiments.report.experiment import options
+from experiments.report.options import Distributed
 from glowjax.checks import unknown
 from glowjax.models import BuilderConfig, GlowConfig, ModelConfig, PixelCNNConfig, VAEConfig
 from glowjax.train import make_optimizer
@@ -28,6 +29,8 @@ class TrainingConfig:
         schedule: cosine decay to 0, or halving at 80 % and 90 % of training.
         evaluate_every: number of steps between evaluations, each with a checkpoint.
         save_every: seconds between checkpoints, besides those at evaluations.
+        num_microbatches: number of parts in which each device computes its images, one after the other; more take less
+            memory, and give the same result up to rounding.
         seed: random seed for initialization, data order and noise.
     """
 
@@ -39,6 +42,7 @@ class TrainingConfig:
     schedule: Literal["cosine", "halving"] = "cosine"
     evaluate_every: int = 500
     save_every: float = 600.0
+    num_microbatches: int = 1
     seed: int = 0
 
     def make_optimizer(self) -> optax.GradientTransformation:
@@ -53,7 +57,7 @@ class TrainingConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Distributed):
     """A training run.
 
     Attributes:

@@ -58,8 +58,8 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
         process_id: number of this process, counted from 0.
     """
     global _watch
-    if sys.excepthook is not _end_at_once:
-        sys.excepthook = _end_at_once
+    jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM away from those who save
+    sys.excepthook = _end_at_once
     try:
         jax.distributed.initialize(
             coordinator,
@@ -130,6 +130,11 @@ def refuse_unconnected_tasks() -> None:
 def is_primary() -> bool:
     """Whether this is the first process, which alone writes and prints."""
     return jax.process_index() == 0
+
+
+def is_follower() -> bool:
+    """Whether this process was connected with others and is not the first one. Does not start JAX."""
+    return _watch is not None and not is_primary()
 
 
 def agree(flag: bool) -> bool:

@@ -35,9 +35,11 @@ from typing import Any, TypeVar
 
 import tyro
 
+from experiments.report.distributed import connected
 from experiments.report.options import OneModel, Output, Seeded, SeveralModels
 from experiments.report.page import Result, over_seeds, write
 from experiments.report.programs import about_programs, keep_programs
+from glowjax import processes
 from glowjax.checks import InputError, check_printable, expanded, writable_directory
 from glowjax.cores import cores_as_devices
 from glowjax.data.sources import data_folder
@@ -80,7 +82,7 @@ def repetitions(config: Any) -> dict[str, Any]:
 
 def run(main: Callable[[ConfigT], Result | str], config: ConfigT) -> Result | None:
     """Runs an experiment, once per seed; writes its report if it has one, prints its summary and returns its result."""
-    folder = writable_directory(output_folder(main, config)) if isinstance(config, Output) else Path()
+    folder = _writable(output_folder(main, config)) if isinstance(config, Output) else Path()
     resolved = dataclasses.replace(config, output_dir=folder) if isinstance(config, Output) else config
     by_seed = repetitions(resolved)
     try:
@@ -92,18 +94,28 @@ def run(main: Callable[[ConfigT], Result | str], config: ConfigT) -> Result | No
     print(result if isinstance(result, str) else result.summary)
     if isinstance(result, str):
         return None
-    print(f"The report is {write(folder, result, command(main, config))}.")
+    print(f"The report is {_write(folder, result, command(main, config))}.")
     return result
 
 
 def _each_seed(main: Callable[[Any], Any], by_seed: Mapping[str, Any]) -> Result:
     results, pages = {}, {}
     for name, config in by_seed.items():
-        folder = writable_directory(config.output_dir / name.replace(" ", "-"))
+        folder = _writable(config.output_dir / name.replace(" ", "-"))
         one = dataclasses.replace(config, output_dir=folder)
         results[name] = _noted(main, one)
-        pages[name] = write(folder, results[name], command(main, one))
+        pages[name] = _write(folder, results[name], command(main, one))
     return over_seeds(results, pages)
+
+
+def _writable(folder: Path) -> Path:
+    """The absolute path of a folder that can be written, if this process writes."""
+    return folder.absolute() if processes.is_follower() else writable_directory(folder)
+
+
+def _write(folder: Path, result: Result, repeat: str) -> Path:
+    """The page of a result, which the first of several processes writes."""
+    return folder if processes.is_follower() else write(folder, result, repeat)
 
 
 def _noted(main: Callable[[Any], Any], config: Any) -> Any:
@@ -171,12 +183,13 @@ def from_command_line(module: ModuleType, arguments: list[str]) -> None:
         with warnings.catch_warnings():
             keep_programs()
             warnings.showwarning = lambda message, *_: show(str(message))
-            run(module.main, parsed(module, arguments))
+            with connected(parsed(module, arguments)) as config:
+                run(module.main, config)
     except Exception as error:
         if not (sentence := explained(error)):
             raise
         print(f"error: {on_the_command_line(sentence)}", file=sys.stderr)
-        raise SystemExit(2) from None
+        processes.end(2)
 
 
 def show(warning: str) -> None:

@@ -8,6 +8,23 @@ REFERENCES = ("contrast-0.5", "constant", "noise")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Distributed:
+    """Several processes, each with devices of its own, which share the images. Start the same command once for each.
+
+    Attributes:
+        distributed: whether this is one of several processes, which Slurm, Open MPI, Kubernetes or a TPU pod started.
+        coordinator: HOST:PORT of the first process, if nothing else tells it; implies --distributed.
+        num_processes: number of processes, if nothing else tells it.
+        process_id: number of this process, counted from 0, if nothing else tells it.
+    """
+
+    distributed: bool = False
+    coordinator: str | None = None
+    num_processes: int | None = None
+    process_id: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Output:
     """Output of an experiment.
 
@@ -40,7 +57,7 @@ class Data(Output):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OneModel(Data):
+class OneModel(Data, Distributed):
     """A trained model, and the images to evaluate it on.
 
     Attributes:
@@ -77,7 +94,7 @@ class LatentDraws(Draws):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SeveralModels(Data, LatentDraws):
+class SeveralModels(Data, LatentDraws, Distributed):
     """Several trained models, and the images to evaluate them on.
 
     Attributes:
