@@ -5,7 +5,6 @@ return their argument.
 """
 
 import json
-import operator
 import os
 import sys
 import threading
@@ -149,17 +148,19 @@ def max_of(number: int) -> int:
 
 def gather(tree: Any) -> list[Any]:
     """The trees of arrays of all processes, in their order. They have the same structure, shapes and dtypes."""
+    tree = jax.tree.map(np.asarray, tree)
     if jax.process_count() == 1:
-        return [jax.tree.map(np.asarray, tree)]
-    stacked = jax.tree.map(lambda leaf: _combined(_same, leaf), tree)
-    return [jax.tree.map(operator.itemgetter(index), stacked) for index in range(jax.process_count())]
+        return [tree]
+    return [_unpacked(data, tree) for data in _combined(_same, _packed(tree))]
 
 
 def broadcast(tree: Any) -> Any:
     """The tree of arrays of the first process, with the same bits. All pass the same structure, shapes and dtypes."""
+    tree = jax.tree.map(np.asarray, tree)
     if jax.process_count() == 1:
         return tree
-    return jax.tree.map(lambda leaf: _combined(_sum, np.asarray(leaf) if is_primary() else np.zeros_like(leaf)), tree)
+    own = _packed(tree)
+    return _unpacked(_combined(_sum, own if is_primary() else np.zeros_like(own)), tree)
 
 
 def broadcast_json(value: Any) -> Any:
@@ -189,22 +190,36 @@ def _from_first(data: bytes) -> bytes:
     """The bytes of the first process."""
     if jax.process_count() == 1:
         return data
-    size = int(broadcast(np.array([len(data)], np.int32))[0])
-    own = np.frombuffer(data, np.uint8) if is_primary() else np.zeros(size, np.uint8)
-    return bytes(broadcast(own).tobytes())
+    length = int(broadcast(np.array(len(data), np.int32)))
+    size = 1 << max(8, length.bit_length())  # a power of two, so that few programs serve all lengths
+    padded = np.frombuffer(data.ljust(size, b" ") if is_primary() else bytes(size), np.uint8)
+    return bytes(broadcast(padded).tobytes()[:length])
 
 
-def _combined(combine: Callable[[Any], Any], leaf: Any) -> np.ndarray:
-    """`combine` of the bytes of an array of all processes, stacked along a first axis; arrays keep their bits."""
-    array = np.asarray(leaf)
+def _packed(tree: Any) -> np.ndarray:
+    """The bytes of all arrays of a tree."""
+    parts = [np.ascontiguousarray(leaf).reshape(-1).view(np.uint8) for leaf in jax.tree.leaves(tree)]
+    return np.concatenate([np.zeros(0, np.uint8), *parts])
+
+
+def _unpacked(data: np.ndarray, like: Any) -> Any:
+    """The tree of arrays with these bytes and the structure, shapes and dtypes of `like`."""
+    leaves, structure = jax.tree.flatten(like)
+    ends = np.cumsum([leaf.nbytes for leaf in leaves], dtype=np.int64)
+    parts = [data[end - leaf.nbytes : end] for leaf, end in zip(leaves, ends, strict=True)]
+    arrays = [part.copy().view(leaf.dtype).reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
+    return jax.tree.unflatten(structure, arrays)
+
+
+def _combined(combine: Callable[[Any], Any], data: np.ndarray) -> np.ndarray:
+    """`combine` of the bytes [B] of all processes, stacked to [P, B]. Bytes, so that numbers keep their bits."""
     first = {device.process_index: device for device in sorted(jax.devices(), key=lambda one: -one.id)}
     mesh = Mesh(np.array([first[index] for index in range(jax.process_count())]), ("processes",))
-    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)[None]
-    shards = [jax.device_put(data, first[jax.process_index()])]
+    shards = [jax.device_put(data[None], first[jax.process_index()])]
     sharding = NamedSharding(mesh, PartitionSpec("processes"))
-    stacked = jax.make_array_from_single_device_arrays((jax.process_count(), data.shape[1]), sharding, shards)
-    out = np.asarray(jax.jit(combine, out_shardings=NamedSharding(mesh, PartitionSpec()))(stacked).addressable_data(0))
-    return np.ascontiguousarray(out).view(array.dtype).reshape(*out.shape[:-1], *array.shape)
+    stacked = jax.make_array_from_single_device_arrays((jax.process_count(), data.size), sharding, shards)
+    whole = jax.jit(combine, out_shardings=NamedSharding(mesh, PartitionSpec()))(stacked)
+    return np.asarray(whole.addressable_data(0))
 
 
 def _same(x: jax.Array) -> jax.Array:

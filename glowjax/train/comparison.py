@@ -36,7 +36,7 @@ def check_same_run(directory: Path, saved: Mapping[str, Any], given: Mapping[str
 
     More steps than before extend the run. Warns of versions and devices under which the bits may differ.
     """
-    before, now = _entries(saved), _entries(given)
+    before, now = entries(saved), entries(given)
     for name in [*now, *before]:
         if name.startswith(MAY_DIFFER) or before.get(name) == now.get(name):
             continue
@@ -61,12 +61,12 @@ def check_same_run(directory: Path, saved: Mapping[str, Any], given: Mapping[str
         )
 
 
-def _entries(description: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def entries(description: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The values of nested dictionaries by dotted name, such as `model.width`."""
-    entries: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, value in description.items():
         if isinstance(value, dict):
-            entries |= _entries(value, f"{prefix}{name}.")
+            found |= entries(value, f"{prefix}{name}.")
         else:
-            entries[prefix + name] = value
-    return entries
+            found[prefix + name] = value
+    return found

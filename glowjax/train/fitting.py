@@ -130,7 +130,7 @@ def fit(
         **counts,
         save_every=save_every,
     )
-    training = {**counts, "save_every": save_every, **options, "seed": loop.seed}
+    training = {**counts, "save_every": save_every, "num_microbatches": num_microbatches, **options, "seed": loop.seed}
     about = _describe_run(loop, name, _describe(model, builder), training, description or {})
     check_same(as_json(about))
     with SharedRecord(lambda: InMemory() if directory is None else RunFolder(directory, about)) as record:
@@ -172,6 +172,7 @@ def _describe_run(
         "training": training,
         **({} if loop.start is None else {"init_from": digest(loop.start)}),
         "num_devices": len(loop.devices),
+        "num_processes": jax.process_count(),
         **extra,
         "environment": settings(loop.key),
         "provenance": versions(),

@@ -13,6 +13,7 @@ import numpy as np
 from glowjax import processes
 from glowjax.checks import InputError
 from glowjax.models.base import ImageModel
+from glowjax.train.comparison import entries
 from glowjax.train.log import Record, from_json, to_json
 from glowjax.train.step import TrainState
 from glowjax.train.trained import Trained
@@ -57,14 +58,14 @@ class SharedRecord(contextlib.AbstractContextManager["SharedRecord"]):
 def check_same(description: Mapping[str, Any]) -> None:
     """Raises InputError in all processes unless they describe the same run, apart from its provenance."""
     first = processes.broadcast_json(description)
-    names = [name for name in first if name != "provenance" and first[name] != description.get(name)]
+    theirs, ours = entries(first), entries(description)
+    names = [name for name in theirs if not name.startswith("provenance") and theirs[name] != ours.get(name)]
     if not processes.agree(bool(names)):
         return
     if names:
-        name = names[0]
         raise InputError(
-            f"Process {jax.process_index()} was given {name} = {description.get(name)!r}, but process 0 "
-            f"{first[name]!r}; start all processes with the same options and the same images."
+            f"Process {jax.process_index()} was given {names[0]} = {ours.get(names[0])!r}, but process 0 "
+            f"{theirs[names[0]]!r}; start all processes with the same options and the same images."
         )
     raise InputError("Another process was given another run, as it says; start all with the same options and images.")
 
