@@ -66,7 +66,7 @@ class TrainConfig(Distributed):
         watch: data sets whose bits/dim are followed during training (figure 5b).
         seeds: random seeds, instead of --training.seed: one run per seed, in the folders seed-0, seed-1, ... below
             --output-dir. Experiments take that folder wherever they take a run.
-        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
+        data_dir: folder of .npz and .npy files or of image folders; default: GLOWJAX_DATA_DIR.
         output_dir: folder of checkpoints and metrics; the same command resumes the run that it holds.
         init_from: model whose params the run starts with: the folder of a run, pretrained:NAME, or a saved file.
         model: architecture.

@@ -46,7 +46,7 @@ class Data(Output):
     """Images to evaluate.
 
     Attributes:
-        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR.
+        data_dir: folder of .npz and .npy files or of image folders; default: GLOWJAX_DATA_DIR.
         num_images: maximum number of images per set; None: all.
         seed: random seed for the choice of images and for noise.
     """

@@ -30,8 +30,8 @@ class DatasetsConfig:
     Attributes:
         action: list, prepare or check.
         names: the sets; default: all that are known (list), or all on this machine (check).
-        data_dir: folder of .npz archives or of image folders; default: GLOWJAX_DATA_DIR. `prepare` writes to it, or to
-            the folder of TensorFlow Datasets for its sets.
+        data_dir: folder of .npz and .npy files or of image folders; default: GLOWJAX_DATA_DIR. `prepare` writes to it,
+            or to the folder of TensorFlow Datasets for its sets.
     """
 
     action: tyro.conf.Positional[Literal["list", "prepare", "check"]]

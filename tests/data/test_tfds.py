@@ -158,6 +158,10 @@ def test_no_decoder_that_runs_a_program_is_used(tmp_path, monkeypatch):
         file.seek(0)
         return file
 
+    def run(*arguments, **options):
+        raise SystemExit("a program was run")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", run)
     monkeypatch.setattr(tfds_on_disk, "png", postscript)
     tfds_on_disk.write(tmp_path, "mine", {"test": (IMAGES, None)})
     with pytest.raises(InputError, match="Image 0 of 'mine:test' cannot be read as an image"):
