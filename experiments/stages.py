@@ -143,7 +143,8 @@ def launch(words: Sequence[str]) -> str:
                 tail = (tail + chunk)[-(2**14) :]
         code = process.returncode
     if code and (received or code - 128 in SIGNALS):
-        raise Interrupted(received[0] if received else code - 128)
+        ending = "The plan stops here; the same command goes on with it."
+        raise Interrupted(received[0] if received else code - 128, ending)
     if code < 0:
         return f"It was ended by {signal.Signals(-code).name}, perhaps because there was not enough memory."
     lines = tail.decode(errors="replace").strip().splitlines() or [f"exit status {code}"]

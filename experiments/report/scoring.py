@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +13,7 @@ from jax.typing import ArrayLike
 
 from experiments.report.options import Data
 from experiments.report.page import Cell, Number
-from experiments.report.trained import UNIFORM_CODE, Trained, title
+from experiments.report.trained import Trained, title
 from glowjax import stats
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, resolve
@@ -154,12 +153,6 @@ def evaluate(trained: Trained, specs: Iterable[str], config: Data) -> Evaluation
     """The test set and the sets that `specs` name, under the model; every model gets the same images and noise."""
     test, others = image_sets(trained, specs, config)
     own, *scored = (score(trained, one, num_draws(trained, config), config.seed) for one in (test, *others))
-    if (bits := own.mean().value) > UNIFORM_CODE:
-        warnings.warn(
-            f"The {trained.title} needs {bits:,.1f} bits/dim for the test images of what it was trained on, more than "
-            f"the {UNIFORM_CODE:g} without a model: its training diverged, or has hardly begun.",
-            stacklevel=2,
-        )
     return Evaluation(own, {one.images.name: one for one in scored})
 
 

@@ -2,12 +2,15 @@
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from glowjax import load, models
+import glowjax as gj
+from glowjax import models
 from glowjax.checks import InputError, printable
 from glowjax.models import Flow, GlowConfig
 from glowjax.train import Trained
@@ -33,6 +36,18 @@ TITLES = {
     "contrast-0.5-to-black": "test images at half contrast, towards black",
     "contrast-0.5-to-grey": "test images at half contrast, towards grey",
 }
+
+
+def load(source: Path | str) -> Trained[Any]:
+    """The trained model of `glowjax.load`; warns if it is worse than no model."""
+    trained = gj.load(source)
+    if (bits := trained.bits_per_dim) is not None and not bits <= UNIFORM_CODE:
+        warnings.warn(
+            f"The {trained.title} in {source} needs {bits:,.1f} bits/dim for validation images, more than the "
+            f"{UNIFORM_CODE:g} without a model: its training diverged, or has hardly begun.",
+            stacklevel=2,
+        )
+    return trained
 
 
 def title(name: str) -> str:

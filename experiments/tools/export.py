@@ -9,6 +9,7 @@ import dataclasses
 from pathlib import Path
 
 import glowjax as gj
+from experiments.report.trained import load
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,5 +27,5 @@ class ExportConfig:
 
 def main(config: ExportConfig) -> str:
     """Writes the file."""
-    path = gj.save(gj.load(config.run_dir), config.output)
+    path = gj.save(load(config.run_dir), config.output)
     return f"The model is in {path}, {path.stat().st_size / 1e6:.2f} MB."

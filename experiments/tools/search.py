@@ -211,7 +211,7 @@ def timed_once(path: Path, configs: Mapping[str, TrainConfig], images: AnyImages
 
 
 def _is_timed(kept: Any, options: dict[str, Any]) -> bool:
-    return isinstance(kept, dict) and kept.get("options") == options and isinstance(kept.get("seconds"), float)
+    return isinstance(kept, dict) and kept.get("options") == options and isinstance(kept.get("seconds"), float | int)
 
 
 def _options(one: TrainConfig) -> dict[str, Any]:

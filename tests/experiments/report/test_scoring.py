@@ -8,8 +8,7 @@ import pytest
 
 import glowjax as gj
 from experiments.figures.likelihoods import LikelihoodsConfig
-from experiments.report import scoring
-from experiments.report.scoring import evaluate, image_sets, score
+from experiments.report.scoring import image_sets, score
 from experiments.report.trained import TITLES, load
 from glowjax.checks import InputError
 
@@ -31,16 +30,17 @@ def test_a_model_whose_params_are_not_finite_is_neither_scored_nor_saved(trained
         InputError, match="log P is not finite for 20 of the 20 images of ramps test: the model diverged"
     ):
         score(diverged, test, 1, 0)
-    with pytest.raises(InputError, match="numbers of the params are not finite"):
+    with pytest.raises(InputError, match="is not finite, so the model is not saved"):
         gj.save(diverged, tmp_path / "model.safetensors")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_that_needs_more_bits_than_no_model_is_named(trained, config, monkeypatch):
-    nats = -9 * np.log(2) * trained.num_dims
-    monkeypatch.setattr(scoring, "log_likelihoods", lambda *_: np.linspace(0.99 * nats, 1.01 * nats, 20))
-    with pytest.warns(UserWarning, match=r"needs 9\.0 bits/dim .* its training diverged"):
-        evaluate(trained, (), config)
+@pytest.mark.parametrize("bits", [9.0, np.nan, np.inf])
+def test_a_model_that_is_worse_than_no_model_is_named_when_it_is_loaded(trained, monkeypatch, bits):
+    history = [record | {"validation": bits} for record in trained.history]
+    monkeypatch.setattr(gj, "load", lambda _: dataclasses.replace(trained, history=history), raising=False)
+    with pytest.warns(UserWarning, match=r"in runs/a needs (9\.0|nan|inf) bits/dim .*: its training diverged"):
+        load("runs/a")
 
 
 def test_two_sets_of_one_title_are_refused(trained, config, monkeypatch):
