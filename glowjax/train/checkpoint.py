@@ -22,6 +22,9 @@ from glowjax.train import storage
 from glowjax.train.arrays import from_named_arrays, named_leaves
 from glowjax.train.saved_state import DamagedError, DeletedError, SavedState, UnreadableError, read, score, write
 
+OLD = f".old{PART}"
+"""The suffix of a checkpoint while another one of the same step takes its place."""
+
 ATTEMPTS = 100
 """How often a reader begins again if the checkpoint that it reads is deleted meanwhile."""
 
@@ -59,6 +62,7 @@ class Checkpoints:
                     "name another directory."
                 ) from error
             writable_directory(self.directory)
+            _put_back(self.directory)
             self._delete(set())
 
     def save(self, step: int, state: Any, bits_per_dim: float, description: Mapping[str, Any] | None = None) -> None:
@@ -88,7 +92,7 @@ class Checkpoints:
                 shutil.rmtree(part)
             write(part, SavedState(step, bits, dict(description or {}), arrays))
             _put(part, folder)
-        except Exception as error:  # orbax raises errors of many classes
+        except Exception as error:  # damage and full disks raise errors of many classes
             shutil.rmtree(part, ignore_errors=True)
             raise NotSavedError(
                 f"The checkpoint at step {step} could not be written to {self.directory} ({storage.reason(error)})"
@@ -211,7 +215,7 @@ class Checkpoints:
 
 def _put(part: Path, folder: Path) -> None:
     """Moves a checkpoint to its place. If the disk refuses, that place has what it had before."""
-    old = folder.with_name(f"{folder.name}.old{PART}")
+    old = folder.with_name(f"{folder.name}{OLD}")
     if folder.exists():
         folder.rename(old)
     try:
@@ -222,3 +226,11 @@ def _put(part: Path, folder: Path) -> None:
             with contextlib.suppress(OSError):
                 source.rename(target)
         raise
+
+
+def _put_back(directory: Path) -> None:
+    """Undoes a replacement during which the process was killed, unless the new checkpoint is in its place."""
+    for old in directory.glob(f"*{OLD}"):
+        folder = old.with_name(old.name.removesuffix(OLD))
+        if not folder.exists():
+            old.rename(folder)

@@ -27,7 +27,7 @@ from glowjax.train.record import InMemory, RunFolder, evaluations
 from glowjax.train.saved import load
 from glowjax.train.shared_record import SharedRecord, check_same, shared_trained
 from glowjax.train.trained import Trained
-from glowjax.train.warm_start import digest, warm_start
+from glowjax.train.warm_start import digest_of, warm_start
 from glowjax.typing import Array
 
 ModelT = TypeVar("ModelT", bound=ImageModel)
@@ -170,7 +170,7 @@ def _describe_run(
         "model": model,
         "num_params": sum(leaf.size for leaf in jax.tree.leaves(shapes)),
         "training": training,
-        **({} if loop.start is None else {"init_from": digest(loop.start)}),
+        **({} if loop.start is None else {"init_from": digest_of(loop.start)}),
         "num_devices": len(loop.devices),
         "num_processes": jax.process_count(),
         **extra,

@@ -137,7 +137,7 @@ def _read(reading: Callable[[], T], folder: Path, step: int) -> T:
             return reading()
         except InputError:
             raise
-        except Exception as error:  # orbax raises errors of many classes
+        except Exception as error:  # damage and full disks raise errors of many classes
             explained = _explain(folder, step, error)
             if is_last or not isinstance(explained, DamagedError):
                 raise explained from error

@@ -2,13 +2,15 @@
 
 import contextlib
 import errno
+import gc
 import logging
 import os
 import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +25,25 @@ _ALONE = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0}
 
 _ORBAX_SOURCE = os.path.join("orbax", "checkpoint")
 
+SECONDS_TO_END = 0.2
+"""The time that orbax's threads have to end after an error."""
+
 _ABOUT_CONTENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENODATA}
 """Errors that say something about the files. Others say that they cannot be read just now."""
 
 
+class OrbaxError(Exception):
+    """Orbax could not read or write a folder, for a reason that does not come from the operating system."""
+
+
 def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays to a new folder. Raises errors of many classes if the disk refuses."""
-    with _literal(folder.parent) as parent, _checkpointer() as checkpointer:
-        checkpointer.save(parent / folder.name, args=ocp.args.StandardSave(dict(arrays)))
+    """Writes arrays to a new folder. Raises OSError or OrbaxError if that fails."""
+    _run(folder, lambda checkpointer, path: checkpointer.save(path, args=ocp.args.StandardSave(dict(arrays))))
 
 
 def read_arrays(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays in a folder. Raises errors of many classes if it is damaged, or cannot be read."""
-    with _literal(folder.parent) as parent, _checkpointer() as checkpointer:
-        return checkpointer.restore(parent / folder.name, args=ocp.args.StandardRestore())
+    """The arrays in a folder. Raises OSError or OrbaxError if that fails."""
+    return _run(folder, lambda checkpointer, path: checkpointer.restore(path, args=ocp.args.StandardRestore()))
 
 
 def check_path(directory: Path) -> None:
@@ -52,7 +59,7 @@ def check_path(directory: Path) -> None:
 def reason(error: BaseException) -> str:
     """An error in a few words: those of the operating system, or its class and first line."""
     number = _number(error)
-    return os.strerror(number) if number else f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return os.strerror(number) if number else _first_line(error)
 
 
 def refusal(folder: Path, error: BaseException) -> str | None:
@@ -66,6 +73,11 @@ def refusal(folder: Path, error: BaseException) -> str | None:
         return "not enough memory"
     number = _number(error) or _number_of_reading(folder)
     return os.strerror(number) if number and number not in _ABOUT_CONTENT else None
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error) if isinstance(error, OrbaxError) else f"{type(error).__name__}: {error}"
+    return text.splitlines()[0][:200]
 
 
 def _number_of_reading(folder: Path) -> int | None:
@@ -106,32 +118,43 @@ def _literal(folder: Path) -> Iterator[Path]:
         yield link
 
 
-@contextlib.contextmanager
-def _checkpointer() -> Iterator[ocp.Checkpointer]:
+def _run(folder: Path, work: Callable[[ocp.Checkpointer, Path], Any]) -> Any:
+    """What orbax does with a folder. Its errors and all that hangs on them end here, so that none is printed later."""
     handler = ocp.StandardCheckpointHandler(multiprocessing_options=_ALONE)
-    with _silent_orbax(), ocp.Checkpointer(handler, multiprocessing_options=_ALONE) as checkpointer:
-        yield checkpointer
+    with _literal(folder.parent) as parent, _silence():
+        try:
+            with ocp.Checkpointer(handler, multiprocessing_options=_ALONE) as checkpointer:
+                return work(checkpointer, parent / folder.name)
+        except MemoryError:
+            raise
+        except Exception as error:  # orbax raises errors of many classes
+            number = _number(error)
+            failure = OSError(number, os.strerror(number)) if number else OrbaxError(_first_line(error))
+        time.sleep(SECONDS_TO_END)
+        gc.collect()
+    raise failure
 
 
 @contextlib.contextmanager
-def _silent_orbax() -> Iterator[None]:
-    """Hides what orbax logs and what its threads print: whatever matters is raised as well."""
+def _silence() -> Iterator[None]:
+    """Hides what orbax logs and what its threads and tasks print: whatever matters is raised as well."""
 
     def is_shown(record: logging.LogRecord) -> bool:
-        return _ORBAX_SOURCE not in record.pathname
+        return record.name == "absl" and _ORBAX_SOURCE not in record.pathname
 
     def show(unraisable: Any) -> None:
         if str(unraisable.exc_value) != "Event loop is closed":  # threads that still wrote after the first error
             previous(unraisable)
 
-    logger, previous = logging.getLogger("absl"), sys.unraisablehook
-    logger.addFilter(is_shown)
+    loggers, previous = [logging.getLogger(name) for name in ("absl", "asyncio")], sys.unraisablehook
+    for logger in loggers:
+        logger.addFilter(is_shown)
     sys.unraisablehook = show
     try:
-        yield
-    except BaseException:
-        time.sleep(0.2)  # until those threads have ended
-        raise
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+            yield
     finally:
         sys.unraisablehook = previous
-        logger.removeFilter(is_shown)
+        for logger in loggers:
+            logger.removeFilter(is_shown)

@@ -1,6 +1,7 @@
 """Params of a trained model, with which another run starts."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from glowjax.checks import InputError
 from glowjax.models import ImageModel
-from glowjax.train.arrays import from_named_arrays, named_leaves
+from glowjax.train.arrays import digest, from_named_arrays, named_leaves
 from glowjax.train.saved import load
 from glowjax.train.trained import Trained
 from glowjax.typing import Params
@@ -33,11 +34,7 @@ def warm_start(model: ImageModel, image_shape: Sequence[int], source: Trained[An
     return from_named_arrays(template, arrays, name)
 
 
-def digest(params: Params) -> str:
+def digest_of(params: Params) -> str:
     """A digest of params: of the name, the dtype, the shape and the bytes of each array."""
-    summary = hashlib.blake2b(digest_size=8)
-    for name, leaf in named_leaves(params).items():
-        array = np.asarray(leaf)
-        summary.update(f"{name} {array.dtype} {array.shape} ".encode())
-        summary.update(np.ascontiguousarray(array).data.cast("B"))
-    return summary.hexdigest()
+    digests = {name: digest(leaf) for name, leaf in named_leaves(params).items()}
+    return hashlib.blake2b(json.dumps(digests).encode(), digest_size=8).hexdigest()
