@@ -164,6 +164,18 @@ def test_a_checkpoint_at_the_same_step_is_replaced_or_stays_as_it_was(tmp_path, 
     assert checkpoints.read(2).bits_per_dim == 3.0
 
 
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_kill_during_a_replacement_leaves_the_new_checkpoint_or_the_old_one(tmp_path, is_replaced):
+    save_all(Checkpoints(tmp_path), 4.0, 3.0)
+    if is_replaced:
+        shutil.copytree(tmp_path / "1", tmp_path / "2.old.part")
+    else:
+        (tmp_path / "2").rename(tmp_path / "2.old.part")
+        (tmp_path / "2.part").mkdir()
+    checkpoints = Checkpoints(tmp_path)
+    assert (steps_in(tmp_path), checkpoints.read(2).bits_per_dim) == ({"1", "2"}, 3.0)
+
+
 def test_unfinished_checkpoints_are_cleaned_up_by_the_next_run_but_not_by_a_reader(tmp_path):
     save_all(Checkpoints(tmp_path), 4.0)
     (tmp_path / "7.part").mkdir()
