@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from glowjax.checks import InputError
-from glowjax.data.image_file import ENDINGS, OTHER_ENDINGS, read_image
+from glowjax.data.image_file import ENDINGS, FORMATS, OTHER_ENDINGS, read_image
 from glowjax.data.image_set import ImageSet
 from glowjax.data.named_files import SPLITS
 from glowjax.data.split import Readers, part_readers
@@ -51,8 +51,8 @@ def read_folder(root: Path, split: str | None) -> ImageSet:
     split = split or "test"
     if split not in readers:
         raise InputError(
-            f"The folder {root} has no images for the split '{split}', its splits are {list(readers)}; expected files "
-            f"that end in {', '.join(sorted(ENDINGS))} in {root / split} or in {root} itself."
+            f"The folder {root} has no images for the split '{split}', its splits are {list(readers)}; expected image "
+            f"files ({', '.join(FORMATS)}) in {root / split} or in {root} itself."
         )
     return readers[split]()
 
@@ -92,9 +92,8 @@ def _read_files(directory: Path, name: str, root: Path | None = None) -> ImageSe
     files = _files(directory, ENDINGS)
     if passed_over := list(_passed_over(directory, root)):
         warnings.warn(
-            f"{len(passed_over):,} image files are passed over, such as {passed_over[0]}: glowjax reads those in "
-            f"{directory} that end in {', '.join(sorted(ENDINGS))}. Convert or move the others if they belong to "
-            f"'{name}'.",
+            f"{len(passed_over):,} image files are passed over, such as {passed_over[0]}: '{name}' consists of the "
+            f"{', '.join(FORMATS)} files in {directory}. Convert or move the others if they belong to it.",
             stacklevel=3,
         )
     images = [read_image(file, file) for file in files]
