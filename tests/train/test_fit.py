@@ -159,6 +159,9 @@ LIKE = np.zeros((2, 8, 8, 1), np.uint8)
     [
         ({"batch_size": 9}, "batch_size is 9, but there are only 8 images"),
         ({"num_steps": 0}, "num_steps must be a positive whole number"),
+        ({"num_steps": 2**40}, "num_steps is 1,099,511,627,776, but a run has at most 2,147,483,647 steps; give fewer"),
+        ({"save_every": 0.0}, "save_every must be a positive number of seconds, but is 0.0"),
+        ({"save_every": float("nan")}, "save_every must be a positive number of seconds, but is nan"),
         ({"evaluate_every": 0}, "evaluate_every must be a positive whole number"),
         ({"key": jax.random.PRNGKey(0)}, r"key must be one key of JAX, such as jax.random.key\(0\), but is Array"),
         ({"validation": LIKE[:, 1:]}, r"'validation' have the shape \[7, 8, 1\], but those to train on \[8, 8, 1\]"),
