@@ -62,7 +62,7 @@ def environment(shared: Path, **more: Any) -> dict[str, str]:
 def words(out: Path | str, *more: str, steps: int = STEPS, every: int = EVERY) -> list[str]:
     """The command of the tiny training; it takes about as long as it takes to import JAX."""
     size = ["--model.num-scales", "1", "--model.num-steps", "1", "--model.width", "8"]
-    schedule = ["--training.steps", str(steps), "--training.evaluate-every", str(every)]
+    schedule = ["--training.num-steps", str(steps), "--training.evaluate-every", str(every)]
     training = ["--training.batch-size", "16", "--training.warmup-steps", "2", *schedule]
     return [
         sys.executable,
