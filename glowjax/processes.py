@@ -6,6 +6,7 @@ return their argument.
 
 import json
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -57,14 +58,19 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
         process_id: number of this process, counted from 0.
     """
     global _watch
+    if coordinator is not None:
+        _check_address(coordinator, is_own=process_id == 0)
     jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM away from those who save
     sys.excepthook = _end_at_once
+    timer = threading.Timer(START_SECONDS, _give_up)
+    timer.daemon = True
+    timer.start()
     try:
         jax.distributed.initialize(
             coordinator,
             num_processes,
             process_id,
-            initialization_timeout=START_SECONDS,
+            initialization_timeout=2 * START_SECONDS,  # JAX would abort with a stack trace
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=HEARTBEAT_SECONDS,
         )
@@ -74,8 +80,32 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
             "Slurm, Open MPI, Kubernetes or on a TPU pod, or name --coordinator HOST:PORT, --num-processes and "
             "--process-id."
         ) from error
+    timer.cancel()
     if jax.process_count() > 1:
         _watch = Watch(jax.process_index(), _from_first)
+
+
+def _check_address(coordinator: str, is_own: bool) -> None:
+    """Raises InputError unless this is HOST:PORT, with a port that is free if it is this machine's."""
+    port = coordinator.rpartition(":")[2]
+    if ":" not in coordinator or not port.isdecimal():
+        raise InputError(f"The coordinator is '{coordinator}'; expected HOST:PORT, such as node1:1234.")
+    if is_own:
+        try:
+            socket.create_server(("", int(port))).close()
+        except (OSError, OverflowError) as error:
+            raise InputError(f"Port {port} of this machine cannot be used ({error}); name another one.") from error
+
+
+def _give_up() -> None:
+    """Ends this process, since the others have not come."""
+    print(
+        f"error: Not all processes have connected within {START_SECONDS} seconds; check that all were started, that "
+        "they name the same coordinator, and that its port is free and can be reached from every machine.",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(2)
 
 
 def finalize() -> None:
@@ -119,7 +149,7 @@ def _end_at_once(*error: Any) -> None:
 def refuse_unconnected_tasks() -> None:
     """Raises InputError if a launcher has started several tasks, which would all do the same work."""
     for size, rank in TASKS.items():
-        if int(os.environ.get(size, 1)) > 1:
+        if os.environ.get(size, "").isdecimal() and int(os.environ[size]) > 1:
             raise InputError(
                 f"This is task {os.environ.get(rank, '?')} of {os.environ[size]}, but the tasks are not connected and "
                 "would all do the same work; add --distributed to connect them, or start one task."

@@ -47,7 +47,7 @@ class Watch:
             offer = json.loads(from_first(b""))
             connection = _connected(offer["hosts"], offer["port"], offer["token"].encode())
             if connection is not None:
-                self._listen(connection, "the first process")
+                self._listen(connection, "the first process", 0.0)  # JAX ends this process at once as well
 
     def close(self) -> None:
         """Says goodbye, so that the end of this process alarms no other."""
@@ -64,22 +64,22 @@ class Watch:
                 if secrets.compare_digest(connection.recv(len(token), socket.MSG_WAITALL), token):
                     connection.sendall(token)
                     connection.settimeout(None)
-                    self._listen(connection, "another process")
+                    self._listen(connection, "another process", GRACE)
                 else:
                     connection.close()
 
-    def _listen(self, connection: socket.socket, name: str) -> None:
+    def _listen(self, connection: socket.socket, name: str, grace: float) -> None:
         self._connections.append(connection)
-        self._start(self._wait, connection, name)
+        self._start(self._wait, connection, name, grace)
 
-    def _wait(self, connection: socket.socket, name: str) -> None:
-        """Ends this process if the connection breaks without a goodbye."""
+    def _wait(self, connection: socket.socket, name: str, grace: float) -> None:
+        """Ends this process, after a time of grace, if the connection breaks without a goodbye."""
         data = b""
         with contextlib.suppress(OSError):
             data = connection.recv(1)
         if data == GOODBYE:
             return
-        time.sleep(GRACE)
+        time.sleep(grace)
         if not self._is_closing:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 print(
