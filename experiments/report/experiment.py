@@ -115,7 +115,14 @@ def _writable(folder: Path) -> Path:
 
 def _write(folder: Path, result: Result, repeat: str) -> Path:
     """The page of a result, which the first of several processes writes."""
-    return folder if processes.is_follower() else write(folder, result, repeat)
+    if processes.is_follower():
+        return folder
+    try:
+        return write(folder, result, repeat)
+    except OSError as error:
+        raise InputError(
+            f"The report cannot be written to {folder} ({error.strerror}); make room there, and run the command again."
+        ) from error
 
 
 def _noted(main: Callable[[Any], Any], config: Any) -> Any:

@@ -138,6 +138,21 @@ def test_an_error_of_the_machine_is_a_sentence_and_a_bug_is_a_traceback(error, s
         from_command_line(SimpleNamespace(main=failing), arguments)
 
 
+def test_a_full_disk_takes_the_report_and_not_the_summary(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("experiments.report.page.write_text", full)
+    with pytest.raises(SystemExit):
+        from_command_line(SimpleNamespace(main=experiment), ["--output-dir", str(tmp_path)])
+    output = capsys.readouterr()
+    assert "It is 0." in output.out
+    assert output.err == (
+        f"error: The report cannot be written to {tmp_path} (No space left on device); make room there, and run the "
+        "command again.\n"
+    )
+
+
 @pytest.mark.parametrize("character", ["\x07", "\n", "\x1b", "\x85", "\u202e", "\ud800"], ids=ascii)
 def test_characters_that_cannot_be_shown_are_refused_in_every_option_before_the_work(character, capsys):
     for option in ("--run-dir", "--output-dir", "--data-dir", "--out-dists"):
