@@ -10,7 +10,7 @@ import glowjax as gj
 from glowjax.checks import InputError
 from glowjax.train import compiled_step, fit, make_optimizer, make_state
 from glowjax.train.loop import batch_indices
-from glowjax.train.warm_start import digest
+from glowjax.train.warm_start import digest_of
 
 MODEL = gj.nvp_glow(1, 1, 4)
 KEY = jax.random.key(0)
@@ -25,13 +25,13 @@ def train(images):
 
 def test_a_run_starts_with_the_params_of_a_trained_model_a_folder_or_a_file(tmp_path, train):
     before = train(directory=tmp_path / "before")
-    given = digest(before.params)
+    given = digest_of(before.params)
     file = gj.save(before, tmp_path / "before.safetensors")
     for source in (before, tmp_path / "before", str(file)):
         trained = train(init_from=source, optimizer=optax.sgd(0.0))  # which takes no steps
         chex.assert_trees_all_close(trained.params, before.params, rtol=1e-6)  # an average of equal params
         assert trained.description["init_from"] == given
-        assert digest(before.params) == given  # the first step did not take over their memory
+        assert digest_of(before.params) == given  # the first step did not take over their memory
     assert "init_from" not in before.description
 
 
