@@ -97,6 +97,7 @@ class Ending:
                 time.sleep(GRACE)
                 if signal.getsignal(number) == self.receive:
                     self.end(number)
+                os.kill(os.getpid(), number)  # the interrupt was lost, and other code has taken over the signal since
 
     def end(self, number: int, message: str = "") -> NoReturn:
         """Prints one line and ends the process; it does not wait for threads, which may compile for minutes."""

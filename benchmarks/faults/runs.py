@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,9 @@ from benchmarks.faults.row import Lab
 
 ROOT = Path(__file__).parents[2]
 STEPS, EVERY = 60, 10
+PROGRESS = re.compile(r"^(Training for|Resuming at|Nothing is left|Compiled in|Step) |step/s|^\s*$")
+"""A line that tells the progress of a training."""
+
 TIMES = ("seconds",)
 """Entries of a record that tell the time, and differ between two runs."""
 
@@ -33,8 +37,8 @@ class Ended(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """The lines of its errors, without those of a progress bar."""
-        return [line for line in self.stderr.replace("\r", "\n").splitlines() if line.strip() and "step/s" not in line]
+        """The lines of its errors, without those that tell the progress."""
+        return [line for line in self.stderr.replace("\r", "\n").splitlines() if not PROGRESS.search(line)]
 
     @property
     def is_orderly(self) -> bool:

@@ -45,6 +45,18 @@ def test_each_signal_ends_a_command_with_one_line_and_its_status(work):
         assert "after" not in output
 
 
+def test_a_signal_whose_interrupt_was_lost_reaches_the_code_that_takes_over():
+    lost = "class Lost:\n    def __del__(self): print('ready', flush=True); time.sleep(60)\n  Lost()"
+    one = started(
+        f"import signal\n  {lost}\n  signal.signal(15, lambda *_: os._exit(7))\n  time.sleep(60)",
+        stdout=subprocess.PIPE,
+    )
+    one.stdout.readline()
+    one.send_signal(signal.SIGTERM)
+    _, errors = one.communicate(timeout=20)
+    assert (one.returncode, errors) == (7, "")
+
+
 def test_a_signal_that_is_ignored_stays_ignored():
     work = "import signal; os.kill(os.getpid(), signal.SIGHUP)"
     one = started(work, stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
