@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from glowjax import processes
@@ -104,6 +105,28 @@ def _of_all_processes(results: list[ResultT], count: int) -> list[ResultT]:
     gathered = processes.gather(jax.tree.map(lambda *leaves: np.stack(leaves), *padded))
     places = [divmod(index, jax.process_count()) for index in range(count)]
     return [jax.tree.map(operator.itemgetter(turn), gathered[process]) for turn, process in places]
+
+
+def divided(work: Callable[[Any], ResultT], items: Any) -> ResultT:
+    """`work(items)` for items [N, ...] that do not depend on each other: a pytree of results, each leaf [N, ...].
+
+    Several accelerators or processes compute equal parts of the items. On the cores of a CPU, and under JAX's
+    transformations, this is one call.
+    """
+    count = num_workers()
+    is_alone = jax.process_count() == 1 and None in _workers()
+    if is_alone or count == 1 or len(items) < count or isinstance(items, jax.core.Tracer):
+        return work(items)
+    size = -(-len(items) // count)
+    values = np.asarray(items)
+    padded = np.concatenate([values, np.repeat(values[-1:], count * size - len(values), axis=0)])
+    results = side_by_side(lambda part: jax.tree.map(np.asarray, work(jnp.asarray(part))), np.split(padded, count))
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)[: len(values)]), *results)
+
+
+def num_workers() -> int:
+    """The number of batches that all processes evaluate at a time; they call this together."""
+    return sum(int(one) for one in processes.gather(np.array(num_side_by_side(), np.int32)))
 
 
 def on_default_device(fun: Callable[P, ResultT]) -> Callable[P, ResultT]:

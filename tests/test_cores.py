@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glowjax import nvp_glow
+from glowjax import analysis, nvp_glow
+from glowjax.analysis.paths import log_prob_along
 from glowjax.cores import num_side_by_side, side_by_side
 from glowjax.train import in_batches, log_likelihoods, samples
 
@@ -60,6 +61,33 @@ def test_each_accelerator_runs_batches_with_copies_of_the_params_of_its_own(imag
     np.testing.assert_array_equal(actual, expected[0])
     assert used == set(jax.local_devices())
     np.testing.assert_array_equal(samples(model, *committed, 7, batch_size=2), expected[1])
+
+
+def test_items_are_divided_among_accelerators(monkeypatch):
+    """With the two devices of the tests in the place of accelerators."""
+    x, points = jnp.arange(4.0), jax.random.normal(jax.random.key(0), (7, 4))
+
+    def log_prob(x):
+        return -jnp.sum(x**4) / 12
+
+    def computed():
+        return [
+            analysis.log_probs(log_prob, points),
+            analysis.quadratic_forms(log_prob, x, points),
+            *log_prob_along(log_prob, x, points, [0.25, 0.5]),
+        ]
+
+    alone = computed()
+    monkeypatch.setattr("glowjax.cores._workers", jax.local_devices)
+    shares = []
+    monkeypatch.setattr(
+        "glowjax.cores.side_by_side", lambda work, parts: shares.append(len(parts)) or side_by_side(work, parts)
+    )
+    for one, other in zip(computed(), alone, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert shares == [2, 2, 2]
+    jax.jit(lambda points: analysis.log_probs(log_prob, points))(points)
+    assert len(shares) == 3
 
 
 def test_an_error_in_a_batch_is_raised():

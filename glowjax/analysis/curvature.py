@@ -69,7 +69,7 @@ def quadratic_forms(
     directions = check_like(directions, x, "directions", leading=(-1,))
     if not len(directions):
         raise InputError("directions has none; pass [N, *shape] with one or more.")
-    forms = log_prob.run(_forms, x, directions, chunk_size=check_chunk_size(chunk_size))
+    forms = log_prob.run_divided(_forms, x, directions, chunk_size=check_chunk_size(chunk_size))
     return check_finite(forms, "v' H v of the n-th direction")
 
 
@@ -105,7 +105,7 @@ def hessian_trace(
     factor = check_like(factor, x, "factor", trailing=(-1,))
     if not factor.shape[-1]:
         raise InputError("factor has no columns; ask for some, as in moments(images, rank=50).covariance_factor.")
-    forms = log_prob.run(_forms, x, jnp.moveaxis(factor, -1, 0), chunk_size=check_chunk_size(chunk_size))
+    forms = log_prob.run_divided(_forms, x, jnp.moveaxis(factor, -1, 0), chunk_size=check_chunk_size(chunk_size))
     return check_finite(forms, "v' H v of the n-th column of factor").sum()
 
 

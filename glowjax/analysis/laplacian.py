@@ -32,7 +32,7 @@ from jaxtyping import Array, Float, Integer
 
 from glowjax.analysis.chunking import Count, check_chunk_size, chunk_size_for
 from glowjax.analysis.density import LogProb, Point, Points, check_finite, check_like, check_point
-from glowjax.cores import num_side_by_side, side_by_side
+from glowjax.cores import num_workers, side_by_side
 from glowjax.linalg import at_least_float32
 
 DIRECTIONS_PER_CORE = 128
@@ -57,7 +57,7 @@ def laplacian(
     weights = jnp.ones_like(x) if weights is None else check_like(weights, x, "weights")
     size = check_chunk_size(chunk_size)
     is_traced = not log_prob.is_known or any(isinstance(array, jax.core.Tracer) for array in (x, weights))
-    num_shares = 1 if is_traced else max(1, min(num_side_by_side(), x.size // DIRECTIONS_PER_CORE))
+    num_shares = 1 if is_traced else max(1, min(num_workers(), x.size // DIRECTIONS_PER_CORE))
 
     def share(directions: np.ndarray) -> Array:
         return log_prob.run(_laplacian, x, weights, jnp.asarray(directions), chunk_size=size)
@@ -66,7 +66,7 @@ def laplacian(
     if num_shares == 1:
         total = share(shares[0])
     else:
-        total = jnp.stack(side_by_side(lambda part: share(part).block_until_ready(), shares)).sum()
+        total = jnp.stack(side_by_side(lambda part: np.asarray(share(part)), shares)).sum()
     return check_finite(total, "The Laplacian of log_prob_fn")
 
 

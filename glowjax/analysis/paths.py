@@ -109,7 +109,7 @@ def profile_of(
 ) -> PathProfile:
     """As `log_prob_along`, for input that was checked; `name` is that of the points in errors."""
     ends = jnp.stack([jnp.broadcast_to(center, points.shape), points], axis=1)
-    profile = log_prob.run(_profile, ends, t=tuple(map(float, t)), chunk_size=chunk_size)
+    profile = log_prob.run_divided(_profile, ends, t=tuple(map(float, t)), chunk_size=chunk_size)
     for part, values in profile._asdict().items():
         check_finite(values, f"log_prob_fn on the path from the center to {name}[n] ({part}, by n and node)")
     return profile

@@ -99,7 +99,8 @@ def log_probs(log_prob_fn: LogProb, points: Points, *, chunk_size: Count | None 
 
 def log_probs_of(log_prob: Subject, points: PointSet, name: str, *, chunk_size: int | None) -> Float[Array, " N"]:
     """The same as `log_probs`, for checked input; error messages call the points `name`."""
-    return check_finite(log_prob.run(map_chunks, points, chunk_size=chunk_size), f"log_prob_fn({name}[n])")
+    values = log_prob.run_divided(map_chunks, points, chunk_size=chunk_size)
+    return check_finite(values, f"log_prob_fn({name}[n])")
 
 
 def second_order_gap(

@@ -16,6 +16,7 @@ import jax
 from jax.extend.core import Jaxpr, jaxprs_in_params
 
 from glowjax.checks import InputError
+from glowjax.cores import divided
 
 MAX_SUBJECTS = 32
 """The number of objects whose compiled results are kept; the least recently used one is dropped first."""
@@ -63,6 +64,19 @@ class Subject:
             if _traces(of_arrays, *arrays):
                 raise  # an error of the computation, such as NaN under jax_debug_nans
             raise _not_differentiable(self, error, kernel) from error
+
+    def run_divided(self, kernel: Callable, *arrays: Any, **options: Any) -> Any:
+        """The same as `run`, for a kernel whose last array holds items [N, ...] that do not depend on each other.
+
+        Several accelerators or processes share the items, see `glowjax.cores.divided`.
+        """
+        *others, items = arrays
+
+        def part(items: Any) -> Any:
+            return self.run(kernel, *others, items, **options)
+
+        is_traced = not self.is_known or any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arrays))
+        return part(items) if is_traced else divided(part, items)
 
     def forget(self) -> None:
         """Keeps nothing for this object."""

@@ -15,7 +15,7 @@ import pytest
 jax.config.update("jax_disable_most_optimizations", True)
 
 import glowjax as gj  # noqa: E402
-from glowjax import processes  # noqa: E402
+from glowjax import analysis, processes  # noqa: E402
 from glowjax.checks import InputError  # noqa: E402
 from glowjax.processes import OtherProcessError  # noqa: E402
 from glowjax.train import Interrupted, compiled_step, fit, log_likelihoods, loop, samples  # noqa: E402
@@ -92,6 +92,10 @@ def errors(folder):
         train(folder / "other", key=jax.random.key(jax.process_index()))
 
 
+def log_density(x):
+    return -(x**4).sum() / 12
+
+
 def scores(trained):
     """Likelihoods and samples, which the processes share, are those that each would compute alone."""
     call = (trained.model, trained.params, jax.random.key(1))
@@ -102,6 +106,10 @@ def scores(trained):
     alone = log_likelihoods(*call, IMAGES[:21], batch_size=4), samples(*call, 5, batch_size=2)
     jax.process_count, jax.process_index = count, index
     assert_equal(shared, alone)
+    points = jax.random.normal(jax.random.key(2), (5, 300))
+    log_probs = analysis.log_probs(log_density, points)
+    np.testing.assert_allclose(log_probs, jax.vmap(log_density)(points), rtol=1e-5)
+    np.testing.assert_allclose(analysis.laplacian(log_density, points[0]), -(points[0] ** 2).sum(), rtol=1e-5)
     one_batch = log_likelihoods(*call, IMAGES[:3], batch_size=4)  # which only one process computes
     np.testing.assert_array_equal(one_batch, alone[0][:3])
 
