@@ -1,5 +1,7 @@
 """The compiled step: jit on one device, pmap over several, of one process or of many."""
 
+import contextlib
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -115,7 +117,20 @@ def pmapped_step(
         signals = np.full(len(own), own_signal(), np.int32)
         return step(state, key, np.reshape(images, (len(own), -1, *images.shape[1:])), signals)
 
+    weakref.finalize(sharded_step, _forget, device_step)
     return sharded_step
+
+
+def _forget(function: Callable) -> None:
+    """Gives back the programs that JAX has compiled for a pmapped function.
+
+    Its cache holds the function, so that it would keep them until the process ends: some hundred trainings with them
+    take all memory maps that Linux allows. JAX has no public call for this; without the private one, nothing happens.
+    """
+    with contextlib.suppress(ImportError, AttributeError):
+        from jax._src.pmap import _cached_shard_map
+
+        _cached_shard_map.evict_function(function)
 
 
 def _check_share(batch_size: int, num_microbatches: int, count: int, kind: str) -> None:

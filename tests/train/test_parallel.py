@@ -1,9 +1,11 @@
 """Several devices take the step that one would. With SGD, since Adam would hide a multiple of the right gradient."""
 
 import dataclasses
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from unittest import mock
 
@@ -133,6 +135,17 @@ def pretend_devices(monkeypatch, platform, *counts):
     ]
     monkeypatch.setattr(jax, "devices", lambda: devices)
     monkeypatch.setattr(jax, "process_count", lambda: len(counts))
+
+
+def test_a_pmapped_step_is_given_back_with_its_programs(images):
+    model, optimizer = nvp_glow(1, 1, 4), skip_nonfinite(optax.sgd(1e-3))
+    update = weakref.ref(optimizer.update)
+    state = make_state(model.init(jax.random.key(0), images), optimizer)
+    step = pmapped_step(model, optimizer, jax.devices()[:2])
+    step(state, jax.random.key(0), images)
+    del step, optimizer
+    gc.collect()
+    assert update() is None
 
 
 @pytest.mark.parametrize(
