@@ -11,6 +11,7 @@ from experiments.figures.likelihoods import LikelihoodsConfig
 from experiments.report.scoring import image_sets, score
 from experiments.report.trained import TITLES, load
 from glowjax.checks import InputError
+from glowjax.data import StoredImages
 
 
 @pytest.fixture
@@ -47,3 +48,19 @@ def test_two_sets_of_one_title_are_refused(trained, config, monkeypatch):
     monkeypatch.setitem(TITLES, "others", "ramps")
     with pytest.raises(InputError, match="'others' would be called 'ramps test' in tables"):
         image_sets(trained, ("others",), config)
+
+
+def test_sets_on_disk_are_scored_as_those_in_memory(trained, config, monkeypatch, folder, tmp_path):
+    specs = ("others", "contrast-0.5", "ramps:train")
+    expected = evaluate(trained, specs, dataclasses.replace(config, num_images=None))
+    for file in folder.glob("*.npz"):
+        with np.load(file) as archive:
+            np.save(tmp_path / f"{file.stem}.npy", archive["image"])
+            if "source_image" in archive:
+                np.save(tmp_path / f"{file.stem}.source_image.npy", archive["source_image"])
+    monkeypatch.setattr("glowjax.data.image_set.MAX_IN_MEMORY", 0)
+    found = evaluate(trained, (*specs, "others"), dataclasses.replace(config, num_images=None, data_dir=tmp_path))
+    assert all(isinstance(scored.images.images, StoredImages) for scored in found.sets.values())
+    for name, scored in found.sets.items():
+        np.testing.assert_array_equal(scored.log_likelihood, expected.sets[name].log_likelihood)
+        assert str(scored.mean()) == str(expected.sets[name].mean())
