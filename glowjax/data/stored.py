@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from glowjax.checks import InputError
+
 MAX_IN_MEMORY = 2**30
 """An image set of at most so many bytes is read into memory."""
 
@@ -34,6 +36,8 @@ class StoredImages:
     ndim = 4
 
     def __init__(self, storage: Storage, indices: Int[np.ndarray, " N"] | None = None) -> None:
+        if len(storage.shape) != 4 or min(storage.shape) < 1:
+            raise InputError(f"The storage has the shape {list(storage.shape)}; expected [N, H, W, C], none of them 0.")
         self._storage = storage
         self._indices = np.arange(storage.shape[0]) if indices is None else indices
 
@@ -65,7 +69,10 @@ class StoredImages:
     def __getitem__(self, key: Any) -> UInt8[np.ndarray, "... H W C"]:
         """The images at an index, a slice, an array of indices or a mask, as `array[key]` gives them."""
         indices = self._indices[key]
-        return self._storage.read(indices.ravel()).reshape(*indices.shape, *self.shape[1:])
+        found = self._storage.read(indices.ravel())
+        if found.dtype != np.uint8:
+            raise InputError(f"The storage gave images of {found.dtype}; expected uint8 grey levels 0 to 255.")
+        return found.reshape(*indices.shape, *self.shape[1:])
 
     def select(self, key: Any) -> "StoredImages":
         """The images at `key`, which stay where they are."""

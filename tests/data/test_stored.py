@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from glowjax.checks import InputError
 from glowjax.data import ImageSet, StoredImages, generate, training_and_validation
 from glowjax.data.stored import chunks, digest, is_equal
 from glowjax.data.verify import check
@@ -97,3 +98,12 @@ def test_sets_are_compared_by_their_images(small, large):
     assert not is_equal(large.images, other)
     assert not is_equal(large.images, small.images[:-1])
     assert not is_equal(large.images, np.swapaxes(small.images, 1, 2))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_storages_of_other_things_are_refused():
+    for shape in ((3, 4, 4), (0, 4, 4, 1)):
+        with pytest.raises(InputError, match=r"The storage has the shape .*; expected \[N, H, W, C\]"):
+            StoredImages(Counting(np.zeros(shape, np.uint8)))
+    with pytest.raises(InputError, match="The storage gave images of float64; expected uint8"):
+        StoredImages(Counting(np.zeros((3, 4, 4, 1))))[0]

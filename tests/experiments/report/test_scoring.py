@@ -8,7 +8,7 @@ import pytest
 
 import glowjax as gj
 from experiments.figures.likelihoods import LikelihoodsConfig
-from experiments.report.scoring import image_sets, score
+from experiments.report.scoring import evaluate, image_sets, score
 from experiments.report.trained import TITLES, load
 from glowjax.checks import InputError
 from glowjax.data import StoredImages
