@@ -14,12 +14,15 @@ BELOW = {  # room -> the rooms that it may import; experiments may import everyt
     "networks": {"networks", "linalg", "typing", "checks", "references"},
     "layers": {"layers", "networks", "linalg", "typing", "checks"},
     "stats": {"stats", "typing", "checks"},
-    "models": {"models", "layers", "networks", "stats", "likelihood", "typing", "checks", "references"},
-    "data": {"data", "stats", "checks"},
+    "models": {"models", "layers", "networks", "stats", "likelihood", "noise", "typing", "checks", "references"},
+    "data": {"data", "stats", "checks", "files"},
     "ood": {"ood", "stats", "checks"},
     "pretrained": {"checks"},
-    "plots": {"plots", "stats", "checks"},
-    "train": {"train", "pretrained", "models", "layers", "likelihood", "data", "cores", "typing", "checks", "_version"},
+    "plots": {"plots", "stats", "checks", "files"},
+    "train": {
+        *("train", "pretrained", "models", "layers", "likelihood", "noise", "data", "cores", "processes", "files"),
+        *("typing", "checks", "_version"),
+    },
 }
 
 

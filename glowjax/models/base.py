@@ -47,7 +47,7 @@ def check_loss(model: ImageModel, images: Batch) -> None:
 
     The losses of this package do, so they are not traced for it.
     """
-    if type(model).loss.__module__.startswith("glowjax."):
+    if (type(model).loss.__module__ or "").startswith("glowjax."):  # None for code without a module
         return
     name, images = f"The loss of {type(model).__name__}", images[:2]
     keys = jax.random.split(jax.random.key(0), len(images))

@@ -4,10 +4,10 @@ import platform
 import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import jax
-import jaxlib
 import numpy as np
 
 from glowjax._version import __version__
@@ -31,7 +31,7 @@ def versions() -> dict[str, Any]:
     return {
         "glowjax": __version__,
         "jax": jax.__version__,
-        "jaxlib": jaxlib.__version__,
+        "jaxlib": version("jaxlib"),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "platform": jax.default_backend(),
