@@ -6,6 +6,7 @@ return their argument.
 
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from glowjax import watch
 from glowjax.checks import InputError
 from glowjax.watch import Watch
 
@@ -128,6 +130,12 @@ def part() -> None:
         if not leave.is_alive():
             _watch.close()
             _watch = None
+
+
+def end_if_lost(error: Exception) -> None:
+    """Ends this process with a sentence if the error says that the connection with another one was lost."""
+    if _watch is not None and re.search(r"gloo|nccl|connection|coordination", str(error), re.IGNORECASE):
+        watch.end("another process")
 
 
 def end(code: int) -> NoReturn:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 CONNECT_SECONDS = 5.0
 """The time for one attempt to connect."""
@@ -81,18 +82,23 @@ class Watch:
             return
         time.sleep(grace)
         if not self._is_closing:
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                print(
-                    f"error: Stopped, because {name} of this training has ended; its messages say why. The same "
-                    "command continues from the last checkpoint.",
-                    file=sys.stderr,
-                    flush=True,
-                )
-            os._exit(EXIT_CODE)
+            end(name)
 
     @staticmethod
     def _start(work: Callable[..., None], *arguments: object) -> None:
         threading.Thread(target=work, args=arguments, daemon=True).start()
+
+
+def end(name: str) -> NoReturn:
+    """Ends this process, because the one with this name has ended."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(
+            f"error: Stopped, because {name} has ended; its messages say why. The same command continues from the "
+            "last checkpoint.",
+            file=sys.stderr,
+            flush=True,
+        )
+    os._exit(EXIT_CODE)
 
 
 def _own_addresses() -> list[str]:

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterator
 from typing import TypeVar
 
+import jax
+
 from experiments.report.options import Distributed
 from glowjax import processes
 from glowjax.processes import OtherProcessError
@@ -46,7 +48,9 @@ def connected(config: ConfigT) -> Iterator[ConfigT]:
             sys.stderr = Nowhere()  # the first process says it
         processes.part()
         raise
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, jax.errors.JaxRuntimeError):
+            processes.end_if_lost(error)
         processes.part()
         raise
     processes.finalize()

@@ -14,14 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
 _LITERAL = re.compile(r"[A-Za-z0-9_./=+,@: -]{1,1000}")
 """Paths that orbax takes as they are. It takes others as patterns, such as `lr=[0.1]`, or changes them."""
-
-_ALONE = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
-"""The first of several processes writes and reads alone; orbax waits for no other."""
 
 _ORBAX_SOURCE = os.path.join("orbax", "checkpoint")
 
@@ -120,10 +118,12 @@ def _literal(folder: Path) -> Iterator[Path]:
 
 def _run(folder: Path, work: Callable[[ocp.Checkpointer, Path], Any]) -> Any:
     """What orbax does with a folder. Its errors and all that hangs on them end here, so that none is printed later."""
-    handler = ocp.StandardCheckpointHandler(multiprocessing_options=_ALONE)
+    own = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(primary_host=own, active_processes={own})  # orbax waits for no other
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
     with _literal(folder.parent) as parent, _silence():
         try:
-            with ocp.Checkpointer(handler, multiprocessing_options=_ALONE) as checkpointer:
+            with ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
                 return work(checkpointer, parent / folder.name)
         except MemoryError:
             raise

@@ -111,7 +111,7 @@ def test_a_run_of_two_processes_survives_the_end_of_one_or_both_and_goes_on_with
 
     ends = command.stop(command.start(), signal.SIGKILL, [1])
     assert [code for code, *_ in ends] == [1, -signal.SIGKILL]
-    assert "Stopped, because another process of this training has ended" in ends[0][2]
+    assert "Stopped, because another process has ended" in ends[0][2]
 
     ends = command.stop(command.start(), signal.SIGKILL, [0])
     assert ends[0][0] == -signal.SIGKILL
