@@ -161,14 +161,13 @@ def _describe_run(
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The description of a run: everything that it depends on, and the versions with which it is trained."""
-    shapes = jax.eval_shape(loop.model.init, loop.key, loop.images[:2])
     return {
         **({} if name is None else {"in_dist": name, "name": name}),
         "num_images": len(loop.images),
         "images": stored.digest(loop.images),
         "image_shape": list(loop.images.shape[1:]),
         "model": model,
-        "num_params": sum(leaf.size for leaf in jax.tree.leaves(shapes)),
+        "num_params": _num_params(loop),
         "training": training,
         **({} if loop.start is None else {"init_from": digest_of(loop.start)}),
         "num_devices": len(loop.devices),
@@ -177,6 +176,15 @@ def _describe_run(
         "environment": settings(loop.key),
         "provenance": versions(),
     }
+
+
+def _num_params(loop: Loop) -> int | None:
+    """The number of params, or None if the model needs the values of the images to tell."""
+    try:
+        params = jax.eval_shape(loop.model.init, loop.key, loop.images[:2])
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
+        return None
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def _describe(model: ImageModel, builder: str | None) -> dict[str, Any] | None:

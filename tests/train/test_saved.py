@@ -229,4 +229,5 @@ def test_a_run_is_read_though_its_metrics_and_its_config_are_lost(tmp_path, imag
         found = gj.load(tmp_path)
     chex.assert_trees_all_equal(found.params, run.params)
     assert (found.description, found.history) == (run.description, [])
+    assert found.description["num_params"] == sum(leaf.size for leaf in jax.tree.leaves(run.params))
     assert found.summarize()
