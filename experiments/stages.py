@@ -171,7 +171,7 @@ def handed_on() -> Iterator[tuple[list[int], list[subprocess.Popen[bytes]]]]:
         yield received, processes
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def fingerprint(name: str, stages: Mapping[str, Stage]) -> str:

@@ -143,7 +143,7 @@ NAMES = (
     "a|b",
     "[x](javascript:alert(1))",
     "~~no~~",
-    "two\nlines",
+    "two\n```\nlines",
     "\x1b[31mred\ud800\u202e",
     "n" * 5_000,
 )
@@ -158,8 +158,9 @@ def test_any_name_leaves_page_and_markdown_whole(name, tmp_path):
     shown = printable(name)
     assert page.cells == ["set", shown, shown, "1.000", "b", shown]
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    before, fence, command, fence_again, after = re.split("^(`{3,}).*$", text, flags=re.MULTILINE)
-    assert (fence, after) == (fence_again, "\n")
+    (fence,) = re.findall("^(`{3,})sh$", text, re.MULTILINE)
+    before, command, after = re.split(f"^{fence}(?:sh)?\n", text, flags=re.MULTILINE)
+    assert (fence in command, after) == (False, "")
     assert command.strip() == f"python -m experiments '{shown}'"
     assert not re.search(r"(?<!\\)(?:<h1>|\]\(java|\$|~)|\x1b|^\W*lines", before, re.MULTILINE)
     assert json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail) == {name: None}
