@@ -146,10 +146,11 @@ def moved(section: Section, prefix: str, folder: str) -> Section:
 
 
 def slug(name: str) -> str:
-    """The name of a data set as a part of a file name; of a long one the beginning and a hash."""
+    """The name of a data set as a part of a file name, with a hash if it is long or has characters that must go."""
     part = re.sub(r"[^\w.-]+", "-", name)
-    is_long = len(part.encode()) > MAX_PART
-    return f"{part[: MAX_PART // 4]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}" if is_long else part
+    if part == name.replace(":", "-") and len(part.encode()) <= MAX_PART:
+        return part
+    return f"{part[: MAX_PART // 4]}-{hashlib.blake2b(repr(name).encode(), digest_size=4).hexdigest()}"
 
 
 def write(folder: Path, result: Result, command: str) -> Path:

@@ -166,6 +166,14 @@ def test_any_name_leaves_page_and_markdown_whole(name, tmp_path):
     assert json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail) == {name: None}
 
 
+def test_names_as_parts_of_file_names_differ_if_the_names_do():
+    names = [*NAMES, "mnist:test", "letters-1.5:train", "a b", "a|b", "a-b", "n" * 5_001, "日" * 300, "日" * 301]
+    parts = [slug(name) for name in names]
+    assert len(set(parts)) == len(names)
+    assert {"mnist-test", "letters-1.5-train", "a-b"} <= set(parts)
+    assert all(re.fullmatch(r"[\w.-]+", part) and len(part.encode()) <= 120 for part in parts)
+
+
 def test_links_are_relative(tmp_path):
     table = Table("Parts", ["part"], [[Link("a & b", tmp_path / "a b" / "report.html")]])
     page = write(tmp_path, dataclasses.replace(RESULT, sections=[Section("s", tables=[table])]), "c")
