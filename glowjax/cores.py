@@ -1,9 +1,9 @@
-"""Use every device and core: as JAX devices (training), or by running batches in parallel threads (evaluation).
+"""Use all devices and cores. Training uses them as JAX devices; evaluation runs batches in parallel threads.
 
-A thread has an accelerator, or a core of a CPU. Several processes share the batches.
+Each thread uses one accelerator, or one core of a CPU. Several processes share the batches.
 
-XLA:CPU runs many of a program's operations on one core. Two halves of a batch, each as a program of its own, keep two
-cores busy and take 0.5 to 0.8 times as long as the whole.
+XLA:CPU runs many operations of a program on one core. If two programs each compute half of a batch, they keep two cores
+busy and take 0.5 to 0.8 times as long as one program for the whole batch.
 """
 
 import contextlib
@@ -54,11 +54,11 @@ def cores_as_devices() -> None:
 
 
 class EvaluationInterrupted(KeyboardInterrupt):
-    """An evaluation ended between two batches, since its `is_interrupted` said so; there is no result."""
+    """An evaluation ended between two batches because `is_interrupted` returned True. There is no result."""
 
 
 def never() -> bool:
-    """False: nothing interrupts."""
+    """Returns False. It is the default of `is_interrupted`."""
     return False
 
 
@@ -67,13 +67,13 @@ def side_by_side(
 ) -> list[ResultT]:
     """`work` on each of the batches, in order, with `num_side_by_side()` of them at a time in threads.
 
-    The threads inherit `SETTINGS`. On accelerators, each has one of them as its default device; `on_default_device`
-    takes arrays there. `work` must wait for its result (return NumPy, say), and must not close over tracers: do not
-    use this under a transformation.
+    The threads inherit `SETTINGS`. With accelerators, the default device of each thread is one of them, and
+    `on_default_device` copies arrays to it. `work` must wait for its result, for example by returning NumPy arrays. It
+    must not close over tracers, so do not call this function inside a JAX transformation.
 
-    Several processes share the batches, and all of them get all results as NumPy arrays. For this, they must make the
+    Several processes share the batches, and each process gets all results as NumPy arrays. All processes must make the
     same call, and all results must have the same shapes. `is_interrupted` is called before each batch, in the thread
-    that runs it; if it returns True in one process, `EvaluationInterrupted` is raised in all.
+    that runs the batch. If it returns True in one process, `EvaluationInterrupted` is raised in all processes.
     """
     batches, count = list(batches), jax.process_count()
     devices: queue.SimpleQueue[jax.Device | None] = queue.SimpleQueue()
@@ -92,7 +92,9 @@ def side_by_side(
 
     results: list[ResultT] | None = None
     with contextlib.suppress(EvaluationInterrupted), ThreadPoolExecutor(num_side_by_side()) as pool:
-        own = batches[jax.process_index() :: count] or batches[:1]  # a process without any computes one in vain
+        own = (
+            batches[jax.process_index() :: count] or batches[:1]
+        )  # a process without a batch computes one that is dropped
         results = list(pool.map(in_these_settings(on_a_device), own))
     if processes.agree(results is None) or results is None:
         raise EvaluationInterrupted
@@ -100,7 +102,7 @@ def side_by_side(
 
 
 def _of_all_processes(results: list[ResultT], count: int) -> list[ResultT]:
-    """The results of `count` batches, which were dealt out in turn, from those of each process."""
+    """The results of all `count` batches, from the results of each process. Batches were dealt out in turn."""
     padded = results + results[-1:] * (-(-count // jax.process_count()) - len(results))
     gathered = processes.gather(jax.tree.map(lambda *leaves: np.stack(leaves), *padded))
     places = [divmod(index, jax.process_count()) for index in range(count)]
@@ -110,8 +112,8 @@ def _of_all_processes(results: list[ResultT], count: int) -> list[ResultT]:
 def divided(work: Callable[[Any], ResultT], items: Any) -> ResultT:
     """`work(items)` for items [N, ...] that do not depend on each other: a pytree of results, each leaf [N, ...].
 
-    Several accelerators or processes compute equal parts of the items. On the cores of a CPU, and under JAX's
-    transformations, this is one call.
+    Several accelerators or processes compute equal parts of the items. On a single CPU, and inside a JAX
+    transformation, `work` is called once with all items.
     """
     count = num_workers()
     is_alone = jax.process_count() == 1 and None in _workers()
@@ -125,14 +127,14 @@ def divided(work: Callable[[Any], ResultT], items: Any) -> ResultT:
 
 
 def num_workers() -> int:
-    """The number of batches that all processes evaluate at a time; they call this together."""
+    """The number of batches that all processes together evaluate at a time. All processes must call this."""
     return sum(int(one) for one in processes.gather(np.array(num_side_by_side(), np.int32)))
 
 
 def on_default_device(fun: Callable[P, ResultT]) -> Callable[P, ResultT]:
-    """`fun`, with its arguments and the arrays that a `functools.partial` binds on the caller's default device.
+    """`fun`, computed on the default device of the calling thread. Its arguments are copied to that device.
 
-    The bound arrays are copied to each device once.
+    If `fun` is a `functools.partial`, the arrays that it binds are copied to each device once.
     """
     if len(_workers()) == 1 or None in _workers():
         return fun
@@ -158,12 +160,12 @@ def _put(tree: Any, device: jax.Device) -> Any:
 
 
 def _workers() -> list[jax.Device | None]:
-    """The default device of each thread: one thread per accelerator, or the usual device for all cores of a CPU."""
+    """The default device of each thread: one accelerator per thread. On a CPU it is None, for the usual device."""
     return [None] * num_side_by_side() if jax.default_backend() == "cpu" else list(jax.local_devices())
 
 
 def in_these_settings(work: Callable[P, ResultT]) -> Callable[P, ResultT]:
-    """`work` with the caller's `SETTINGS` of JAX, for a thread, which would not inherit them."""
+    """`work` with the caller's `SETTINGS` of JAX, for use in a thread."""
     settings = [(setting, _option(name)) for name, setting in SETTINGS.items()]
 
     def in_context(*args: P.args, **kwargs: P.kwargs) -> ResultT:
@@ -176,7 +178,7 @@ def in_these_settings(work: Callable[P, ResultT]) -> Callable[P, ResultT]:
 
 
 def num_side_by_side() -> int:
-    """The number of batches that this process evaluates at a time: one per accelerator, or per core (8 at most).
+    """The number of batches that this process evaluates at a time: one per accelerator, or one per core (at most 8).
 
     If JAX_NUM_CPU_DEVICES sets the number of CPU devices, it sets this number too.
     """
@@ -187,11 +189,11 @@ def num_side_by_side() -> int:
 
 
 def _option(name: str) -> Any:
-    """A value of `jax.config`, whose attributes not every version of JAX declares."""
+    """A value of `jax.config`. Not every version of JAX declares its attributes."""
     return getattr(jax.config, name)
 
 
 def _num_cores() -> int:
-    """Cores that this process may run on, which can be fewer than the machine has."""
+    """The number of cores that this process may use (at most 8). The machine may have more."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(available, MAX_CORES)

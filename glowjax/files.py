@@ -1,4 +1,4 @@
-"""Files of runs, models and reports: each is written in one step, and a damaged one is set aside, never deleted."""
+"""Write files of runs, models and reports in one step. Damaged files are renamed, never deleted."""
 
 import contextlib
 import itertools
@@ -12,15 +12,15 @@ from typing import Any
 from glowjax.checks import InputError
 
 PART = ".part"
-"""The suffix of files and folders that are being written. Left-overs of a killed process may be deleted."""
+"""The suffix of files and folders that are being written. If a process was killed, its left-overs may be deleted."""
 
 
 @contextlib.contextmanager
 def in_one_step(path: Path) -> Iterator[Path]:
-    """Yields the path of a file to write, which then takes the place of `path`.
+    """Yields a temporary path for writing. After the block, the file there replaces `path`.
 
-    A kill or a power cut at any moment leaves the old file or the new one, and so does an error, such as a full disk.
-    The path differs each time, so that two writers do not meet.
+    If the process is killed, the power fails or the disk is full, either the old file or the new one is at `path`. The
+    temporary path differs each time, so two writers do not disturb each other.
     """
     part = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}{PART}")
     try:
@@ -34,13 +34,13 @@ def in_one_step(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file of text in one step."""
+    """Writes a text file in one step."""
     with in_one_step(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def sync(path: Path) -> None:
-    """Returns when a file, or the list of files of a folder, is on disk and not in a buffer alone."""
+    """Waits until a file, or the list of files in a folder, is on disk and not only in a buffer."""
     if path.is_dir() and not hasattr(os, "O_DIRECTORY"):
         return  # Windows does not open folders
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -60,7 +60,7 @@ def set_aside(path: Path, suffix: str = "damaged") -> Path:
 
 
 def as_json(description: Mapping[str, Any]) -> dict[str, Any]:
-    """`description` as JSON returns it, with lists for tuples. Raises InputError if JSON cannot hold it."""
+    """`description` after a round trip through JSON, so tuples are lists. Raises InputError if JSON cannot hold it."""
     try:
         return dict(json.loads(json.dumps(description, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:

@@ -1,6 +1,6 @@
-"""Random draws for a batch of images: from one key for the batch, or from one key per image.
+"""Random draws for a batch of images, from one key for the batch or from one key per image.
 
-Training draws from one key per image, so that an image gets the same noise on any number of devices.
+Training uses one key per image, so that an image gets the same noise on any number of devices.
 """
 
 from collections.abc import Callable
@@ -17,22 +17,22 @@ from glowjax.typing import Array, Key, Keys
 def draw(
     sampler: Callable[[Key, tuple[int, ...]], Array], key: Keys, batch: tuple[int, ...], shape: tuple[int, ...]
 ) -> Float[Array, "..."]:
-    """Noise [*batch, *shape]: `sampler(key, shape)` for the whole batch, or for each image if `key` has keys [*batch].
+    """Noise [*batch, *shape] from `sampler(key, shape)`: one draw for the batch, or one per image if keys are [*batch].
 
-    Raises InputError if there are several keys, but not one for each image.
+    Raises InputError if there are several keys but not one per image.
     """
     if not _is_per_image(key):
         return sampler(key, (*batch, *shape))
     if key.shape != batch:
         raise InputError(
-            f"There are keys of shape {list(key.shape)} for images with the leading axes {list(batch)}; pass one key, "
-            "or one key for each image."
+            f"The keys have the shape {list(key.shape)}, but the leading axes of the images are {list(batch)}; pass "
+            "one key, or one key per image."
         )
     return jax.vmap(lambda one: sampler(one, shape))(key.ravel()).reshape(*batch, *shape)
 
 
 def draw_keys(key: Keys, num_draws: int) -> TypedKey[Array, "num_draws ..."]:
-    """The keys of several draws: [num_draws] from one key, [num_draws, *batch] from keys [*batch] of images."""
+    """Keys for several draws: [num_draws] from one key, or [num_draws, *batch] from one key per image [*batch]."""
     if not _is_per_image(key):
         return jax.random.split(key, num_draws)
     keys = jax.vmap(lambda one: jax.random.split(one, num_draws))(key.ravel())
@@ -40,10 +40,10 @@ def draw_keys(key: Keys, num_draws: int) -> TypedKey[Array, "num_draws ..."]:
 
 
 def image_keys(key: Key, indices: Integer[Array, " N"]) -> TypedKey[Array, " N"]:
-    """One key for each image: `key` folded with the index of the image."""
+    """One key per image: `key` folded with the index of the image."""
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, indices)
 
 
 def _is_per_image(key: Keys) -> bool:
-    """Whether there is one key per image; a key of `jax.random.PRNGKey`, an array of two integers, is one key."""
+    """Whether there is one key per image. An array of two integers from `jax.random.PRNGKey` is one key."""
     return jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim > 0

@@ -56,7 +56,7 @@ def test_a_key_of_two_integers_is_one_key():
 
 
 def test_another_number_of_keys_than_of_images_is_refused():
-    with pytest.raises(InputError, match=r"keys of shape \[3\] for images with the leading axes \[2\]; pass one key"):
+    with pytest.raises(InputError, match=r"keys have the shape \[3\], but the leading axes of the images are \[2\]"):
         dequantize(jax.random.split(jax.random.key(0), 3), np.zeros((2, 4, 4, 1), np.uint8))
 
 

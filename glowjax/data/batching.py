@@ -1,4 +1,4 @@
-"""The order of training data as a function of seed and step: a resumed run needs no saved iterator."""
+"""The order of the training images. It depends on seed and step alone, so a resumed run needs no saved iterator."""
 
 import contextlib
 import functools
@@ -12,15 +12,15 @@ from jaxtyping import Integer, UInt8
 from glowjax.checks import InputError, check_count
 
 MAX_AHEAD = 16
-"""The largest number of batches that are read ahead, each by a thread of its own."""
+"""The maximum number of batches that are read ahead. Each batch has its own thread."""
 
 BYTES_AHEAD = 2**28
-"""The memory for batches that are read ahead."""
+"""The memory for batches that are read ahead, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """The batches of a training: `batches[step]` are the images of a step, a pure function of the seed and the step.
+    """The batches of a training run. `batches[step]` depends on the seed and the step alone.
 
     Attributes:
         images: the training images [N, H, W, C]; `images[indices]` is an array.
@@ -46,15 +46,15 @@ def read_ahead(
 ) -> Generator[UInt8[np.ndarray, "B H W C"], None, None]:
     """The batches of the steps from `first_step` to `num_steps` - 1, in order.
 
-    Images that are on disk are read ahead by threads, which end with the iterator.
+    Threads read images on disk ahead of time. They stop with the iterator.
 
     Args:
         images: an array [N, H, W, C], or stored images.
         seed: chooses the order of the images, see `batch_indices`.
         batch_size: images per step, summed over all processes.
         first_step: the first step, counted from 0.
-        num_steps: the total number of steps, those before `first_step` included.
-        rows: the part of each batch that this process needs, so that it reads no others; all by default.
+        num_steps: the total number of steps, including those before `first_step`.
+        rows: the part of each batch that this process reads; the whole batch by default.
     """
     batches = Batches(images, seed, batch_size, num_steps, rows or slice(None))
     if isinstance(images, np.ndarray):  # threads would take longer than the copy
@@ -82,14 +82,14 @@ def batch_indices(seed: int, step: int, num_images: int, batch_size: int) -> Int
             f"batch_size is {batch_size}, but the training set has only {num_images} images; give a smaller one."
         )
     if seed < 0 or step < 0:
-        raise InputError(f"The seed is {seed} and the step {step}; expected neither to be negative.")
+        raise InputError(f"The seed is {seed} and the step is {step}; expected numbers that are not negative.")
     epoch, batch = divmod(step, num_images // batch_size)
     return _permutation(seed, epoch, num_images)[batch * batch_size : (batch + 1) * batch_size]
 
 
 @functools.lru_cache(maxsize=2)
 def _permutation(seed: int, epoch: int, num_images: int) -> Integer[np.ndarray, " num_images"]:
-    """The order of one epoch. It is cached for the epoch's other steps, and therefore read-only."""
+    """The order of one epoch. It is read-only, because it is cached for the other steps of the epoch."""
     order = np.random.default_rng([seed, epoch]).permutation(num_images)
     order.setflags(write=False)
     return order

@@ -1,6 +1,6 @@
 """Source 3: folders of the user's own image files.
 
-They are `{name}/{split}/*.png`, or `{name}/*.png` for a set without splits; JPEG and other usual formats work too.
+They are `{name}/{split}/*.png`, or `{name}/*.png` for a set without splits. JPEG and other usual formats work too.
 Files are read in the order of their names. Grey files give one channel, color files three.
 """
 
@@ -19,12 +19,12 @@ from glowjax.data.named_files import SPLITS
 from glowjax.data.split import Readers, part_readers
 
 HELPERS = (".", "@", "#", "$", "__MACOSX")
-"""The beginnings of the names of folders that programs make beside images, for thumbnails and the like."""
+"""Folders whose names begin like this are skipped: programs make them beside images, for thumbnails and so on."""
 
 
 @dataclass(frozen=True)
 class ImageFolders:
-    """The folders of images in a folder as a source."""
+    """A source: the folders of images in a folder."""
 
     folder: Path
     place: str = "in folders of image files"
@@ -41,7 +41,7 @@ class ImageFolders:
 def read_folder(root: Path, split: str | None) -> ImageSet:
     """The split of the images in the folder `root`, by default "test".
 
-    A folder that is a split by its name, such as "train", is read whole by default; its set is the folder around it.
+    A folder with the name of a split, such as "train", is read whole by default. The folder around it is its set.
     """
     readers = _readers(root)
     if root.name in SPLITS and "all" in readers:
@@ -51,16 +51,16 @@ def read_folder(root: Path, split: str | None) -> ImageSet:
     split = split or "test"
     if split not in readers:
         raise InputError(
-            f"The folder {root} has no images for the split '{split}', its splits are {list(readers)}; expected image "
-            f"files ({', '.join(FORMATS)}) in {root / split} or in {root} itself."
+            f"The folder {root} has no images for the split '{split}' (its splits: {list(readers)}); put image "
+            f"files ({', '.join(FORMATS)}) into {root / split} or into {root} itself."
         )
     return readers[split]()
 
 
 def _readers(root: Path) -> Readers:
-    """The splits in the folder `root`; sub-folders of images come before images of the folder's own.
+    """The splits in the folder `root`. If it has sub-folders of images, these are the splits.
 
-    A folder that may not be read, such as `lost+found` at the root of a disk, has none.
+    A folder without permission to read, such as `lost+found` at the root of a disk, has no splits.
     """
     try:
         official: Readers = {
@@ -81,7 +81,7 @@ def _folders(directory: Path) -> list[Path]:
 
 
 def _files(directory: Path, endings: frozenset[str]) -> list[Path]:
-    """The files of a folder with such endings, in the order of their names."""
+    """The files in a folder with one of the endings, in the order of their names."""
     return sorted(
         file for file in directory.iterdir() if file.suffix.lower() in endings and not file.name.startswith(".")
     )
@@ -92,7 +92,7 @@ def _read_files(directory: Path, name: str, root: Path | None = None) -> ImageSe
     files = _files(directory, ENDINGS)
     if passed_over := list(_passed_over(directory, root)):
         warnings.warn(
-            f"{len(passed_over):,} image files are passed over, such as {passed_over[0]}: '{name}' consists of the "
+            f"{len(passed_over):,} image files are skipped, such as {passed_over[0]}: '{name}' consists of the "
             f"{', '.join(FORMATS)} files in {directory}. Convert or move the others if they belong to it.",
             stacklevel=3,
         )
@@ -101,14 +101,14 @@ def _read_files(directory: Path, name: str, root: Path | None = None) -> ImageSe
         if image.shape != images[0].shape:
             raise InputError(
                 f"{files[0]} has the shape {list(images[0].shape)} and {file} {list(image.shape)} (height, width, "
-                "channels); expected one shape for a whole folder. glowjax never resizes images: resize them "
-                "beforehand."
+                "channels); expected one shape for the whole folder; glowjax never resizes images, so resize them "
+                "first."
             )
     return ImageSet(name, np.stack(images), source=f"{len(images):,} images: the image files in {directory}")
 
 
 def _passed_over(directory: Path, root: Path | None) -> Iterator[Path]:
-    """The image files of other formats in `directory`, and all that lie beside the splits in `root`."""
+    """The image files of other formats in `directory`, and all image files beside the splits in `root`."""
     yield from _files(directory, OTHER_ENDINGS)
     if root is not None:
         yield from _files(root, ENDINGS | OTHER_ENDINGS)

@@ -1,4 +1,4 @@
-"""What may go wrong with the files of others, in one sentence."""
+"""Errors of files that other programs wrote, each as one sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +7,14 @@ from pathlib import Path
 from glowjax.checks import InputError, printable
 
 MOST_CHARACTERS = 200
-"""The length to which the message of a library is cut: some libraries repeat the content of a damaged file."""
+"""The maximum length of a quoted message. Some libraries repeat the content of a damaged file in theirs."""
 
 
 @contextmanager
 def reading(what: str, advice: str) -> Iterator[None]:
-    """Turns every failure within into an InputError that begins with `what` and ends with `advice`.
+    """Turns every error in the block into an InputError that begins with `what` and ends with `advice`.
 
-    A file of somebody else can make its reader fail in any way. An InputError passes through.
+    A damaged file can make its reader fail in any way. An InputError passes through unchanged.
     """
     try:
         yield
@@ -27,14 +27,14 @@ def reading(what: str, advice: str) -> Iterator[None]:
 
 
 def check_regular(file: Path) -> None:
-    """Raises InputError unless `file` is a regular file or a link to one: a pipe or a device may never end."""
+    """Raises InputError unless `file` is a regular file or a link to one. Reading a pipe or a device may never end."""
     if not file.is_file():
         raise InputError(
-            f"{one_line(file)} is not a regular file, but a folder, a pipe, a device or a link to nothing; remove it."
+            f"{one_line(file)} is a folder, a pipe, a device or a broken link; expected a regular file; remove it."
         )
 
 
 def one_line(text: object) -> str:
-    """`text` on one line, cut to `MOST_CHARACTERS`, and without characters that a terminal would obey."""
+    """`text` on one line, cut to `MOST_CHARACTERS`, and without control characters."""
     shown = printable(" ".join(str(text).split()))
     return shown if len(shown) <= MOST_CHARACTERS else f"{shown[:MOST_CHARACTERS]}..."

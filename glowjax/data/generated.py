@@ -22,7 +22,7 @@ Change = Callable[[Float[np.ndarray, "N H W C"]], Float[np.ndarray, "N H W C"]]
 
 
 def is_generated(name: str) -> bool:
-    """Whether `name` is that of a generated set. A set of the user's may be called "rotated-mnist:test"."""
+    """Whether `name` is that of a generated set. "rotated-mnist:test" is not: a user's own set may be called so."""
     changed = name.startswith((_CONTRAST, _ROTATED)) and ":" not in name and not name.lower().endswith((".npz", ".npy"))
     return name in NAMES or changed
 
@@ -38,8 +38,8 @@ def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int
     Args:
         name: one of these names, with any factor or angle.
         like: the reference set.
-        num_images: the number of images; as many as `like` by default. Sets of changed images have at most as many,
-            and if they have all of them, in the order of `like`.
+        num_images: the number of images; as many as `like` by default. Changed images are at most as many, and if they
+            are all of them, they are in the order of `like`.
         seed: chooses the images.
     """
     count = like.num_images if num_images is None else num_images
@@ -61,7 +61,7 @@ def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int
 
 @dataclass(frozen=True)
 class _Changed:
-    """The images of another set after a change, as a storage: they are changed when they are read."""
+    """A storage of the changed images of another set. Each image is changed when it is read."""
 
     images: AnyImages
     change: Change

@@ -1,7 +1,7 @@
 """One image file as an array. No other module of glowjax decodes images.
 
-The decoders are named: Pillow would otherwise choose among all of its own by the content of a file, and the one for EPS
-runs a program, Ghostscript.
+Only the decoders in `FORMATS` may run. Otherwise Pillow would choose among all of its decoders by the content of the
+file, and the one for EPS runs an external program, Ghostscript.
 """
 
 import io
@@ -18,19 +18,19 @@ from glowjax.checks import InputError
 from glowjax.data.foreign import check_regular, one_line, reading
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Pillow's decoders that may run. That of JPEG also reads MPO, in which phones store a second picture behind a JPEG."""
+"""The Pillow decoders that may run. JPEG includes MPO, in which phones store a second picture after a JPEG."""
 
 _READ = "apng bmp dib gif jfif jpe jpeg jpg mpo pbm pgm png pnm ppm tif tiff webp"
 _NOT_READ = "avif dng eps exr fits hdr heic heif ico jp2 jxl nef pcx pfm psd raw svg tga"
 
 ENDINGS = frozenset(f".{ending}" for ending in _READ.split())
-"""The endings of image files, in lower case."""
+"""The endings of the image files that glowjax reads, in lower case."""
 
 OTHER_ENDINGS = frozenset(f".{ending}" for ending in _NOT_READ.split())
 """The endings of image files that glowjax does not read."""
 
 _EXACT = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGB": "RGB", "RGBA": "RGB"}
-"""Pillow's modes that become 8-bit grey or color without loss, if they are opaque and have no 16 bits."""
+"""The 8-bit mode for each Pillow mode that converts to it without loss, if the image is opaque and not 16-bit."""
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -41,7 +41,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by the orientation in its EXIF data."""
+"""The operation that turns a picture upright, by the orientation in its EXIF data."""
 
 
 def read_image(file: Path | io.BytesIO, name: object) -> UInt8[np.ndarray, "H W C"]:
@@ -59,9 +59,9 @@ def read_image(file: Path | io.BytesIO, name: object) -> UInt8[np.ndarray, "H W 
 
 @contextmanager
 def open_image(file: Path | io.BytesIO, name: object) -> Iterator[Image.Image]:
-    """The image in Pillow's form. All failures to decode it, within the block too, are InputErrors.
+    """Opens an image with Pillow. All errors of decoding, also in the block, become InputErrors.
 
-    Images of more pixels than Pillow's limit against decompression bombs are refused.
+    Images with more pixels than Pillow's limit against decompression bombs are refused.
     """
     if isinstance(file, Path):
         check_regular(file)
@@ -70,12 +70,14 @@ def open_image(file: Path | io.BytesIO, name: object) -> Iterator[Image.Image]:
         _check_sums(file)
         with Image.open(file, formats=FORMATS) as image:
             if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:  # Pillow only warns
-                raise InputError(f"{what}: its {image.width:,} x {image.height:,} pixels are more than Pillow's limit.")
+                raise InputError(
+                    f"{what}: {image.width:,} x {image.height:,} pixels are above Pillow's limit; resize it."
+                )
             yield image
 
 
 def _check_sums(file: Path | io.BytesIO) -> None:
-    """Fails if a checksum of a PNG is wrong: Pillow leaves that of the last pixels unread."""
+    """Raises an error if a checksum in a PNG is wrong. Pillow does not read the one of the last pixels by itself."""
     with Image.open(file, formats=FORMATS) as image:
         if image.format == "PNG":
             image.verify()
@@ -84,17 +86,16 @@ def _check_sums(file: Path | io.BytesIO) -> None:
 
 
 def _check_single(image: Image.Image, name: object) -> None:
-    """Raises InputError if there are several pages or frames, except for the second picture of a phone."""
+    """Raises InputError if the file has several pages or frames, except for the second picture in an MPO."""
     count = getattr(image, "n_frames", 1)
     if count > 1 and image.format != "MPO":
         raise InputError(
-            f"{one_line(name)} holds {count:,} images (pages or frames); expected one image per file; save each as a "
-            "file of its own."
+            f"{one_line(name)} has {count:,} pages or frames; expected one image per file; save each as its own file."
         )
 
 
 def _opaque(image: Image.Image, name: object) -> Image.Image:
-    """The image in mode L or RGB, to which it must convert without loss."""
+    """The image in mode L or RGB. Raises InputError if it cannot be converted without loss."""
     mode = f"{image.mode} with 16 bits" if _is_deep(image) else image.mode
     exact = _EXACT.get(mode)
     if exact is None:
@@ -113,7 +114,7 @@ def _opaque(image: Image.Image, name: object) -> Image.Image:
 def _is_deep(image: Image.Image) -> bool:
     """Whether an unread file has channels of more than 8 bits, which Pillow would truncate to 8.
 
-    Pillow says so in its decoder's arguments alone: in the raw mode of a PNG or TIFF, in the largest value of a PPM.
+    Only the arguments of Pillow's decoder tell: the raw mode of a PNG or TIFF, the largest value of a PPM.
     """
     args = image.tile[0][3] if isinstance(image, ImageFile.ImageFile) and image.tile else ()
     is_raw_deep = re.search(r"'(LA|RGB[AaX]?);16", repr(args)) is not None

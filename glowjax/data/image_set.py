@@ -1,4 +1,4 @@
-"""ImageSet: named images, with their labels and groups and where they came from."""
+"""ImageSet: named images with their labels, groups and source."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +12,7 @@ from glowjax.data.stored import MAX_IN_MEMORY, AnyImages, StoredImages
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class ImageSet:
-    """Images of one shape, and what is known about them.
+    """Images of one shape, with their name, labels, groups and source.
 
     Arrays of other libraries, and lists of arrays, are converted to NumPy arrays in native byte order. Stored images of
     at most `MAX_IN_MEMORY` bytes are read into memory; larger sets are read batch by batch.
@@ -21,12 +21,12 @@ class ImageSet:
         name: the set's name in tables and figures, e.g. "fashion_mnist:train".
         images: [N, H, W, C] uint8, 256 grey levels, in memory or stored. `images[indices]` is an array in both cases.
         labels: [N] integers, or None if no classes are known.
-        groups: [N] integers, or None. Images of one group (digits cut from one photo, say) depend on one another, so
-            a bootstrap resamples them together.
-        source: where the images came from, and how many there are.
+        groups: [N] integers, or None. Images of one group, such as digits cut from one photo, depend on one another,
+            so a bootstrap resamples them together.
+        source: the origin of the images, and their number.
         generated: whether the set was made here as a reference, such as "noise" or "contrast-0.5".
-        derived_from: the name of the set that these images were made from, one by one and in its order; None for
-            other sets.
+        derived_from: the name of the set whose images these are after a change, one by one and in the same order; None
+            for other sets.
     """
 
     name: str
@@ -71,9 +71,10 @@ class ImageSet:
         return height, width, channels
 
     def take(self, num_images: int | None, seed: int = 0) -> "ImageSet":
-        """`num_images` images, or all if there are no more, in a random order; None returns the set as it is.
+        """A random subset of `num_images` images, or all images in a random order if there are no more.
 
-        The order is random because files are often sorted by class. With one seed, a smaller subset begins a larger.
+        The order is random because files are often sorted by class. If `num_images` is None, the set is returned as it
+        is. With the same seed, a larger subset begins with the smaller one.
         """
         if num_images is None:
             return self
@@ -85,7 +86,7 @@ class ImageSet:
     def select(
         self, indices: Int[np.ndarray, " M"] | Bool[np.ndarray, " N"] | slice, how: str, name: str | None = None
     ) -> "ImageSet":
-        """The images at `indices`, with their labels and groups; `how` they were chosen becomes part of the source."""
+        """The images at `indices`, with their labels and groups. `how` says how they were chosen, for the source."""
         images = self.images.select(indices) if isinstance(self.images, StoredImages) else self.images[indices]
         return replace(
             self,
@@ -99,7 +100,7 @@ class ImageSet:
 
 
 def checked(images: Any, name: str) -> UInt8[AnyImages, "N H W C"]:
-    """`images` as an array of this machine; stored images as they are. Raises InputError for anything else."""
+    """`images` as an array in native byte order; stored images as they are. Raises InputError for anything else."""
     if isinstance(images, StoredImages):
         return images
     array = native_array(images, name)

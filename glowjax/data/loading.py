@@ -14,7 +14,7 @@ from glowjax.data.paths import is_path, load_path
 from glowjax.data.sources import data_folder, sources
 
 LONGEST_NAME = 255
-"""The bytes that file systems allow for a name."""
+"""The maximum number of bytes in a file name."""
 
 
 def load(name: str | Path, split: str | None = None, data_dir: Path | str | None = None) -> ImageSet:
@@ -24,12 +24,12 @@ def load(name: str | Path, split: str | None = None, data_dir: Path | str | None
     `ImageSet.take` draws a random subset.
 
     Args:
-        name: the name of a set, or the path of a folder of images or of a .npz or .npy file (a Path, or with a
-            "/" in it).
+        name: the name of a set, or the path of a folder of images or of a .npz or .npy file. A path is a Path, or a
+            string with a "/" in it.
         split: "train", "test" or another split of the set. A set without official splits is split 90 to 10 by a hash
-            of each image, and "all" is the whole of it. The default is "test", and for the path of a file or folder of
-            one split, such as x_train.npz, that split.
-        data_dir: a folder of archives or images; the environment variable GLOWJAX_DATA_DIR by default.
+            of each image, and "all" is the whole set. The default is "test"; for the path of a single split, such as
+            x_train.npz, it is that split.
+        data_dir: a folder of NumPy files or images; the environment variable GLOWJAX_DATA_DIR by default.
     """
     _check_name(str(name))
     if isinstance(name, Path) or is_path(name):
@@ -55,7 +55,7 @@ def resolve(
         spec: "name" or "name:split" of a set to load, or the name of a set to generate, such as "noise".
         like: the set whose shape it must have. Generated sets need it as their reference.
         data_dir: as in `load`.
-        num_images: the largest number of images; all by default.
+        num_images: the maximum number of images; all by default.
         seed: chooses the subset, or the generated images.
     """
     name, split = parse_spec(spec)
@@ -70,7 +70,7 @@ def resolve(
         raise InputError(
             f"The images of '{found.name}' have the shape {list(found.shape)} and those of '{like.name}' "
             f"{list(like.shape)} (height, width, channels); expected one shape. glowjax never resizes images: choose "
-            "sets of one shape, or convert one of them beforehand."
+            "sets of one shape, or resize one of them first."
         )
     return found.take(num_images, seed)
 
@@ -107,7 +107,7 @@ def _check_name(name: str) -> None:
 
 
 def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
-    """The error if no source has the split: what is wrong, where `load` looked, and how to get the set."""
+    """The error if no source has the split. It says what is wrong, where `load` looked, and how to get the set."""
     if generated.is_generated(name):
         return InputError(
             f"'{name}' is generated in the shape of a reference set and has no splits; use glowjax.data.resolve with "
@@ -130,5 +130,5 @@ def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
     return InputError(
         f"{problem}\nLooked in {looked}, in TensorFlow Datasets' {tfds.default_dir()} and among the bundled sets.\n"
         f"To add it, put {name}_{split}.npz (key 'image', uint8 [N, H, W, C]), {name}_{split}.npy or image files "
-        f"{name}/{split}/*.png into a folder and name that in data_dir or GLOWJAX_DATA_DIR{fetching}."
+        f"{name}/{split}/*.png into a folder and name that folder in data_dir or GLOWJAX_DATA_DIR{fetching}."
     )

@@ -9,20 +9,20 @@ from glowjax.data.image_set import ImageSet
 from glowjax.data.split import Readers, part_readers
 
 SPLITS = ("train", "validation", "test", "extra")
-"""The words that make `{name}_{word}.npz` a split of a set rather than a set of its own."""
+"""The names of splits in file names: `mnist_train.npz` is a split of `mnist`, but `mnist_odd.npz` is its own set."""
 
 KEYS = ("image", "label", "source_image")
-"""The names in files of the images, labels and groups of an `ImageSet`. Images of one `source_image` form a group."""
+"""The keys of the images, labels and groups of an `ImageSet` in files. Images of one `source_image` form a group."""
 
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """The files with one ending in a folder as a source.
+    """A source: the files with one ending in a folder.
 
     Attributes:
         folder: the folder.
         ending: ".npz" or ".npy".
-        read: reads the image set in a file, and gives it a name.
+        read: reads the image set in a file and names it; the arguments are the file and the name.
     """
 
     folder: Path
@@ -31,15 +31,15 @@ class NamedFiles:
 
     @property
     def place(self) -> str:
-        """Where the sets are, in words."""
+        """The place of the sets, for messages."""
         return f"in {self.ending} files"
 
     def names(self) -> set[str]:
-        """The sets for which there is a file."""
+        """The names of the sets that have a file."""
         return {split_of(stem)[0] for stem in self._files()}
 
     def find(self, name: str) -> Readers:
-        """The splits of `name`; files of single splits come before a file of the whole."""
+        """The splits of `name`. A file of the whole set is used only if there are no files of single splits."""
         files = self._files()
         official: Readers = {
             split: functools.partial(self.read, file, f"{name}:{split}")
@@ -51,7 +51,7 @@ class NamedFiles:
         return part_readers(functools.partial(self.read, files[name], name))
 
     def _files(self) -> dict[str, Path]:
-        """The files by their names without the ending, which is in small letters or in capitals."""
+        """The files by name without the ending, which may be in upper or lower case."""
         return {
             file.stem: file
             for file in sorted(self.folder.iterdir())  # of a.NPZ and a.npz, the second is kept
@@ -61,11 +61,11 @@ class NamedFiles:
 
 
 def split_of(stem: str) -> tuple[str, str | None]:
-    """The name of the set and the split in the name of a file without its ending, or that name and None."""
+    """The set and the split in the name of a file without its ending. The split is None if the name has none."""
     name, _, word = stem.rpartition("_")
     return (name, word) if name and word in SPLITS else (stem, None)
 
 
 def _is_beside(file: Path) -> bool:
-    """Whether the file holds the labels or groups of another one."""
+    """Whether the file holds the labels or groups of another file."""
     return Path(file.stem).suffix.removeprefix(".") in KEYS[1:]

@@ -1,7 +1,7 @@
 """Source 2: NumPy files `{name}_{split}.npy`, or `{name}.npy` for a set without splits; they may be larger than memory.
 
 A file has the images, uint8 [N, H, W, C]. Beside it, `{name}_{split}.label.npy` and `{name}_{split}.source_image.npy`
-may have [N] integers, which mean what they mean in an archive.
+may have [N] integers, with the same meaning as in an archive.
 """
 
 import math
@@ -36,8 +36,8 @@ class ArrayFile:
         file: the file.
         shape: the array's shape.
         dtype: its dtype.
-        offset: the position of its first byte.
-        modified: the time at which the file was modified, in nanoseconds.
+        offset: the position of its first byte in the file.
+        modified: the time of the last change of the file, in nanoseconds.
     """
 
     file: Path
@@ -49,7 +49,7 @@ class ArrayFile:
     def read(self, indices: Int[np.ndarray, " M"]) -> np.ndarray:
         """The items at `indices` along the first axis.
 
-        They are read one by one: the pages of a memory map would count as memory of the process, up to the whole file.
+        They are read one by one. With a memory map, the pages that were read would count as memory of the process.
         """
         items = np.empty((len(indices), *self.shape[1:]), self.dtype)
         num_bytes = items.itemsize * math.prod(self.shape[1:])
@@ -61,11 +61,11 @@ class ArrayFile:
                     is_same = is_same and stream.readinto(item) == num_bytes
         except OSError as error:
             raise InputError(
-                f"{self.file} cannot be read any more ({error.strerror}); expected the file as long as its images are "
+                f"{self.file} can no longer be read ({error.strerror}); expected the file to stay while its images are "
                 "used; bring it back and start again."
             ) from error
         if not is_same:
-            raise InputError(f"{self.file} was changed after it had been opened; start again.")
+            raise InputError(f"{self.file} was changed while its images were in use; start again.")
         return items
 
     def read_all(self) -> np.ndarray:
@@ -78,8 +78,8 @@ def read_images(file: Path, name: str) -> ImageSet:
     images = open_array(file)
     if images.dtype != np.uint8 or len(images.shape) != 4 or 0 in images.shape:
         raise InputError(
-            f"{file} has {images.dtype} of shape {list(images.shape)}; expected images, uint8 grey levels 0 to 255 of "
-            "shape [N, H, W, C] with no empty axis; write it again with np.save(file, images)."
+            f"{file} has {images.dtype} of shape {list(images.shape)}; expected uint8 images [N, H, W, C] without an "
+            "empty axis; write it again with np.save(file, images)."
         )
     beside = (file.with_suffix(f".{key}.npy") for key in KEYS[1:])
     labels, groups = (open_array(one).read_all() if one.is_file() else None for one in beside)
@@ -91,7 +91,7 @@ def read_images(file: Path, name: str) -> ImageSet:
 
 
 def open_array(file: Path) -> ArrayFile:
-    """The array in a NumPy file, of which only the header is read."""
+    """The array in a NumPy file. Only the header is read."""
     what, advice = f"{file} cannot be read as a NumPy file", "it seems damaged; copy it again, or write it with np.save"
     with reading(what, advice), file.open("rb") as stream:
         shape, is_fortran, dtype = read_header(stream)
@@ -106,7 +106,7 @@ def open_array(file: Path) -> ArrayFile:
     if min(shape, default=0) < 0 or status.st_size < offset + num_bytes:
         raise InputError(
             f"{file} has {status.st_size - offset:,} bytes for an array of shape {list(shape)}; expected "
-            f"{num_bytes:,}; it was cut; copy or write it again."
+            f"{num_bytes:,}; the file is incomplete; copy or write it again."
         )
     return ArrayFile(file, shape, dtype, offset, status.st_mtime_ns)
 

@@ -20,7 +20,7 @@ from glowjax.data.named_files import KEYS, NamedFiles
 from glowjax.data.npy import read_header
 
 _SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO = 2**30, 200
-"""An array of more bytes that was compressed by a higher ratio is no set of images, but a bomb of zeros."""
+"""An array above both this size and this compression ratio is refused: it is a decompression bomb, not images."""
 
 
 def archives(folder: Path) -> NamedFiles:
@@ -49,10 +49,10 @@ def read_archive(file: Path, name: str) -> ImageSet:
 
 
 def _read_member(archive: zipfile.ZipFile, member: str) -> np.ndarray:
-    """An array in an archive. Its header must agree with the archive's directory before memory is allocated."""
+    """An array in an archive. Raises ValueError, before memory is allocated, if its header and its size disagree."""
     entry = archive.getinfo(member)
     if entry.file_size > max(_SUSPICIOUS_BYTES, _SUSPICIOUS_RATIO * entry.compress_size):
-        raise ValueError(f"{member} would grow from {entry.compress_size:,} bytes to {entry.file_size:,}")
+        raise ValueError(f"{member} would expand from {entry.compress_size:,} bytes to {entry.file_size:,}")
     with archive.open(entry) as stream:
         shape, _, dtype = read_header(stream)
         declared, present = math.prod(shape) * dtype.itemsize, entry.file_size - stream.tell()
@@ -63,7 +63,7 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> np.ndarray:
 
 
 def write_archive(file: Path, image_set: ImageSet) -> Path:
-    """Write `image_set` for `read_archive` and return `file`. An interruption leaves no partial archive behind."""
+    """Write `image_set` so that `read_archive` reads it; return `file`. An interruption leaves no partial archive."""
     arrays = zip(KEYS, (image_set.images, image_set.labels, image_set.groups), strict=True)
     known = {key: values for key, values in arrays if values is not None}
     what, advice = f"{file} cannot be written", "free some space or name another folder"

@@ -14,12 +14,12 @@ _FILES = {".npz": npz.read_archive, ".npy": npy.read_images}
 
 
 def is_path(name: str) -> bool:
-    """Whether `name` is written as a path; "mnist" is a name even if there is a folder called so."""
+    """Whether `name` is written as a path. "mnist" is a name, even if a folder is called so."""
     return "/" in name or os.sep in name or name.startswith((".", "~")) or name.lower().endswith(tuple(_FILES))
 
 
 def load_path(name: str, split: str | None) -> ImageSet:
-    """The split of the set at a path, by default "test"; for the path of one split, that split."""
+    """The split of the set at a path. The default is "test"; for the path of a single split it is that split."""
     expected = "expected a folder of image files or a .npz or .npy file"
     with reading(f"The path {one_line(name)} cannot be read", expected):
         path = Path(os.path.abspath(expanded(name)))
@@ -35,7 +35,7 @@ def load_path(name: str, split: str | None) -> ImageSet:
 
 
 def _load_file(path: Path, split: str | None) -> ImageSet:
-    """The split of the set in a file; if the file is itself a split by its name, other splits lie beside it."""
+    """The split of the set in a file. If the file has the name of a split, the other splits are in files beside it."""
     read = _FILES[path.suffix.lower()]
     name, own = split_of(path.stem)
     if own is None:
@@ -45,8 +45,8 @@ def _load_file(path: Path, split: str | None) -> ImageSet:
     beside = NamedFiles(path.parent, path.suffix.lower(), read).find(name)
     if split not in beside:
         raise InputError(
-            f"{path} is the split '{own}' by its name, and beside it is no {name}_{split}{path.suffix}; put it there, "
-            "or give the file a name without a split."
+            f"{path} is the split '{own}' by its name, and there is no {name}_{split}{path.suffix} beside it; put that "
+            "file there, or give this one a name without a split."
         )
     return beside[split]()
 

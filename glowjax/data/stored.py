@@ -1,4 +1,4 @@
-"""Images that stay where they are stored and are read batch by batch, so that a set may be larger than memory."""
+"""Images that stay in storage and are read batch by batch, so that a set may be larger than memory."""
 
 import hashlib
 import math
@@ -11,10 +11,10 @@ from jaxtyping import Int, UInt8
 from glowjax.checks import InputError
 
 MAX_IN_MEMORY = 2**30
-"""An image set of at most so many bytes is read into memory."""
+"""The largest size, in bytes, of an image set that is read into memory."""
 
 CHUNK_BYTES = 2**25
-"""The size of the parts in which whole sets are read."""
+"""The size, in bytes, of the parts in which whole sets are read."""
 
 
 @runtime_checkable
@@ -26,18 +26,20 @@ class Storage(Protocol):
         """[N, H, W, C]."""
 
     def read(self, indices: Int[np.ndarray, " M"]) -> UInt8[np.ndarray, "M H W C"]:
-        """The images at `indices`, which are from 0 to N - 1. Several threads may read at once."""
+        """The images at `indices`, which are between 0 and N - 1. Several threads may call this at the same time."""
 
 
 class StoredImages:
-    """uint8 images [N, H, W, C] of a storage; `images[indices]` reads some, `np.asarray(images)` reads all of them."""
+    """uint8 images [N, H, W, C] in a storage. `images[indices]` reads some, `np.asarray(images)` reads all of them."""
 
     dtype = np.dtype(np.uint8)
     ndim = 4
 
     def __init__(self, storage: Storage, indices: Int[np.ndarray, " N"] | None = None) -> None:
         if len(storage.shape) != 4 or min(storage.shape) < 1:
-            raise InputError(f"The storage has the shape {list(storage.shape)}; expected [N, H, W, C], none of them 0.")
+            raise InputError(
+                f"The storage has the shape {list(storage.shape)}; expected [N, H, W, C] without an empty axis."
+            )
         self._storage = storage
         self._indices = np.arange(storage.shape[0]) if indices is None else indices
 
@@ -53,7 +55,7 @@ class StoredImages:
 
     @property
     def nbytes(self) -> int:
-        """The memory that an array of the images would take."""
+        """The bytes that an array of the images would take."""
         return self.size
 
     def __len__(self) -> int:
@@ -67,15 +69,15 @@ class StoredImages:
         return f"StoredImages(shape={self.shape})"
 
     def __getitem__(self, key: Any) -> UInt8[np.ndarray, "... H W C"]:
-        """The images at an index, a slice, an array of indices or a mask, as `array[key]` gives them."""
+        """The images at an index, a slice, an array of indices or a mask, as with a NumPy array."""
         indices = self._indices[key]
         found = self._storage.read(indices.ravel())
         if found.dtype != np.uint8:
-            raise InputError(f"The storage gave images of {found.dtype}; expected uint8 grey levels 0 to 255.")
+            raise InputError(f"The storage returned {found.dtype} images; expected uint8 grey levels 0 to 255.")
         return found.reshape(*indices.shape, *self.shape[1:])
 
     def select(self, key: Any) -> "StoredImages":
-        """The images at `key`, which stay where they are."""
+        """The images at `key`, without reading them."""
         return StoredImages(self._storage, self._indices[key])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Source 4: data prepared by TensorFlow Datasets (TFDS) as array_record, read without TensorFlow.
 
-It is searched in the user's data folder and in TFDS's own folder ($TFDS_DATA_DIR, else ~/tensorflow_datasets). Nothing
-is downloaded unless `prepare` is called, and TFDS is imported only if prepared data is found.
+The user's data folder and TFDS's own folder ($TFDS_DATA_DIR, else ~/tensorflow_datasets) are searched. Nothing is
+downloaded unless `prepare` is called, and TFDS is imported only if prepared data is found.
 """
 
 import functools
@@ -25,7 +25,7 @@ TFDS_NAMES = {
     "mnist": "mnist",
     "svhn": "svhn_cropped",
 }
-"""Our names for TFDS's sets of small images. Any other prepared set without configurations has TFDS's name.
+"""TFDS's sets of small images by our names. Any other prepared set without configurations has the name that TFDS uses.
 
 A set with a configuration is named by the path of its folder, such as "./tensorflow_datasets/lsun/bedroom".
 """
@@ -38,13 +38,13 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 @dataclass(frozen=True)
 class Prepared:
-    """The prepared sets as a source: those in `folder`, if there is one, and those in TFDS's own folder."""
+    """A source: the prepared sets in `folder`, unless that is None, and in TFDS's own folder."""
 
     folder: Path | None
     place: str = "in TensorFlow Datasets"
 
     def names(self) -> set[str]:
-        """The sets that `prepare` knows, prepared or not."""
+        """The sets with a name of ours, prepared or not."""
         return set(TFDS_NAMES)
 
     def find(self, name: str) -> Readers:
@@ -53,7 +53,7 @@ class Prepared:
         return {} if directory is None else readers(directory, name)
 
     def images(self, name: str, split: str) -> StoredImages:
-        """The images of a prepared split, always in one order."""
+        """The images of a prepared split, always in the same order."""
         directory = self._directory(name)
         if directory is None:
             raise InputError(f"'{name}' is not prepared; run glowjax.data.prepare('{name}').")
@@ -66,7 +66,7 @@ class Prepared:
 
 
 def newest_version(folder: Path) -> Path | None:
-    """The newest prepared version in the folder of a set, or the folder itself if it is a version; None without any."""
+    """The newest prepared version in the folder of a set, or the folder itself if it is a version; None if none is."""
     if (folder / "features.json").is_file():
         return folder
     numbers = {
@@ -78,7 +78,7 @@ def newest_version(folder: Path) -> Path | None:
 
 
 def readers(directory: Path, name: str | None = None) -> Readers:
-    """The splits of the prepared set in a folder, which are called by the set's own name by default."""
+    """The splits of the prepared set in a folder. `name` is the name of the set; by default the one that TFDS uses."""
     builder = tfds_reader.open_prepared(directory)
     if "array_record" not in {file_format.value for file_format in builder.info.available_file_formats()}:
         return {}
@@ -96,9 +96,9 @@ def default_dir() -> Path:
 
 
 def prepare(name: str, data_dir: Path | None = None) -> None:
-    """Download the set and write it as array_record, so that `load` finds it. It leaves a prepared set alone.
+    """Download a set and write it as array_record, so that `load` finds it. Nothing is done for a prepared set.
 
-    The name is one of `TFDS_NAMES`, or that of TFDS. The default folder is TFDS's own.
+    The name is one of `TFDS_NAMES`, or the one that TFDS uses. The default folder is TFDS's own.
     """
     root = data_dir or default_dir()
     if Prepared(root).find(name):
@@ -106,13 +106,13 @@ def prepare(name: str, data_dir: Path | None = None) -> None:
     existing = Prepared(root)._directory(name)
     if existing is not None and existing.is_relative_to(root):
         raise InputError(
-            f"{existing} has '{name}' in a format that needs TensorFlow to read; expected array_record; move it away, "
-            "or prepare into another folder with data_dir."
+            f"{existing} has '{name}' in a format that only TensorFlow reads; expected array_record; move it away, or "
+            "prepare into another folder with data_dir."
         )
     if importlib.util.find_spec("tensorflow") is None:
         raise InputError(
             f"Preparing '{name}' with TensorFlow Datasets needs TensorFlow, which is not installed; run "
-            '`pip install ".[tfds]"` in a checkout of glowjax, or bring the images in a folder of your own (data_dir).'
+            '`pip install ".[tfds]"` in a checkout of glowjax, or put the images into your own folder (data_dir).'
         )
     _download(name, root)
 

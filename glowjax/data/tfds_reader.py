@@ -1,4 +1,4 @@
-"""Reads sets that TensorFlow Datasets (TFDS) has prepared as array_record, without TensorFlow and image by image."""
+"""Read sets that TensorFlow Datasets (TFDS) has prepared as array_record, image by image and without TensorFlow."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from glowjax.data.stored import StoredImages
 _OWN_FEATURES = "tensorflow_datasets.core.features."
 
 _CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
-"""The keys behind which the description of a set names classes; TFDS imports their modules."""
+"""The keys under which the description of a set names classes. TFDS imports the modules of these classes."""
 
 _NUM_LABELS = 1_000
 """The number of labels that are read at a time."""
@@ -29,11 +29,11 @@ _DAMAGED = "it seems damaged; move that folder away and prepare the set again"
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """The images of a split as a storage.
+    """A storage: the images of a prepared split.
 
     Attributes:
         name: the name of the set and its split.
-        examples: the examples as TFDS gives them, with images that are still encoded.
+        examples: the examples of TFDS, with encoded images.
         shape: [N, H, W, C].
     """
 
@@ -51,34 +51,34 @@ class Records:
             if pixels.shape != image.shape:
                 raise InputError(
                     f"The TensorFlow data set '{self.name}' has images of several shapes, such as {image.shape} and "
-                    f"{pixels.shape}; expected one shape. glowjax never resizes images: choose another set."
+                    f"{pixels.shape}; expected one shape; glowjax never resizes images, so choose another set."
                 )
             image[:] = pixels
         return images
 
 
 def open_prepared(directory: Path) -> Any:
-    """TFDS's reader of the set in a folder, which may come from a stranger."""
+    """TFDS's reader of the set in a folder. The folder may come from a stranger, so its classes are checked first."""
     tensorflow_datasets = library()
     with reading(f"The TensorFlow data set in {directory} cannot be read", _DAMAGED):
         for name in _class_names(json.loads((directory / "features.json").read_text())):
             if not name.startswith(_OWN_FEATURES):
                 raise InputError(
                     f"The TensorFlow data set in {directory} has a feature of the class {one_line(name)}; expected "
-                    "TFDS's own features, because the code of another class would be run; choose another set."
+                    "TFDS's own features, because reading would run the code of that class; choose another set."
                 )
         return tensorflow_datasets.builder_from_directory(directory)
 
 
 def read_split(builder: Any, split: str, name: str) -> ImageSet:
-    """A prepared split, whose images must have one shape, as a set of this name."""
+    """A prepared split as a set with this name."""
     images = StoredImages(records(builder, split, name))
     source = f"{len(images):,} images: TensorFlow Datasets, {builder.data_dir}"
     return ImageSet(name, images, _labels(builder, split), source=source)
 
 
 def records(builder: Any, split: str, name: str) -> Records:
-    """The images of a prepared split, which has that name in messages."""
+    """The images of a prepared split. `name` names the split in messages."""
     features = builder.info.features
     if "image" not in features:
         raise InputError(
@@ -94,7 +94,7 @@ def records(builder: Any, split: str, name: str) -> Records:
 
 
 def _examples(builder: Any, split: str) -> Any:
-    """The examples of a split as a sequence, with images that are still encoded."""
+    """The examples of a split as a sequence, with encoded images."""
     tensorflow_datasets = library()
     is_encoded = isinstance(builder.info.features["image"], tensorflow_datasets.features.Image)
     decoders = {"image": tensorflow_datasets.decode.SkipDecoding()} if is_encoded else None
@@ -102,7 +102,7 @@ def _examples(builder: Any, split: str) -> Any:
 
 
 def _decoded(image: Any, name: str) -> UInt8[np.ndarray, "H W C"]:
-    """An image that is encoded, or that was stored as an array."""
+    """The pixels of an image that is encoded or stored as an array."""
     if isinstance(image, bytes):
         return read_image(io.BytesIO(image), name)
     check_images(pixels := np.asarray(image), name)
@@ -134,12 +134,12 @@ def _class_names(value: Any) -> Iterator[str]:
 
 
 def library() -> Any:
-    """TFDS, which an extra installs."""
+    """TFDS. Raises InputError if it is not installed."""
     try:
         import tensorflow_datasets
     except ImportError as error:
         raise InputError(
-            "TensorFlow Datasets, which prepared data is read with, is not installed; run "
+            "TensorFlow Datasets is needed to read prepared data, but it is not installed; run "
             '`pip install ".[data]"` in a checkout of glowjax.'
         ) from error
     return tensorflow_datasets

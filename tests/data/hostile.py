@@ -66,7 +66,7 @@ IMAGES = {
     "cut behind its pixels": (content(encoded(NOISE)[:-20]), UNREADABLE),
     "flipped bit": (content(flipped(encoded(np.repeat(NOISE[:, :10], 3, axis=1)), 32)), UNREADABLE),
     "0 x 0": (content(png(0, 0)), UNREADABLE),
-    "larger than Pillow warns of": (content(png(10_000, 9_000)), "more than Pillow's limit"),
+    "larger than Pillow warns of": (content(png(10_000, 9_000)), "above Pillow's limit"),
     "larger than Pillow allows": (content(png(100_000, 100_000)), UNREADABLE),
     "wider than memory": (content(png(2**31 - 1, 1)), UNREADABLE),
     "16 bits, grey": (content(encoded(GREY.astype(np.uint16))), "has the Pillow mode I;16; expected 8-bit grey"),
@@ -141,7 +141,7 @@ ARCHIVES = {
     "unknown version": (archive(ARRAY[:6] + b"\x09\x09" + ARRAY[8:]), NOT_ARCHIVE),
     "damaged LZMA": (archive(ARRAY, zipfile.ZIP_LZMA, zeros=20), NOT_ARCHIVE),
     "damaged bzip2": (archive(ARRAY, zipfile.ZIP_BZIP2, zeros=20), NOT_ARCHIVE),
-    "bomb of 10 GB": (bomb(10 * 2**30), "would grow from .* bytes to 10,737,418"),
-    "bomb of 8 EB": (bomb(2**63 - 2**20), "would grow from"),
+    "bomb of 10 GB": (bomb(10 * 2**30), "would expand from .* bytes to 10,737,418"),
+    "bomb of 8 EB": (bomb(2**63 - 2**20), "would expand from"),
 }
 """Archives under the name of a set."""

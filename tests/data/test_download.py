@@ -84,15 +84,15 @@ def test_a_file_comes_whole(server, tmp_path):
     ("way", "message"),
     [
         ("absent", "HTTPError: HTTP Error 404"),
-        ("short", "gives 100 bytes; expected 10,240"),
-        ("page", "gives 26 bytes; expected 10,240"),
+        ("short", "sent 100 bytes; expected 10,240"),
+        ("page", "sent 26 bytes; expected 10,240"),
         ("to_a_file", "cannot be downloaded .*HTTPError"),
         ("in_a_circle", "cannot be downloaded .*HTTPError"),
         ("garbage", "cannot be downloaded .*BadStatusLine"),
         ("closed", "cannot be downloaded"),
         ("silent", "cannot be downloaded .*[Tt]ime"),
         ("drop_by_drop", "cannot be downloaded .*TimeoutError: .* bytes in 0.3 seconds"),
-        ("endless", "gives more bytes; expected 10,240"),
+        ("endless", "sent more bytes; expected 10,240"),
     ],
 )
 def test_a_server_that_misbehaves_is_given_up(server, way, message, tmp_path, monkeypatch):

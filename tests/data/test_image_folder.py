@@ -48,7 +48,7 @@ def test_a_folder_without_splits_is_split_by_hash(tmp_path):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("mine", r"no images for the split 'test', its splits are \['train'\]"),
+        ("mine", r"no images for the split 'test' \(its splits: \['train'\]\)"),
         ("empty", "has no images for the split 'test'"),
         ("absent", r"There is nothing to load at .*absent; expected a folder"),
     ],
@@ -153,7 +153,7 @@ def test_the_endings_of_jpegs_are_known_and_other_image_files_are_said_to_be_pas
     assert load("pets", data_dir=tmp_path).num_images == 4
     for name in ("test/e.heic", "test/f.SVG", "g.png"):
         (tmp_path / "pets" / name).write_bytes(b"")
-    with pytest.warns(UserWarning, match=r"^3 image files are passed over, such as .*e\.heic: 'pets:test' consists"):
+    with pytest.warns(UserWarning, match=r"^3 image files are skipped, such as .*e\.heic: 'pets:test' consists"):
         assert load("pets", data_dir=tmp_path).num_images == 4
 
 

@@ -58,7 +58,7 @@ def test_a_file_that_is_gone_or_changed_is_refused(stored):
     with pytest.raises(InputError, match=r"mine\.npy cannot be read any more \(No such file or directory\); .*bring"):
         images[3]
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"mine\.npy was changed after it had been opened; start again\.$"):
+    with pytest.raises(InputError, match=r"mine\.npy was changed while its images were in use; start again\.$"):
         images[3]
 
 

@@ -105,5 +105,5 @@ def test_storages_of_other_things_are_refused():
     for shape in ((3, 4, 4), (0, 4, 4, 1)):
         with pytest.raises(InputError, match=r"The storage has the shape .*; expected \[N, H, W, C\]"):
             StoredImages(Counting(np.zeros(shape, np.uint8)))
-    with pytest.raises(InputError, match="The storage gave images of float64; expected uint8"):
+    with pytest.raises(InputError, match="The storage returned float64 images; expected uint8"):
         StoredImages(Counting(np.zeros((3, 4, 4, 1))))[0]

@@ -92,7 +92,7 @@ def test_a_tfrecord_copy_is_skipped_in_loading_and_refused_in_preparing(copy):
     info = folder / "mnist/1.2.0/dataset_info.json"
     info.write_text(json.dumps({**json.loads(info.read_text()), "fileFormat": "tfrecord"}))
     assert "bundled" in load("mnist", "train", folder).source
-    with pytest.raises(InputError, match="has 'mnist' in a format that needs TensorFlow to read; expected array_rec"):
+    with pytest.raises(InputError, match="has 'mnist' in a format that only TensorFlow reads; expected array_record"):
         prepare("mnist", folder)
 
 

@@ -29,7 +29,7 @@ PARTITION = "list_eval_partition.txt"
 PHOTOGRAPHS = "img_align_celeba"
 
 _HEIGHT, _WIDTH, _CROP, _SIDE = 218, 178, 148, 32
-_ENTRY = re.compile(r"(?P<name>\w[\w.-]*) +(?P<split>[012])")  # of the list; no name leads out of the folder
+_ENTRY = re.compile(r"(?P<name>\w[\w.-]*) +(?P<split>[012])")  # a line of the list; no name leads out of the folder
 _LONGEST_LIST = _LARGEST = 2**24  # bytes: the official list has 3 MB, and no photograph has 100 kB
 
 
@@ -45,11 +45,11 @@ def build(data_dir: Path) -> None:
 
 
 def crop_and_reduce(photograph: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "32 32 3"]:
-    """The image at 32x32 of an aligned photograph, which has 218x178 pixels."""
+    """The 32x32 image of an aligned photograph, which has 218x178 pixels."""
     if photograph.shape != (_HEIGHT, _WIDTH, 3):
         raise InputError(
-            f"A photograph of CelebA has the shape {list(photograph.shape)}; expected [{_HEIGHT}, {_WIDTH}, 3], the "
-            f"aligned and cropped images ({PHOTOGRAPHS})."
+            f"A photograph of CelebA has the shape {list(photograph.shape)}; expected [{_HEIGHT}, {_WIDTH}, 3]; use "
+            f"the aligned and cropped images ({PHOTOGRAPHS})."
         )
     top, left = (_HEIGHT - _CROP) // 2, (_WIDTH - _CROP) // 2
     middle = Image.fromarray(photograph[top : top + _CROP, left : left + _CROP])
@@ -62,7 +62,7 @@ def _prepared(data_dir: Path) -> dict[str, Iterable[UInt8[np.ndarray, "H W 3"]]]
         tfds.prepare("celeb_a", data_dir)
     except InputError as error:
         raise InputError(
-            f"{error} Or put {PARTITION} and {PHOTOGRAPHS}.zip, the official files, into {data_dir} and prepare again."
+            f"{error} Or put the official files {PARTITION} and {PHOTOGRAPHS}.zip into {data_dir} and prepare again."
         ) from error
     return {split: tfds.Prepared(data_dir).images("celeb_a", split) for split in SPLITS}
 
@@ -89,8 +89,8 @@ def _names(file: Path) -> dict[str, list[str]]:
             )
     if empty := [split for split in SPLITS if not names[split]]:
         raise InputError(
-            f"{file} names no photographs of the splits {empty}; expected all of {list(SPLITS)}; fetch the official "
-            "list again."
+            f"{file} names no photographs of the splits {empty}; expected some for each of {list(SPLITS)}; fetch the "
+            "official list again."
         )
     return names
 
@@ -103,8 +103,8 @@ def _folder(data_dir: Path) -> Path | zipfile.Path:
     archive = data_dir / f"{PHOTOGRAPHS}.zip"
     if not archive.is_file():
         raise InputError(
-            f"{data_dir} has {PARTITION} but neither {PHOTOGRAPHS}/ nor {archive.name}; put one of them there, "
-            "the official photographs."
+            f"{data_dir} has {PARTITION} but neither {PHOTOGRAPHS}/ nor {archive.name}; put one of them, with the "
+            "official photographs, into this folder."
         )
     with reading(f"{archive} cannot be read as a zip file", "fetch it again"):
         return zipfile.Path(archive) / PHOTOGRAPHS

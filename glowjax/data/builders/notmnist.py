@@ -1,9 +1,9 @@
-"""notMNIST, which TensorFlow Datasets lacks: its author's archive of image files as one .npz archive.
+"""notMNIST, made from its author's archive of image files. TensorFlow Datasets does not have this set.
 
 This is the small, hand-cleaned set: letters A to J, 28x28, white on black, each glyph stretched to fill its image. No
-checksum of the archive is published, only its size, which is checked before anything is read. The content is checked
-as well: the number of images, and a fingerprint of the images whose means and standard deviations have been printed,
-letter by letter, since 2016.
+checksum of the archive is published, only its size, which is checked before anything is read. Then the number of images
+and their fingerprint are checked. The means and standard deviations of these images have been published, letter by
+letter, since 2016.
 """
 
 import io
@@ -23,17 +23,17 @@ from glowjax.data.verify import OFFICIAL, fingerprint
 LETTERS = "ABCDEFGHIJ"
 URL = "https://commondatastorage.googleapis.com/books1000/notMNIST_small.tar.gz"
 NUM_BYTES = 8_458_043
-"""The size of the archive, as published by all who have checked it."""
+"""The published size of the archive."""
 
 NUM_UNREADABLE = 2
-"""The archive has two files without an image, one for A and one for F, which all users of the set skip."""
+"""The number of damaged files in the archive, one for A and one for F. All users of the set skip them."""
 
 _LARGEST = 2**16  # bytes of an image file: those of the set have hundreds of bytes
 _MOST_MEMBERS = 20_000
 
 
 def build(data_dir: Path) -> None:
-    """Write the set as `notmnist_small.npz` from `notMNIST_small.tar.gz`, which is downloaded unless it is there.
+    """Write `notmnist_small.npz` from `notMNIST_small.tar.gz`, which is downloaded if it is not there.
 
     Labels are 0 for A to 9 for J; the glyphs of one font form a group.
     """
@@ -45,7 +45,7 @@ def build(data_dir: Path) -> None:
     found, num_unreadable = read_archive(file)
     if fingerprint(found.images) != OFFICIAL["notmnist_small"].fingerprints["all"] or num_unreadable != NUM_UNREADABLE:
         raise InputError(
-            f"{file} holds {found.num_images:,} images and {num_unreadable} unreadable files that differ from the "
+            f"{file} has {found.num_images:,} images and {num_unreadable} unreadable files, which are not the "
             f"published ones; {_expected()}"
         )
     npz.write_archive(data_dir / "notmnist_small.npz", found)
@@ -71,7 +71,7 @@ def read_archive(file: Path) -> tuple[ImageSet, int]:
 
 
 def _members(file: Path) -> list[tuple[PurePosixPath, bytes]]:
-    """The path and content of each image file of an archive, sorted. Links and other special members are left out."""
+    """The path and content of each image file in an archive, sorted. Links and other special members are skipped."""
     found = []
     advice = "it seems damaged; remove it and prepare again"
     with reading(f"{file} cannot be read as an archive", advice), tarfile.open(file, "r:gz") as archive:
@@ -82,7 +82,7 @@ def _members(file: Path) -> list[tuple[PurePosixPath, bytes]]:
             if not member.isreg() or path.suffix != ".png" or path.parent.name not in tuple(LETTERS):
                 continue
             if member.size > _LARGEST:
-                raise InputError(f"{file} has {path} of {member.size:,} bytes; {_expected()}")
+                raise InputError(f"In {file}, {path} has {member.size:,} bytes; {_expected()}")
             found.append((path, archive.extractfile(member).read()))  # type: ignore[union-attr]
     return sorted(found)
 
