@@ -40,8 +40,9 @@ class TrainState(flax.struct.PyTreeNode):
     gradient_norm: Any
 
     def with_no_losses(self) -> "TrainState":
-        """The state after a report, at which a new mean of the losses begins."""
-        return self.replace(loss_sum=jnp.zeros_like(self.loss_sum), loss_count=jnp.zeros_like(self.loss_count))
+        """The state after a report, at which a new mean of the losses begins; it holds no NaN that was reported."""
+        reported = ("loss_sum", "loss_count", "gradient_norm")
+        return self.replace(**{name: jnp.zeros_like(getattr(self, name)) for name in reported})
 
 
 class StepMetrics(NamedTuple):

@@ -15,6 +15,7 @@ from glowjax.checks import InputError
 from glowjax.data import ImageSet, batch_indices
 from glowjax.models import Flow
 from glowjax.train import compiled_step, evaluate, fit, loop
+from glowjax.train.checkpoint import Checkpoints
 from glowjax.train.log import read
 from glowjax.train.step import StepMetrics
 
@@ -227,6 +228,8 @@ def test_twenty_nonfinite_gradients_stop_the_run_at_a_named_layer_and_keep_the_c
     message = r"at step 20: 20 gradients .* output of scale 1, step 1, ActNorm\. Lower .* is of step 10\."
     with pytest.raises(InputError, match=message), pytest.warns(UserWarning, match=r"\(train\) are nan at step 5"):
         train(Overflowing(MODEL.layer), images, **options)
+    saved = Checkpoints(tmp_path / "checkpoints", read_only=True).read(10).arrays
+    assert np.isfinite(saved["gradient_norm"])
     assert gj.load(tmp_path, MODEL).step == 10
 
 
