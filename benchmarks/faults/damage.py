@@ -141,7 +141,6 @@ FOLDERS: dict[str, Callable[[Path], object]] = {
     "an older one emptied": _emptied("20"),
     "arrays of an older one gone": _gone("20/state"),
     "both newest ones gone": _gone("20", "30"),
-    "another program's checkpoint": _foreign,
 }
 """Changes to the folder of the checkpoints."""
 
@@ -168,6 +167,15 @@ def damaged_folders(lab: Lab) -> Iterator[Trial]:
         found = recorded.resumed(folder)
         claims = {"goes on from 30": found.step == 30, "the right bits": found.bits == recorded.bits[30]}
         yield trial(f"the older {file.relative_to(recorded.folder / 'checkpoints')} cut", claims, found)
+    folder = recorded.copy()
+    _foreign(folder / "checkpoints")
+    found = recorded.resumed(folder)
+    claims = {
+        "refused by name": "70 was not written by glowjax" in found.said,
+        "still there": (folder / "checkpoints" / "70").is_dir(),
+        "no advice to delete": "delete" not in found.said,
+    }
+    yield trial("another program's checkpoint", claims, found)
     folder = recorded.copy()
     _gone("10", "20", "30")(folder / "checkpoints")
     found = recorded.resumed(folder)

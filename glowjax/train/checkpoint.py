@@ -88,8 +88,8 @@ class Checkpoints:
         bits = float(bits_per_dim) if math.isfinite(bits_per_dim) else None
         folder, part = self.directory / str(step), self.directory / f"{step}{PART}"
         try:
-            if part.exists():
-                shutil.rmtree(part)
+            if os.path.lexists(part):
+                _remove(part)
             write(part, SavedState(step, bits, dict(description or {}), arrays))
             _put(part, folder)
         except Exception as error:  # damage and full disks raise errors of many classes
@@ -204,7 +204,7 @@ class Checkpoints:
                 (self.directory / str(step)).rename(self.directory / f"{step}{PART}")
             for name in os.listdir(self.directory):
                 if name.endswith(PART):
-                    shutil.rmtree(self.directory / name)
+                    _remove(self.directory / name)
         except OSError as error:
             warnings.warn(
                 f"Old checkpoints in {self.directory} could not be deleted ({storage.reason(error)}); "
@@ -234,3 +234,11 @@ def _put_back(directory: Path) -> None:
         folder = old.with_name(old.name.removesuffix(OLD))
         if not folder.exists():
             old.rename(folder)
+
+
+def _remove(path: Path) -> None:
+    """Deletes a folder, or a file in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

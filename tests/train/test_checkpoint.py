@@ -179,8 +179,9 @@ def test_a_kill_during_a_replacement_leaves_the_new_checkpoint_or_the_old_one(tm
 def test_unfinished_checkpoints_are_cleaned_up_by_the_next_run_but_not_by_a_reader(tmp_path):
     save_all(Checkpoints(tmp_path), 4.0)
     (tmp_path / "7.part").mkdir()
+    (tmp_path / "8.part").write_text("")
     assert Checkpoints(tmp_path, read_only=True).latest_step() == 1
-    assert steps_in(tmp_path) == {"1", "7.part"}
+    assert steps_in(tmp_path) == {"1", "7.part", "8.part"}
     Checkpoints(tmp_path)
     assert steps_in(tmp_path) == {"1"}
 
