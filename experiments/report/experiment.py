@@ -40,7 +40,7 @@ from experiments.report.options import OneModel, Output, Seeded, SeveralModels
 from experiments.report.page import Result, over_seeds, write
 from experiments.report.programs import about_programs, keep_programs
 from glowjax import processes
-from glowjax.checks import InputError, check_printable, expanded, writable_directory
+from glowjax.checks import InputError, check_printable, check_seed, expanded, writable_directory
 from glowjax.cores import cores_as_devices
 from glowjax.data.sources import data_folder
 
@@ -82,6 +82,9 @@ def repetitions(config: Any) -> dict[str, Any]:
 
 def run(main: Callable[[ConfigT], Result | str], config: ConfigT) -> Result | None:
     """Runs an experiment, once per seed; writes its report if it has one, prints its summary and returns its result."""
+    for option, seeds in (("--seed", (getattr(config, "seed", 0),)), ("--seeds", getattr(config, "seeds", ()))):
+        for seed in seeds:
+            check_seed(option, seed)
     folder = _writable(output_folder(main, config)) if isinstance(config, Output) else Path()
     resolved = dataclasses.replace(config, output_dir=folder) if isinstance(config, Output) else config
     by_seed = repetitions(resolved)
