@@ -21,16 +21,16 @@ class TrainingConfig:
     """How a model is trained.
 
     Attributes:
-        num_steps: number of training steps in all; a larger one extends a run.
+        num_steps: total number of training steps; a larger number extends a run.
         batch_size: images per step, over all devices together.
         optimizer: adamax (reference implementation), adam, or rmsprop (the paper).
         learning_rate: highest learning rate, after the warm-up.
         warmup_steps: number of steps over which the rate rises from 0.
         schedule: cosine decay to 0, or halving at 80 % and 90 % of training.
         evaluate_every: number of steps between evaluations, each with a checkpoint.
-        save_every: seconds between checkpoints, besides those at evaluations.
-        num_microbatches: number of parts in which each device computes its images, one after the other; more take less
-            memory, and give the same result up to rounding.
+        save_every: seconds between checkpoints, in addition to those at evaluations.
+        num_microbatches: number of parts into which each device divides its images, to compute them one after the
+            other; more parts need less memory, and the result is the same up to rounding.
         seed: random seed for initialization, data order and noise.
     """
 
@@ -85,7 +85,7 @@ class TrainConfig(Distributed):
 
 
 def adapted(preset: TrainConfig, training_steps: int | None, seed: int, **options: Any) -> TrainConfig:
-    """A preset with a seed, a number of training steps unless that is None, and other `options` of a run."""
+    """A preset with another seed, other `options` and, unless it is None, another number of training steps."""
     num_steps = preset.training.num_steps if training_steps is None else training_steps
     evaluate_every = min(preset.training.evaluate_every, num_steps)
     training = dataclasses.replace(preset.training, num_steps=num_steps, evaluate_every=evaluate_every, seed=seed)

@@ -1,6 +1,6 @@
 """The process of a command: its signals, its standard streams and its limits.
 
-It imports the standard library alone, because it must be ready before JAX is imported.
+This module imports only the standard library, because it must be ready before JAX is imported.
 """
 
 import contextlib
@@ -23,19 +23,20 @@ SIGNALS = tuple(
 """The signals that end a command with one line."""
 
 GRACE = 1.0
-"""Seconds from a signal until the process ends even if compiled code does not let the main thread see the signal."""
+"""The process ends this many seconds after a signal, even if compiled code keeps the main thread from seeing it."""
 
 MIN_ADDRESS_SPACE = 2_000_000_000
-"""Bytes of address space with which JAX was seen to start; with less it aborts or waits forever."""
+"""The minimum address space in bytes. JAX was seen to start with it; with less, JAX aborts or waits forever."""
 
 MAX_CPU_DEVICES = 1_024
-"""A number of CPU devices with which a training was seen to start within a minute."""
+"""The maximum number of CPU devices. A training run was seen to start with so many within a minute."""
 
 WITHOUT_TRANSFERS = ("disallow", "disallow_explicit")
+"""The values of JAX_TRANSFER_GUARD with which no image can be copied to a device."""
 
 
 def run(work: Callable[[], None]) -> None:
-    """Runs `work` as a command: a signal ends it with one line and the exit status 128 + number of the signal."""
+    """Runs `work` as a command. A signal ends it with one line and the exit status 128 + number of the signal."""
     keep_streams()
     ending = Ending()
     ending.install()
@@ -64,7 +65,7 @@ class Ending:
         self._is_ending = threading.Lock()
 
     def install(self) -> None:
-        """Takes over the signals that are not ignored (as SIGHUP is under nohup)."""
+        """Installs the handler, except for signals that are ignored, such as SIGHUP under nohup."""
         read, write = os.pipe()
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
@@ -81,15 +82,15 @@ class Ending:
             raise KeyboardInterrupt
 
     def _tell(self, lost: Any) -> None:
-        """Prints errors that Python cannot raise, as it does, except for an interrupt, with which the process ends."""
+        """Prints errors that Python cannot raise, except for an interrupt, since the process ends anyway."""
         if not isinstance(lost.exc_value, KeyboardInterrupt):
             sys.__unraisablehook__(lost)
 
     def _watch(self, wakeup: int) -> None:
-        """Ends the process if the main thread has not, unless other code has taken over the signal and saves, say.
+        """Ends the process after a signal if the main thread does not, unless other code now handles the signal.
 
-        The main thread does not see a signal during a compilation, and an interrupt that is raised in a callback of
-        the garbage collector is lost.
+        The main thread does not see a signal during a compilation, and an interrupt in a callback of the garbage
+        collector is lost.
         """
         while received := os.read(wakeup, 1):
             number = received[0]
@@ -97,12 +98,12 @@ class Ending:
                 time.sleep(GRACE)
                 if signal.getsignal(number) == self.receive:
                     self.end(number)
-                os.kill(os.getpid(), number)  # the interrupt was lost, and other code has taken over the signal since
+                os.kill(os.getpid(), number)  # the interrupt was lost, and other code handles the signal now
 
     def end(self, number: int, message: str = "") -> NoReturn:
-        """Prints one line and ends the process; it does not wait for threads, which may compile for minutes."""
+        """Prints one line and ends the process. It does not wait for threads, which may compile for minutes."""
         self.first = number
-        with self._is_ending:  # never released: whoever comes second waits for the end
+        with self._is_ending:  # never released: a second thread waits here until the process has ended
             name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
             print(message or f"Interrupted by {name}. The same command goes on from what was saved.", file=sys.stderr)
             for stream in (sys.stdout, sys.stderr):
@@ -112,20 +113,20 @@ class Ending:
 
 
 class Stream(io.FileIO):
-    """A standard stream whose reader may go away, and whose disk may be full: it drops what it cannot write."""
+    """A standard stream that drops what it cannot write, if its reader is gone or its disk is full, for example."""
 
     def write(self, data: Any) -> int:
-        """Writes what can be written, and says that all was."""
+        """Writes what can be written. Returns the full length in any case."""
         with contextlib.suppress(OSError):
             return super().write(data) or 0
         return len(data)
 
 
 def keep_streams() -> None:
-    """Makes the standard streams usable to the end, whatever becomes of their other side.
+    """Makes sure that the standard streams can be used until the process ends.
 
-    A closed stream is opened on the null device. Otherwise the next file, a checkpoint say, would get its number, and
-    what is printed would go there.
+    A closed stream is opened on the null device. Otherwise the next file that is opened, for example a checkpoint,
+    would get its number, and printed text would go there.
     """
     for number in (0, 1, 2):
         try:
@@ -141,27 +142,27 @@ def keep_streams() -> None:
 
 
 def misconfigured(environment: Mapping[str, str]) -> str:
-    """Why JAX could not work in this process, or "" if it can: a few settings make it abort, or wait forever."""
+    """Says why JAX cannot work in this process; "" if it can. With a few settings, JAX aborts or waits forever."""
     flags = re.search(r"host_platform_device_count=(\S+)", environment.get("XLA_FLAGS", ""))
     counts = {"JAX_NUM_CPU_DEVICES": environment.get("JAX_NUM_CPU_DEVICES", "-1")}  # -1 leaves the choice to JAX
     counts |= {"XLA_FLAGS=--xla_force_host_platform_device_count": flags[1]} if flags else {}
     for name, value in counts.items():
         if value != "-1" and not (value.isdecimal() and 1 <= int(value) <= MAX_CPU_DEVICES):
-            return f"{name} is '{value}'; expected a whole number from 1 to {MAX_CPU_DEVICES:,}, or unset it."
+            return f"{name} is '{value}'; expected a whole number from 1 to {MAX_CPU_DEVICES:,}; correct or unset it."
     for name, value in environment.items():
         if name.startswith("JAX_TRANSFER_GUARD") and value in WITHOUT_TRANSFERS:
-            return f"{name} is '{value}', but images must get to the device; unset it."
+            return f"{name} is '{value}', but images must be copied to the device; unset it."
     limit = address_space()
     if limit < MIN_ADDRESS_SPACE:
         return (
             f"This process may use {limit / 1e9:.1f} GB of address space (ulimit -v), with which JAX cannot start; "
-            f"allow it {MIN_ADDRESS_SPACE / 1e9:.0f} GB or more, or set no limit: ulimit -v unlimited"
+            f"allow {MIN_ADDRESS_SPACE / 1e9:.0f} GB or more, or set no limit: ulimit -v unlimited"
         )
     return ""
 
 
 def address_space() -> float:
-    """The limit of this process's address space in bytes, infinite if there is none."""
+    """The limit of this process's address space in bytes; infinity if there is none."""
     try:
         import resource  # which Windows lacks
     except ImportError:

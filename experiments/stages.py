@@ -84,7 +84,7 @@ def _run(stage: Stage, mark: str) -> Outcome:
     try:
         keep(stage.output_dir / MARKER, content | {"output": output_of(stage.output_dir)})
     except OSError as refusal:
-        print(f"  cannot be marked as finished ({refusal.strerror}): the next start runs it again", flush=True)
+        print(f"  cannot be marked as finished ({refusal.strerror}), so the next start runs it again", flush=True)
     return seconds
 
 
@@ -97,7 +97,7 @@ def _is_whole(stage: Stage, before: Mapping[str, Any]) -> bool:
 
 
 def output_of(folder: Path) -> dict[str, str]:
-    """{file: its hash, or its size} of what a stage leaves for the page and for other stages."""
+    """The output of a stage: {file: its hash} for its report, {file: its size} for its checkpoints."""
     reports = [folder / name for name in REPORT if (folder / name).is_file()]
     checkpoints = [path for path in (folder / "checkpoints").rglob("*") if path.is_file()]
     found = {path.name: hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() for path in reports}
@@ -105,7 +105,7 @@ def output_of(folder: Path) -> dict[str, str]:
 
 
 def _seconds(metrics: Path, elapsed: float) -> float:
-    """The time of a stage, or of a training that may have been interrupted and resumed before, as its log has it."""
+    """The seconds of a stage. Those of a training run are read from its log, since it may have been resumed."""
     try:
         return float(read(metrics)[-1]["seconds"]) if metrics.is_file() else elapsed
     except LookupError:
@@ -113,7 +113,7 @@ def _seconds(metrics: Path, elapsed: float) -> float:
 
 
 def recall(path: Path) -> dict[str, Any]:
-    """What `keep` wrote, and nothing if there is no such file or if it is damaged: then it is made again."""
+    """The content that `keep` wrote; empty if the file is missing or damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -122,14 +122,14 @@ def recall(path: Path) -> dict[str, Any]:
 
 
 def keep(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes for the next start what was found."""
+    """Writes `content` to a JSON file, for `recall` at the next start."""
     write_text(path, json_text(content))
 
 
 def launch(words: Sequence[str]) -> str:
     """Runs a command in a process of its own; returns its error message if it fails, else nothing.
 
-    A signal is handed on. Raises Interrupted once the process has ended, which may save a checkpoint first.
+    Signals are passed on to the process, which may save a checkpoint before it ends. Then Interrupted is raised.
     """
     with handed_on() as (received, processes):
         with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE) as process:
@@ -143,7 +143,7 @@ def launch(words: Sequence[str]) -> str:
                 tail = (tail + chunk)[-(2**14) :]
         code = process.returncode
     if code and (received or code - 128 in SIGNALS):
-        ending = "The plan stops here; the same command goes on with it."
+        ending = "The plan stops here; the same command continues it."
         raise Interrupted(received[0] if received else code - 128, ending)
     if code < 0:
         return f"It was ended by {signal.Signals(-code).name}, perhaps because there was not enough memory."
@@ -155,7 +155,7 @@ def launch(words: Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def handed_on() -> Iterator[tuple[list[int], list[subprocess.Popen[bytes]]]]:
-    """A block that hands signals on; yields a list of their numbers, and a list for the processes that get them."""
+    """A block that passes signals on. Yields the list of their numbers, and the list of processes that receive them."""
     received: list[int] = []
     processes: list[subprocess.Popen[bytes]] = []
 

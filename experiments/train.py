@@ -3,8 +3,8 @@
     python -m experiments train --preset small-28 --in-dist fashion_mnist --watch mnist:train --output-dir runs/fashion
 
 The same command again resumes the run, and ends with the same bits as an uninterrupted one. With a larger
---training.num-steps it extends the run. Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGQUIT save a checkpoint, and end with
-status 128 + the number of the signal. --model is nvp (default), cv, pixelcnn or vae; --preset is small-28 (default),
+--training.num-steps it extends the run. Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGQUIT save a checkpoint; the exit status
+is 128 + the number of the signal. --model is nvp (default), cv, pixelcnn or vae; --preset is small-28 (default),
 demo, small-32 (half an hour to two and a half hours on 2 cores), paper-28 or paper-32 (about the paper's sizes), and
 for Glows openai-cifar10 (that of the reference implementation). For a model of your own, name a function that returns
 it: --model.builder package.module:function. The other options change the preset. Expect 3.18 bits/dim on FashionMNIST's
@@ -48,7 +48,7 @@ def main(config: TrainConfig) -> str:
 
 
 def outcome(run_dir: Path) -> str:
-    """The steps, the time and the best bits/dim of a run so far, without a full stop."""
+    """The steps, the time and the best bits/dim of a run so far, in words."""
     try:
         records = read(run_dir / "metrics.jsonl")
     except InputError:

@@ -1,6 +1,6 @@
-"""Several processes that train one model, each with devices of its own: how they start, agree and end together.
+"""Several processes that train one model, each with its own devices: they start, agree and end together.
 
-Every process calls these functions in the same order, since each waits for the others. With a single process they
+All processes must call these functions in the same order, since each waits for the others. With a single process they
 return their argument.
 """
 
@@ -23,10 +23,10 @@ from glowjax.checks import InputError
 from glowjax.watch import Watch
 
 HEARTBEAT_SECONDS = 60
-"""The time after which JAX ends the other processes if the machine of one is lost; `Watch` notices the rest sooner."""
+"""JAX ends the other processes this long after a machine is lost. `Watch` notices sooner if only a process ends."""
 
 PART_SECONDS = 3.0
-"""The time that a process which ends with an error waits for others that do."""
+"""The time for which a process that ends waits for the others to end as well."""
 
 START_SECONDS = 300
 """The time in which all processes must have started."""
@@ -36,23 +36,23 @@ TASKS = {
     "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
     "PMI_SIZE": "PMI_RANK",
 }
-"""The environment variables in which launchers tell a task the number of tasks, and those of its own number."""
+"""The environment variables of launchers: {number of tasks: number of this task}."""
 
 ResultT = TypeVar("ResultT")
 
 
 class OtherProcessError(InputError):
-    """An InputError of the first process, which tells it to the user; the other processes end with it."""
+    """Ends the other processes after an InputError of the first process, which prints the message."""
 
 
 _watch: Watch | None = None
 
 
 def initialize(coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None) -> None:
-    """Connects this process with the others of a training, before any other use of JAX.
+    """Connects this process with the others. Call it before any other use of JAX, and `finalize` at the end.
 
-    Without arguments, the environment tells them: Slurm, Open MPI, Kubernetes or a TPU pod. From then on, this process
-    ends with an error soon after another one has ended; call `finalize` at the end.
+    By default, the arguments come from the environment of Slurm, Open MPI, Kubernetes or a TPU pod. From then on, this
+    process ends with an error soon after another process has ended.
 
     Args:
         coordinator: host:port of the first process.
@@ -62,7 +62,7 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
     global _watch
     if coordinator is not None:
         _check_address(coordinator, is_own=process_id == 0)
-    jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM away from those who save
+    jax.config.update("jax_enable_preemption_service", False)  # it would take over SIGTERM, so that nothing is saved
     sys.excepthook = _end_at_once
     timer = threading.Timer(START_SECONDS, _give_up)
     timer.daemon = True
@@ -88,7 +88,7 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
 
 
 def _check_address(coordinator: str, is_own: bool) -> None:
-    """Raises InputError unless this is HOST:PORT, with a port that is free if it is this machine's."""
+    """Raises InputError unless this is HOST:PORT and, if it is this machine's, the port is free."""
     port = coordinator.rpartition(":")[2]
     if ":" not in coordinator or not port.isdecimal():
         raise InputError(f"The coordinator is '{coordinator}'; expected HOST:PORT, such as node1:1234.")
@@ -100,7 +100,7 @@ def _check_address(coordinator: str, is_own: bool) -> None:
 
 
 def _give_up() -> None:
-    """Ends this process, since the others have not come."""
+    """Ends this process, because the others have not connected in time."""
     print(
         f"error: Not all processes have connected within {START_SECONDS} seconds; check that all were started, that "
         "they name the same coordinator, and that its port is free and can be reached from every machine.",
@@ -111,16 +111,16 @@ def _give_up() -> None:
 
 
 def finalize() -> None:
-    """Waits for the other processes, which call this as well, and takes leave of them."""
+    """Waits until all processes have called this, and closes the connections."""
     if _watch is not None:
         agree(False)
         part()
 
 
 def part() -> None:
-    """Takes leave of the other processes, unless they do not do so, too, within a few seconds.
+    """Closes the connections, if the other processes do the same within a few seconds.
 
-    In that case this process has ended alone. The others notice it as soon as its connection to them closes.
+    Otherwise only this process ends. The others notice it as soon as its connection closes.
     """
     global _watch
     if _watch is not None:
@@ -133,13 +133,13 @@ def part() -> None:
 
 
 def end_if_lost(error: Exception) -> None:
-    """Ends this process with a sentence if the error says that the connection with another one was lost."""
+    """If the error means that the connection to another process was lost, ends this process with a sentence."""
     if _watch is not None and re.search(r"gloo|nccl|connection|coordination", str(error), re.IGNORECASE):
         watch.end("another process")
 
 
 def end(code: int) -> NoReturn:
-    """Ends this process with an exit status; it does not wait for processes of which it could not take leave."""
+    """Ends this process with an exit status. If it is still connected, it does not wait for the others."""
     if _watch is None:
         raise SystemExit(code)
     sys.stdout.flush()
@@ -148,7 +148,7 @@ def end(code: int) -> NoReturn:
 
 
 def _end_at_once(*error: Any) -> None:
-    """Prints the traceback and ends the process, without the wait for the others with which JAX ends it."""
+    """Prints the traceback and ends the process at once, whereas JAX would wait for the others."""
     sys.__excepthook__(*error)
     sys.stderr.flush()
     os._exit(1)
@@ -165,27 +165,27 @@ def refuse_unconnected_tasks() -> None:
 
 
 def is_primary() -> bool:
-    """Whether this is the first process, which alone writes and prints."""
+    """Whether this is the first process, the only one that writes and prints."""
     return jax.process_index() == 0
 
 
 def is_follower() -> bool:
-    """Whether this process was connected with others and is not the first one. Does not start JAX."""
+    """Whether this process is connected with others and is not the first one. This does not start JAX."""
     return _watch is not None and not is_primary()
 
 
 def agree(flag: bool) -> bool:
-    """Whether any process passes True."""
+    """Whether `flag` is True in any process."""
     return bool(max_of(int(flag)))
 
 
 def max_of(number: int) -> int:
-    """The largest number that a process passes."""
+    """The largest `number` of all processes."""
     return max(int(one[0]) for one in gather(np.array([number], np.int32)))
 
 
 def gather(tree: Any) -> list[Any]:
-    """The trees of arrays of all processes, in their order. They have the same structure, shapes and dtypes."""
+    """The trees of arrays of all processes, in order. Structure, shapes and dtypes must be the same in all."""
     tree = jax.tree.map(np.asarray, tree)
     if jax.process_count() == 1:
         return [tree]
@@ -193,7 +193,7 @@ def gather(tree: Any) -> list[Any]:
 
 
 def broadcast(tree: Any) -> Any:
-    """The tree of arrays of the first process, with the same bits. All pass the same structure, shapes and dtypes."""
+    """The first process's tree of arrays, with the same bits. Structure, shapes and dtypes must be the same in all."""
     tree = jax.tree.map(np.asarray, tree)
     if jax.process_count() == 1:
         return tree
@@ -202,12 +202,12 @@ def broadcast(tree: Any) -> Any:
 
 
 def broadcast_json(value: Any) -> Any:
-    """The value of the first process, which JSON can hold."""
+    """The value of the first process. JSON must be able to hold it."""
     return json.loads(_from_first(json.dumps(value).encode()))
 
 
 def on_first_process(work: Callable[[], ResultT]) -> ResultT | None:
-    """`work()` on the first process, None on the others, after it is done. Its InputError reaches all of them."""
+    """Calls `work` on the first process; the others wait and return None. Its InputError is raised in all."""
     if jax.process_count() == 1:
         return work()
     result, error = None, None
@@ -229,7 +229,7 @@ def _from_first(data: bytes) -> bytes:
     if jax.process_count() == 1:
         return data
     length = int(broadcast(np.array(len(data), np.int32)))
-    size = 1 << max(8, length.bit_length())  # a power of two, so that few programs serve all lengths
+    size = 1 << max(8, length.bit_length())  # a power of two, so that few programs are compiled
     padded = np.frombuffer(data.ljust(size, b" ") if is_primary() else bytes(size), np.uint8)
     return bytes(broadcast(padded).tobytes()[:length])
 
@@ -241,7 +241,7 @@ def _packed(tree: Any) -> np.ndarray:
 
 
 def _unpacked(data: np.ndarray, like: Any) -> Any:
-    """The tree of arrays with these bytes and the structure, shapes and dtypes of `like`."""
+    """The tree of arrays with these bytes, and with the structure, shapes and dtypes of `like`."""
     leaves, structure = jax.tree.flatten(like)
     ends = np.cumsum([leaf.nbytes for leaf in leaves], dtype=np.int64)
     parts = [data[end - leaf.nbytes : end] for leaf, end in zip(leaves, ends, strict=True)]
@@ -250,7 +250,7 @@ def _unpacked(data: np.ndarray, like: Any) -> Any:
 
 
 def _combined(combine: Callable[[Any], Any], data: np.ndarray) -> np.ndarray:
-    """`combine` of the bytes [B] of all processes, stacked to [P, B]. Bytes, so that numbers keep their bits."""
+    """`combine` applied to the bytes [B] of all processes, stacked to [P, B]. Numbers sent as bytes keep their bits."""
     first = {device.process_index: device for device in sorted(jax.devices(), key=lambda one: -one.id)}
     mesh = Mesh(np.array([first[index] for index in range(jax.process_count())]), ("processes",))
     shards = [jax.device_put(data[None], first[jax.process_index()])]

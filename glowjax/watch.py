@@ -1,7 +1,7 @@
-"""Notices at once that another process of a training has ended, and ends this one with a sentence.
+"""Notice at once that another process of a training run has ended, and end this one with a sentence.
 
-Otherwise it would wait for the other one in a collective operation, in some cases for ever. Every process holds a
-connection to the first one. The operating system closes it when a process ends, in whatever way.
+Otherwise this process would wait for the other one in a collective operation, in some cases forever. Every process
+holds a connection to the first one. However a process ends, the operating system closes its connection.
 """
 
 import contextlib
@@ -19,24 +19,24 @@ CONNECT_SECONDS = 5.0
 """The time for one attempt to connect."""
 
 GRACE = 5.0
-"""The time in which this process may end by itself after another one has, for example with the same error."""
+"""The time in which this process may still end by itself, for example with the same error as the other one."""
 
 EXIT_CODE = 1
 """The exit status of a process that ends because another one has ended."""
 
 GOODBYE = b"."
-"""What a process sends before it ends in good order."""
+"""The message that a process sends before it ends normally."""
 
 
 class Watch:
     """The connections of a process to the others.
 
-    If this process cannot reach the first one by any of its addresses, it is not watched here: then the heartbeats of
-    JAX remain, which take longer.
+    If this process cannot reach the first one at any of its addresses, only the heartbeats of JAX notice its end, which
+    takes longer.
     """
 
     def __init__(self, process: int, from_first: Callable[[bytes], bytes]):
-        """`from_first` returns to every process the bytes that the first one passes."""
+        """`from_first` returns, in every process, the bytes that the first process passes to it."""
         self._connections: list[socket.socket] = []
         self._is_closing = False
         if process == 0:
@@ -51,7 +51,7 @@ class Watch:
                 self._listen(connection, "the first process", 0.0)  # JAX ends this process at once as well
 
     def close(self) -> None:
-        """Says goodbye, so that the end of this process alarms no other."""
+        """Sends the goodbye, so that the other processes do not end with this one."""
         self._is_closing = True
         for connection in self._connections:
             with contextlib.suppress(OSError):
@@ -74,7 +74,7 @@ class Watch:
         self._start(self._wait, connection, name, grace)
 
     def _wait(self, connection: socket.socket, name: str, grace: float) -> None:
-        """Ends this process, after a time of grace, if the connection breaks without a goodbye."""
+        """Ends this process after `grace` seconds if the connection breaks without a goodbye."""
         data = b""
         with contextlib.suppress(OSError):
             data = connection.recv(1)
@@ -90,7 +90,7 @@ class Watch:
 
 
 def end(name: str) -> NoReturn:
-    """Ends this process, because the one with this name has ended."""
+    """Ends this process, because the process called `name` has ended."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         print(
             f"error: Stopped, because {name} has ended; its messages say why. The same command continues from the "
@@ -102,7 +102,7 @@ def end(name: str) -> NoReturn:
 
 
 def _own_addresses() -> list[str]:
-    """The addresses by which other machines may reach this one, and the loopback for processes on this one."""
+    """The addresses at which other machines may reach this one, and the loopback address for processes on it."""
     addresses: dict[str, None] = {}
     for name in (socket.gethostname(), socket.getfqdn()):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Experiments in several processes, each with devices of its own: how they connect, and who prints and writes."""
+"""Connect the processes of an experiment. Only the first process prints and writes."""
 
 import contextlib
 import dataclasses
@@ -27,10 +27,10 @@ class Nowhere(io.TextIOBase):
 
 @contextlib.contextmanager
 def connected(config: ConfigT) -> Iterator[ConfigT]:
-    """A block in which this process works with the others that its options name; the first one alone prints.
+    """A block in which the processes that the options name work together. Only the first process prints.
 
     Yields the configuration without these options, as a single process would have it. Raises InputError if a launcher
-    has started several tasks and the options do not connect them.
+    has started several tasks but the options do not connect them.
     """
     given = config if isinstance(config, Distributed) else Distributed()
     if not (given.distributed or given.coordinator):
@@ -45,7 +45,7 @@ def connected(config: ConfigT) -> Iterator[ConfigT]:
             yield dataclasses.replace(config, **vars(Distributed()))  # type: ignore[type-var]
     except (KeyboardInterrupt, OtherProcessError):
         if processes.is_follower():
-            sys.stderr = Nowhere()  # the first process says it
+            sys.stderr = Nowhere()  # the first process prints the reason
         processes.part()
         raise
     except BaseException as error:

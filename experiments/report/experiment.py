@@ -112,24 +112,24 @@ def _each_seed(main: Callable[[Any], Any], by_seed: Mapping[str, Any]) -> Result
 
 
 def _writable(folder: Path) -> Path:
-    """The absolute path of a folder that can be written, if this process writes."""
+    """The absolute path of a folder. In the process that writes, raises InputError unless it can be written."""
     return folder.absolute() if processes.is_follower() else writable_directory(folder)
 
 
 def _write(folder: Path, result: Result, repeat: str) -> Path:
-    """The page of a result, which the first of several processes writes."""
+    """Writes the page of a result and returns its path. With several processes, only the first one writes."""
     if processes.is_follower():
         return folder
     try:
         return write(folder, result, repeat)
     except OSError as error:
         raise InputError(
-            f"The report cannot be written to {folder} ({error.strerror}); make room there, and run the command again."
+            f"The report cannot be written to {folder} ({error.strerror}); make room there and run the command again."
         ) from error
 
 
 def _noted(main: Callable[[Any], Any], config: Any) -> Any:
-    """The result of an experiment, with the warnings on its page, except for those of other packages."""
+    """The result of an experiment, with its warnings as notes for the page, except for those of other packages."""
     notes: dict[str, None] = {}
     shown = warnings.showwarning
 
@@ -203,13 +203,13 @@ def from_command_line(module: ModuleType, arguments: list[str]) -> None:
 
 
 def show(warning: str) -> None:
-    """Prints a warning; one about the compilation cache is dealt with instead."""
+    """Prints a warning. If it is about the compilation cache, damaged entries are deleted first."""
     if sentence := about_programs(warning):
         print(f"warning: {sentence}", file=sys.stderr)
 
 
 def explained(error: Exception) -> str:
-    """A sentence about an error of the input or of the machine; "" for any other, which is a bug."""
+    """A sentence about an error of the input or of the machine; "" for any other error, which is a bug."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -9,13 +9,13 @@ REFERENCES = ("contrast-0.5", "constant", "noise")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Distributed:
-    """Several processes, each with devices of its own, which share the images. Start the same command once for each.
+    """Several processes with their own devices, which share the images. Start the same command once per process.
 
     Attributes:
-        distributed: whether this is one of several processes, which Slurm, Open MPI, Kubernetes or a TPU pod started.
-        coordinator: HOST:PORT of the first process, if nothing else tells it; implies --distributed.
-        num_processes: number of processes, if nothing else tells it.
-        process_id: number of this process, counted from 0, if nothing else tells it.
+        distributed: whether this is one of several processes that Slurm, Open MPI, Kubernetes or a TPU pod started.
+        coordinator: HOST:PORT of the first process, if the launcher does not tell; implies --distributed.
+        num_processes: number of processes, if the launcher does not tell.
+        process_id: number of this process, counted from 0, if the launcher does not tell.
     """
 
     distributed: bool = False

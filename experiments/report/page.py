@@ -29,7 +29,7 @@ NUMERIC = re.compile(r"[+-]?\d[^A-Za-z]*([A-Za-z]+[^A-Za-z]*)?")
 """A number, perhaps with an interval or a unit, but no sentence."""
 
 MAX_PART = 120
-"""Bytes of a data set's name in a file name, which may have 255."""
+"""The maximum number of bytes of a data set's name in a file name; file systems allow 255 in all."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 
 FAILURE = re.compile(r"Error (reading|writing) persistent compilation cache entry for '(.+?)': (.*)", re.DOTALL)
-"""JAX's warning about an entry: what failed, the name of the program, and why."""
+"""JAX's warning about an entry in the cache. The groups are "reading" or "writing", the program, and the reason."""
 
 _told: set[str] = set()
 
@@ -17,17 +17,17 @@ _told: set[str] = set()
 def keep_programs() -> None:
     """Keeps every compiled program, in ~/.cache/glowjax/xla unless JAX_COMPILATION_CACHE_DIR names another folder."""
     folder = os.path.expanduser("~/.cache/glowjax/xla")
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and os.path.isabs(folder):  # not every user has a home
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and os.path.isabs(folder):  # some users have no home folder
         jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    warnings.filterwarnings("always", FAILURE.pattern)  # each entry counts, also if two warnings are alike
+    warnings.filterwarnings("always", FAILURE.pattern)  # each entry counts, even if two warnings are equal
 
 
 def about_programs(warning: str) -> str:
-    """What to print of a warning: nothing for an entry that could be repaired, one sentence if the cache fails.
+    """The text to print for a warning: "" for an entry that could be repaired, one sentence if the cache fails.
 
-    JAX writes an entry in place, so a kill or a full disk leaves half of one, and it never replaces an entry. Here the
-    damaged ones are deleted; JAX compiles the program again and writes it anew.
+    JAX writes entries in place and never replaces one, so a kill or a full disk leaves an incomplete entry. This
+    function deletes damaged entries; then JAX compiles the program and writes it again.
     """
     found = FAILURE.match(warning)
     if not found:
@@ -45,7 +45,7 @@ def about_programs(warning: str) -> str:
 
 
 def _forget(folder: Path, program: str) -> bool:
-    """Deletes the entries of a program, of which there are some for each shape; whether there were any."""
+    """Deletes all entries of a program, one or more per shape. Returns True if there were some and all are gone."""
     entries = [path for path in folder.glob("*-cache") if path.name.rpartition("-")[0].rpartition("-")[0] == program]
     for path in entries:
         with contextlib.suppress(OSError):

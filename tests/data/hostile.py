@@ -55,7 +55,7 @@ def socket_at(file):
         os.close(here)
 
 
-UNREADABLE, IRREGULAR = "cannot be read as an image", "is not a regular file"
+UNREADABLE, IRREGULAR = "cannot be read as an image", "expected a regular file"
 
 IMAGES = {
     "EPS": (content(EPS), UNREADABLE),
@@ -77,10 +77,10 @@ IMAGES = {
     "CMYK": (lambda file: Image.new("CMYK", (4, 4)).save(file, "JPEG"), "has the Pillow mode CMYK; expected 8-bit"),
     "transparent pixel": (content(encoded(np.full((4, 4, 4), 254, np.uint8))), "is partly transparent"),
     "transparent color": (content(encoded(GREY, transparency=int(GREY[0, 0]))), "is partly transparent"),
-    "stack of pages": (content(pages("TIFF")), "holds 3 images"),
-    "animated GIF": (content(pages("GIF")), "holds 3 images"),
-    "animated PNG": (content(pages("PNG")), "holds 3 images"),
-    "animated WebP": (content(pages("WEBP")), "holds 3 images"),
+    "stack of pages": (content(pages("TIFF")), "has 3 pages or frames"),
+    "animated GIF": (content(pages("GIF")), "has 3 pages or frames"),
+    "animated PNG": (content(pages("PNG")), "has 3 pages or frames"),
+    "animated WebP": (content(pages("WEBP")), "has 3 pages or frames"),
     "folder": (lambda file: file.mkdir(), IRREGULAR),
     "pipe": (os.mkfifo, IRREGULAR),
     "socket": (socket_at, IRREGULAR),

@@ -61,7 +61,7 @@ def test_a_batch_cannot_be_written_to():
     [
         *((0, 0, size, "batch_size must be a positive whole number") for size in (0, -1, 2.5)),
         (0, 0, 11, "batch_size is 11, but the training set has only 10 images"),
-        *((seed, step, 5, f"The seed is {seed} and the step {step}") for seed, step in ((-1, 0), (0, -1))),
+        *((seed, step, 5, f"The seed is {seed} and the step is {step}") for seed, step in ((-1, 0), (0, -1))),
     ],
 )
 def test_a_batch_that_does_not_exist_is_refused(seed, step, batch_size, message):

@@ -76,7 +76,7 @@ def test_what_is_there_is_left_alone_and_the_rest_made(official_files):
 
 def test_without_photographs_the_error_names_both_ways_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    message = r"needs TensorFlow, .* Or put list_eval_partition\.txt and img_align_celeba\.zip"
+    message = r"needs TensorFlow, .* Or put the official files list_eval_partition\.txt and img_align_celeba\.zip"
     with pytest.raises(InputError, match=message):
         prepare("celeba32", tmp_path)
 

@@ -67,7 +67,7 @@ def test_the_path_of_a_folder_that_is_a_split_gives_it_whole_and_leads_to_the_ot
     path = str(tmp_path / "mine/train")
     assert (load(path).name, load(path).num_images, load(path, "all").num_images) == ("mine:train", 30, 30)
     assert load(path, "test").num_images == load(f"{path}/../test").num_images == 1
-    with pytest.raises(InputError, match=r"no images for the split 'validation', its splits are \['test', 'train'\]"):
+    with pytest.raises(InputError, match=r"no images for the split 'validation' \(its splits: \['test', 'train'\]\)"):
         load(path, "validation")
 
 

@@ -52,7 +52,7 @@ def test_an_archive_is_read_in_the_order_of_letters_and_fonts(archive):
 
 def test_other_images_than_the_published_ones_are_refused(archive, size_of):
     size_of(archive)
-    message = "holds 4 images and 2 unreadable files that differ from the published ones; expected the 18,724 images"
+    message = "has 4 images and 2 unreadable files, which are not the published ones; expected the 18,724 images"
     with pytest.raises(InputError, match=message):
         prepare("notmnist_small", archive.parent)
     assert not (archive.parent / "notmnist_small.npz").exists()
@@ -110,7 +110,7 @@ def test_files_that_are_no_image_are_counted_and_run_nothing(tmp_path, what):
 
 def test_a_member_that_is_too_large_for_an_image_is_refused(tmp_path):
     file = write_archive(tmp_path / "a.tar.gz", {}, {"A/x.png": bytes(2**17)})
-    with pytest.raises(InputError, match=r"has .*A/x\.png of 131,072 bytes; expected"):
+    with pytest.raises(InputError, match=r"In .*A/x\.png has 131,072 bytes; expected"):
         builder.read_archive(file)
 
 

@@ -55,7 +55,7 @@ def test_a_file_that_is_gone_or_changed_is_refused(stored):
     images, file = stored
     content = file.read_bytes()
     file.unlink()
-    with pytest.raises(InputError, match=r"mine\.npy cannot be read any more \(No such file or directory\); .*bring"):
+    with pytest.raises(InputError, match=r"mine\.npy can no longer be read \(No such file or directory\); .*bring"):
         images[3]
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"mine\.npy was changed while its images were in use; start again\.$"):
@@ -94,9 +94,9 @@ OVERFLOWING = "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 2, 2, 1)}"
         (lambda file: header(OVERFLOWING % -1), "has 64 bytes for an array"),
         (saved(np.array([{}])), "holds an array of the dtype object; expected numbers in C order"),
         (saved(np.asfortranarray(IMAGES[:, ::2])), "holds an array of the dtype uint8, in Fortran order"),
-        (saved(IMAGES / 2), r"has float64 of shape \[4, 3, 2, 1\]; expected images, uint8"),
-        (saved(IMAGES[..., 0]), r"has uint8 of shape \[4, 3, 2\]; expected images, uint8"),
-        (saved(IMAGES[:0]), r"has uint8 of shape \[0, 3, 2, 1\]; expected images, .* no empty axis"),
+        (saved(IMAGES / 2), r"has float64 of shape \[4, 3, 2, 1\]; expected uint8 images"),
+        (saved(IMAGES[..., 0]), r"has uint8 of shape \[4, 3, 2\]; expected uint8 images"),
+        (saved(IMAGES[:0]), r"has uint8 of shape \[0, 3, 2, 1\]; expected .* without an empty axis"),
     ],
 )
 def test_files_without_images_are_refused_in_a_sentence(tmp_path, make, message):

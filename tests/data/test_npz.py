@@ -68,7 +68,9 @@ def test_the_path_of_a_split_gives_that_split_whole_and_leads_to_the_others(writ
     path = str(folder / "mine_train.npz")
     for found in (load(path), load(Path(path)), resolve(path), load(path, "train"), load(path, "all")):
         assert (found.name, found.num_images) == ("mine:train", 60)
-    with pytest.raises(InputError, match=r"mine_train\.npz is the split 'train' .* beside it is no mine_test\.npz"):
+    with pytest.raises(
+        InputError, match=r"mine_train\.npz is the split 'train' .* there is no mine_test\.npz beside it"
+    ):
         load(path, "test")
     write("mine_test.npz", image=IMAGES[:7])
     assert resolve(f"{path}:test").num_images == 7

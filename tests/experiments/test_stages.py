@@ -112,7 +112,7 @@ def test_a_stage_whose_marker_cannot_be_written_counts_as_run(launched, tmp_path
         patch.setattr(stages, "keep", full)
         outcomes = run_plan(chain(tmp_path))
     assert all(isinstance(outcome, float) for outcome in outcomes.values())
-    assert "(No space left on device): the next start runs it again" in capsys.readouterr().out
+    assert "(No space left on device), so the next start runs it again" in capsys.readouterr().out
     shutil.rmtree(tmp_path / "look")
     run_plan(chain(tmp_path))
     assert launched[4:] == ["train", "look", "compare", "alone"]
