@@ -103,7 +103,6 @@ def test_an_experiment_runs_once_for_each_seed_with_a_page_of_its_own(tmp_path, 
     assert f"The report is {tmp_path}/out/report.html." in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("seed", [-1, 2**32, 2**64])
 def test_a_seed_that_jax_would_cut_short_is_refused(seed, tmp_path):
     for options, name in (({"seed": seed}, "--seed"), ({"seeds": (0, seed)}, "--seeds")):
@@ -111,6 +110,7 @@ def test_a_seed_that_jax_would_cut_short_is_refused(seed, tmp_path):
             run(scales.main, SimpleNamespace(output_dir=tmp_path, **options))
 
 
+@pytest.mark.filterwarnings("default")
 def test_bad_input_leaves_no_empty_folder_and_warnings_and_errors_are_a_sentence_each(tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_info:
         from_command_line(SimpleNamespace(main=experiment), ["--refuse", "--output-dir", str(tmp_path / "out")])
