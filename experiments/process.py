@@ -94,11 +94,13 @@ class Ending:
         """
         while received := os.read(wakeup, 1):
             number = received[0]
-            if signal.getsignal(number) == self.receive:
+            if signal.getsignal(number) == self.receive or self.first == number:
                 time.sleep(GRACE)
                 if signal.getsignal(number) == self.receive:
                     self.end(number)
-                os.kill(os.getpid(), number)  # the interrupt was lost, and other code handles the signal now
+                if self.first == number:  # the interrupt was lost, and other code handles the signal now
+                    self.first = None
+                    signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def end(self, number: int, message: str = "") -> NoReturn:
         """Prints one line and ends the process. It does not wait for threads, which may compile for minutes."""
