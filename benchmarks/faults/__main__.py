@@ -3,7 +3,7 @@
     python -m benchmarks.faults
     python -m benchmarks.faults --only stop-signals bit-flips
 
-A row counts the faults that were tried, survived and lost; each that was lost is told below the table, and the command
+A row counts the faults that were tried, survived and lost. What was lost is told above the table, and the command then
 exits with status 1. Everything happens in a temporary folder, with the bundled images. Without the rights of root, a
 full disk is a limit on the size of files; with them, it is a small tmpfs as well. All rows take 20 minutes on 2 cores.
 """
@@ -25,6 +25,7 @@ import tyro
 
 from benchmarks.faults import runs
 from benchmarks.faults.row import Lab, Row, Trial, rows
+from benchmarks.timing import table
 from glowjax.checks import InputError, unknown
 
 COLUMNS = ("row", "tried", "survived", "lost", "minutes")
@@ -39,7 +40,7 @@ class FaultsConfig:
         repeats: how often more than by default the random trials are made, such as kills.
         seed: the seed of random moments and places.
         workers: rows at a time.
-        json: write the rows and all trials to this file.
+        json: write the rows, and what they lost, to this file.
         keep: work in this folder, and leave it there.
     """
 
@@ -52,7 +53,7 @@ class FaultsConfig:
 
 
 def main(config: FaultsConfig) -> dict[str, Any]:
-    """Tries the rows, prints the table, and returns it with every trial."""
+    """Tries the rows, prints the table, and returns it with what was lost."""
     known = rows()
     for name in config.only:
         if name not in known:
@@ -118,22 +119,33 @@ def _try(one: Row, folder: Path, config: FaultsConfig) -> list[Trial]:
 
 
 def _summary(one: Row, trials: list[Trial]) -> dict[str, Any]:
-    lost = sum(bool(one.lost) for one in trials)
-    counts = {"tried": len(trials), "survived": len(trials) - lost, "lost": lost}
-    minutes = sum(trial.seconds for trial in trials) / 60
-    about = {"row": one.name, "kind": one.kind, "title": one.title, "holds": one.holds}
-    return {**about, **counts, "minutes": round(minutes, 2), "trials": [dataclasses.asdict(trial) for trial in trials]}
+    """A row's counts, and what was lost; equal losses are told once."""
+    losses: dict[str, list[str]] = {}
+    for trial in trials:
+        if trial.lost:
+            losses.setdefault(trial.lost, []).append(trial.name)
+    lost = sum(map(len, losses.values()))
+    return {
+        "row": one.name,
+        "kind": one.kind,
+        "title": one.title,
+        "holds": one.holds,
+        "tried": len(trials),
+        "survived": len(trials) - lost,
+        "lost": lost,
+        "minutes": round(sum(trial.seconds for trial in trials) / 60, 2),
+        "losses": [{"trials": names, "lost": text} for text, names in losses.items()],
+    }
 
 
 def _report(results: dict[str, Any]) -> None:
-    from benchmarks.timing import table
-
-    print(f"\n{results['machine']} seed {results['seed']}, {results['minutes']:.1f} minutes\n")
-    print(table([{name: row[name] for name in COLUMNS} for row in results["rows"]]))
     for row in results["rows"]:
-        for trial in row["trials"]:
-            if trial["lost"]:
-                print(f"\nlost: {row['row']}: {trial['name']}\n  {trial['lost']}")
+        for loss in row["losses"]:
+            names = loss["trials"]
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            print(f"\nlost: {row['row']}: {'; '.join(names[:3])}{more}\n  {loss['lost']}")
+    print(f"\n{results['machine']}, seed {results['seed']}, {results['minutes']:.1f} minutes\n")
+    print(table([{name: row[name] for name in COLUMNS} for row in results["rows"]]))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ def unreadable(lab: Lab) -> Iterator[Trial]:
     from benchmarks.faults.recorded import Recorded, powerless
 
     recorded = Recorded(lab)
-    for name in ("checkpoints/30", "checkpoints/30/state", "checkpoints/30/checkpoint.json", "checkpoints"):
+    newest = recorded.folder / "checkpoints" / "30"
+    for path in (newest.parent, newest, *sorted(newest.rglob("*"))):
+        name = path.relative_to(recorded.folder)
         folder = recorded.copy()
         for path in (folder, *folder.rglob("*")):
             os.chown(path, *((65534, 65534) if os.geteuid() == 0 else (-1, -1)))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -60,7 +61,7 @@ class Lab:
     def path(self, name: str) -> Path:
         """A path in the row's folder at which nothing lies."""
         number = 0
-        while (path := self.folder / (f"{name}-{number}" if number else name)).exists():
+        while os.path.lexists(path := self.folder / (f"{name}-{number}" if number else name)):
             number += 1
         return path
 

@@ -1,0 +1,27 @@
+"""A process that lives long does not grow: a short form of the measurement."""
+
+import pytest
+
+from benchmarks import growth
+
+pytestmark = pytest.mark.release
+
+
+def test_nothing_grows(tmp_path):
+    config = growth.BenchmarkConfig(
+        num_steps=4000, num_calls=150, num_trainings=9, num_reports=60, output=tmp_path / "growth.json"
+    )
+    results = growth.main(config)
+    assert not [one for one in growth.too_steep(results) if "trainings" not in one]  # nine are too few for a slope
+    files = [row["files"].split(" -> ") for part in config.parts for row in results[part]]
+    assert all(int(last) <= int(first) + 2 for first, last in files)
+
+
+def test_a_leak_is_told():
+    kept, samples = [], growth.Samples("leaks", "call")
+    for number in range(1, 31):
+        kept.append(b"x" * 2**20)
+        samples.take(number)
+    row = samples.row()
+    assert 900 < row["kib_each"] < 1200
+    assert growth.too_steep({"config": {"parts": ["analysis"]}, "analysis": [row]}) == ["leaks"]
