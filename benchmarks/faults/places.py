@@ -10,25 +10,11 @@ from benchmarks.faults import runs
 from benchmarks.faults.row import Lab, Trial, row, trial
 
 CHARACTERS = [character for character in string.printable if character not in "/\r\v\f"]
+PATTERNS = "lr=[0.1] [0] [] [a [!a] ** 2**32 a?b=c {a} %20 100%_%s -rf ..hidden a..b läufe-日本語-😀".split()
 NAMES = [
     *(f"x{character}y" for character in CHARACTERS),
-    *(
-        "lr=[0.1]",
-        "[0]",
-        "[]",
-        "[a",
-        "[!a]",
-        "**",
-        "2**32",
-        "a?b=c",
-        "{a}",
-        "%20",
-        "100%_%s",
-        "-rf",
-        "..hidden",
-        "a..b",
-    ),
-    *("läufe-日本語-😀", 'it\'s "q" $HOME `x`', " ", "\u202ereversed", os.fsdecode(b"bad\xff\xfe"), "n" * 250),
+    *PATTERNS,
+    *('it\'s "q" $HOME `x`', " ", "\u202ereversed", os.fsdecode(b"bad\xff\xfe"), "n" * 250),
     "/".join(["d" * 200] * 5),
 ]
 """Names of a run's folder; the last is a path of 1,000 characters."""
@@ -55,11 +41,17 @@ def names(lab: Lab) -> Iterator[Trial]:
         yield trial(
             ascii(name), {"resumed": found.step == 30, "the right bits": found.bits == recorded.bits[30]}, found
         )
-    out = lab.path("lr=[0.1]")
-    done = runs.run(lab, runs.words(out))
-    yield trial(
-        "a whole training in lr=[0.1]", {"exit 0": done.code == 0, "same bits": runs.is_undisturbed(lab, out)}, done
-    )
+
+
+@row("A whole training into `runs/lr=[0.1]`", "trains, and has the usual bits")
+def odd_path(lab: Lab) -> Iterator[Trial]:
+    """The names that sweeps of Hydra give."""
+    for name in ("lr=[0.1]", "x,y=[1,2] **"):
+        out = lab.folder / "runs" / name
+        done = runs.run(lab, runs.words(out))
+        yield trial(
+            name, {"exit 0": done.code == 0, f"the same bits ({runs.bits(out)})": runs.is_undisturbed(lab, out)}, done
+        )
 
 
 def _looping(path: Path) -> None:

@@ -36,3 +36,14 @@ def growth() -> Rows:
     for row in (row for part in found["config"]["parts"] for row in found[part]):
         interval = f"{row['low']:.2f} to {row['high']:.2f}"
         yield [row["repeated"], f"{row['count']:,}", f"{row['kib_each']:.2f}", interval, row["files"], row["maps"]]
+
+
+def machine() -> Rows:
+    """The date, the versions and the kind of machine on which the faults were tried."""
+    found = kept("faults")
+    names = ("date", "python", "jax", "orbax-checkpoint", "numpy", "system", "cores", "root")
+    yield [*names, "minutes"]
+    yield [
+        *(str(found["machine"][name]).replace("True", "yes").replace("False", "no") for name in names),
+        f"{found['minutes']:.0f}",
+    ]
