@@ -10,7 +10,10 @@ from benchmarks.faults import runs
 from benchmarks.faults.row import Lab, Trial, row, trial
 
 CHARACTERS = [character for character in string.printable if character not in "/\r\v\f"]
-PATTERNS = "lr=[0.1] [0] [] [a [!a] ** 2**32 a?b=c {a} %20 100%_%s -rf ..hidden a..b läufe-日本語-😀".split()
+PATTERNS = (
+    *("lr=[0.1]", "[0]", "[]", "[a", "[!a]", "**", "2**32", "a?b=c", "{a}"),
+    *("%20", "100%_%s", "-rf", "..hidden", "a..b", "läufe-日本語-😀"),
+)
 NAMES = [
     *(f"x{character}y" for character in CHARACTERS),
     *PATTERNS,
