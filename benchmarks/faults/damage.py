@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,7 +97,7 @@ def damaged_files(lab: Lab) -> Iterator[Trial]:
                 "goes on from 20 or 30": found.step in (20, 30),
                 "the right bits": found.bits == recorded.bits.get(found.step or 0),
                 f"set aside with a warning ({aside})": found.step == 30 or bool(aside and found.said),
-                "no advice to delete": "delete" not in found.said,
+                "no advice to delete": not re.search(r"\bdelete\b", found.said),
             }
             yield trial(f"{file.relative_to('checkpoints')} {name}", claims, found)
 
@@ -158,7 +159,7 @@ def damaged_folders(lab: Lab) -> Iterator[Trial]:
         claims = {
             "goes on": found.step in (10, 20, 30),
             "the right bits": found.bits == recorded.bits.get(found.step or 0),
-            "no advice to delete": "delete" not in found.said,
+            "no advice to delete": not re.search(r"\bdelete\b", found.said),
         }
         yield trial(name, claims, found)
     for file in sorted(path for path in (recorded.folder / "checkpoints/20").rglob("*") if path.is_file()):

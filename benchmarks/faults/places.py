@@ -74,7 +74,6 @@ OBSTACLES: dict[str, Callable[[Path], object]] = {
     "a folder that may not be written": lambda path: path.mkdir(mode=0o555),
     "a folder that may not be listed": lambda path: path.mkdir(mode=0o333),
     "checkpoints is a file": _with_a_file,
-    "config.json is a folder": lambda path: (path / "config.json").mkdir(parents=True),
 }
 """What lies where a run's folder should be made."""
 
