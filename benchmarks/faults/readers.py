@@ -32,7 +32,7 @@ def unreadable(lab: Lab) -> Iterator[Trial]:
         again = recorded.resumed(folder)
         claims = {
             "refused in a sentence, or not needed": found.said.startswith("refused: ") or found.step == 30,
-            "not called damaged": "damaged" not in found.said,
+            "not called damaged": "is damaged" not in found.said,
             "no advice to delete": not re.search(r"\bdelete\b", found.said),
             f"read afterwards ({again})": found.step == 30 or again.bits == recorded.bits[30],
         }

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from benchmarks.faults import runs
 from benchmarks.faults.row import Lab, Trial, row, trial
-from benchmarks.faults.signals import LONG
+
+
+SHORT = {"steps": 200, "every": 50}
+"""Processes that wait for each other on few cores take many times longer for a step."""
 
 
 def _together(lab: Lab, out: Path, **schedule: int) -> tuple[list[subprocess.Popen], list[Path]]:
@@ -30,7 +33,7 @@ def _ends(processes: list[subprocess.Popen], logs: list[Path], seconds: float = 
 def two_processes(lab: Lab) -> Iterator[Trial]:
     """Disturbs a training of two processes on the loopback, and resumes it with two."""
     base = lab.path("undisturbed")
-    ends = _ends(*_together(lab, base, **LONG))
+    ends = _ends(*_together(lab, base, **SHORT))
     yield trial("not disturbed", {"exit 0": [end.code for end in ends] == [0, 0]}, ends)
     disturbances = {
         "SIGTERM to both": (signal.SIGTERM, (0, 1)),
@@ -41,8 +44,8 @@ def two_processes(lab: Lab) -> Iterator[Trial]:
     }
     for name, (number, victims) in disturbances.items():
         out = lab.path("together")
-        processes, logs = _together(lab, out, **LONG)
-        runs.wait_for_step(out, 40, processes[0])
+        processes, logs = _together(lab, out, **SHORT)
+        runs.wait_for_step(out, 20, processes[0])
         for victim in victims:
             runs.stop(processes[victim], number)
         ends = _ends(processes, logs)
@@ -51,7 +54,7 @@ def two_processes(lab: Lab) -> Iterator[Trial]:
         if number != signal.SIGKILL:
             claims[f"exit {128 + number} of both"] = codes == [128 + number] * 2
             claims["no traceback"] = all(end.is_orderly for end in ends)
-        again = _ends(*_together(lab, out, **LONG))
+        again = _ends(*_together(lab, out, **SHORT))
         claims["resumed with exit 0"] = [end.code for end in again] == [0, 0]
         claims[f"the same bits ({runs.bits(out)})"] = runs.bits(out) == runs.bits(base)
         yield trial(name, claims, [str(end) for end in (*ends, *again)])
@@ -61,11 +64,11 @@ def two_processes(lab: Lab) -> Iterator[Trial]:
 def fewer_processes(lab: Lab) -> Iterator[Trial]:
     """Stops two processes, and resumes with one that has their devices."""
     out = lab.path("together")
-    processes, logs = _together(lab, out, **LONG)
-    runs.wait_for_step(out, 40, processes[0])
+    processes, logs = _together(lab, out, **SHORT)
+    runs.wait_for_step(out, 20, processes[0])
     for process in processes:
         runs.stop(process, signal.SIGTERM)
     ends = _ends(processes, logs)
-    done = runs.run(lab, runs.words(out, **LONG))
-    claims = {"exit 0": done.code == 0, "at the end": max(runs.steps(out), default=0) == LONG["steps"]}
+    done = runs.run(lab, runs.words(out, **SHORT))
+    claims = {"exit 0": done.code == 0, "at the end": max(runs.steps(out), default=0) == SHORT["steps"]}
     yield trial("one process of two devices", claims, [*map(str, ends), str(done)])
