@@ -37,7 +37,7 @@ class _Page(html.parser.HTMLParser):
 
 
 @row(
-    "Data sets named `$..$`, ```, <script>, control characters",
+    "Data sets named `$..$`, backticks, a script, control characters",
     "a page without markup of theirs, or one sentence early",
 )
 def hostile_names(lab: Lab) -> Iterator[Trial]:

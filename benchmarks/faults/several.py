@@ -9,7 +9,6 @@ from pathlib import Path
 from benchmarks.faults import runs
 from benchmarks.faults.row import Lab, Trial, row, trial
 
-
 SHORT = {"steps": 200, "every": 50}
 """Processes that wait for each other on few cores take many times longer for a step."""
 
