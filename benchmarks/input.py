@@ -1,11 +1,11 @@
-"""Measures image sets that are larger than memory: memory and time beside a small set, and reading beside an array.
+"""Measures image sets that are larger than memory: memory and time for a small and a large set, and reading speed.
 
     python -m benchmarks.input --gigabytes 0.25 8
 
-A file of random images is made in a temporary folder (TMPDIR chooses the disk). For each size, a process of its own
-loads the set, holds images out for validation, trains a minimal model and scores every image; the table has the peak of
-its memory. Then batches are read, and training steps are taken, from an array, from a file that the system holds in
-memory (its page cache), and from a file that it must fetch from the disk.
+A file of random images is written to a temporary folder (TMPDIR chooses the disk). For each size, a new process loads
+the set, holds out images for validation, trains a minimal model and scores every image; the table has the peak of its
+memory. Then batches are read, and training steps are taken, from an array, from a file in the page cache of the system,
+and from a file that the system must fetch from disk.
 """
 
 import contextlib
@@ -77,7 +77,7 @@ def main(config: BenchmarkConfig) -> dict[str, Any]:
 
 
 def memory(config: BenchmarkConfig) -> list[Row]:
-    """The peak of memory, and seconds, of a process that trains on a set and scores it, for each size of the set."""
+    """The peak of memory and the seconds of a process that trains on a set and scores it, for each size of the set."""
     rows = []
     for gigabytes in config.gigabytes:
         with image_file(gigabytes, config) as file:
@@ -134,7 +134,7 @@ def training(config: BenchmarkConfig) -> list[Row]:
 
 
 def _in_turn(config: BenchmarkConfig, consume: Callable[[Iterator[np.ndarray]], Any]) -> list[Row]:
-    """What `consume` makes of the batches of a run, from an array and from the file with the same images."""
+    """Times `consume` on the batches of a run, read from an array and from a file with the same images."""
 
     def run(images: AnyImages, file: Path | None = None) -> Callable[[], Any]:
         def read() -> Any:
@@ -165,7 +165,7 @@ def image_file(gigabytes: float, config: BenchmarkConfig) -> Iterator[Path]:
             np.lib.format.write_array_header_1_0(stream, header)
             for start in range(0, num_images, _CHUNK):
                 stream.write(rng.bytes(min(_CHUNK, num_images - start) * math.prod(shape)))
-            os.fsync(stream.fileno())  # else its pages could not be forgotten
+            os.fsync(stream.fileno())  # otherwise `forget` could not drop its pages
         yield file
 
 

@@ -22,7 +22,7 @@ SIMILAR = 0.6
 
 
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that no page and no terminal can show: controls, marks that reverse text, halves of surrogate pairs."""
+"""Characters that no page or terminal can show: controls, marks that reverse text, lone surrogates."""
 
 
 class InputError(ValueError):
@@ -43,12 +43,12 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
 
 
 def printable(text: str) -> str:
-    """`text` with a replacement character for every one of `CONTROLS`, except for tabs and line breaks."""
+    """`text` with a replacement character for each of `CONTROLS`, except for tabs and line breaks."""
     return CONTROLS.sub(lambda found: found[0] if found[0] in "\t\n" else "\N{REPLACEMENT CHARACTER}", text)
 
 
 def check_printable(text: str) -> None:
-    """Raises InputError if `text`, a name or a path, holds any of `CONTROLS`."""
+    """Raises InputError if `text`, a name or a path, contains one of `CONTROLS`."""
     if found := CONTROLS.search(text):
         raise InputError(
             f"{text[:200]!r} holds the character {found[0]!r}, which cannot be shown; rename the file or the folder."
@@ -56,7 +56,7 @@ def check_printable(text: str) -> None:
 
 
 def expanded(path: Path | str) -> Path:
-    """`path` with a home folder for ~. Raises InputError if no file can have it, or it names a user without a home."""
+    """`path` with ~ expanded. Raises InputError if no file can have this path, or if there is no such home folder."""
     if re.search("[\0\ud800-\udfff]", text := str(path)):
         raise InputError(f"The path {text[:200]!r} is not UTF-8 or has a NUL in it; rename the file or the folder.")
     try:
@@ -78,9 +78,9 @@ def check_count(name: str, value: Any) -> int:
 
 
 def check_seed(name: str, seed: int) -> int:
-    """`seed`. Raises InputError unless `jax.random.key` keeps all of it: a whole number from 0 to 2**32 - 1."""
+    """`seed`. Raises InputError unless it is from 0 to 2**32 - 1, since `jax.random.key` would drop the other bits."""
     if not 0 <= seed < 2**32:
-        raise InputError(f"{name} is {seed}, but a seed is a whole number from 0 to {2**32 - 1}; give such a one.")
+        raise InputError(f"{name} is {seed}, but a seed is a whole number from 0 to {2**32 - 1}; give another one.")
     return seed
 
 

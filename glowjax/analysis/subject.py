@@ -66,7 +66,7 @@ class Subject:
             raise _not_differentiable(self, error, kernel) from error
 
     def run_divided(self, kernel: Callable, *arrays: Any, **options: Any) -> Any:
-        """The same as `run`, for a kernel whose last array holds items [N, ...] that do not depend on each other.
+        """As `run`, for a kernel whose last array has items [N, ...] that do not depend on each other.
 
         Several accelerators or processes share the items, see `glowjax.cores.divided`.
         """
@@ -85,7 +85,7 @@ class Subject:
         self.release()
 
     def release(self) -> None:
-        """Gives back the memory of the compiled results, which Python's garbage collector would find much later."""
+        """Frees the memory of the compiled programs, which Python's garbage collector would free much later."""
         while self._compiled:
             _, compiled = self._compiled.popitem()
             compiled.clear_cache()

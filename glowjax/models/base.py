@@ -32,8 +32,8 @@ class ImageModel(Protocol):
     def loss(self, params: Params, key: Keys, images: Batch) -> Array:
         """The scalar that training minimizes: a mean over images, in bits per dimension.
 
-        Training passes keys [N], one per image, and expects that the noise of an image depends on its key alone; see
-        `glowjax.noise.draw`. A loss without noise ignores them.
+        Training passes one key per image, [N], and expects that the noise of an image depends only on its key; see
+        `glowjax.noise.draw`. A loss without noise ignores the keys.
         """
         ...
 
@@ -43,9 +43,9 @@ class ImageModel(Protocol):
 
 
 def check_loss(model: ImageModel, images: Batch) -> None:
-    """Raises InputError unless the loss of a model is a scalar and takes one key per image. Nothing is computed.
+    """Raises InputError unless the loss of a model is a scalar and accepts one key per image. Nothing is computed.
 
-    The losses of this package do, so they are not traced for it.
+    The losses of this package are correct, so they are not checked.
     """
     if (type(model).loss.__module__ or "").startswith("glowjax."):  # None for code without a module
         return

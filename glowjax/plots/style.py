@@ -38,7 +38,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (10, 3)), (0, (4, 1.5, 1, 1.5, 1, 1.5)))
 
 UNLABELED = re.compile(r"_(child|container)\d+|_nolegend_")
-"""Labels that Matplotlib gives to artists without one."""
+"""The labels that Matplotlib gives to artists without a label."""
 
 _SPLITS = ("", "train", "validation", "test")
 _SETS_BY_COLOR = (
@@ -74,7 +74,7 @@ P = ParamSpec("P")
 def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
     """Runs a plotting function under the shared style and restores Matplotlib's settings afterwards.
 
-    A $ in a name stands for itself, and begins no formula.
+    A $ in a name is shown as it is and begins no formula.
     """
 
     @wraps(plot)
@@ -161,7 +161,7 @@ def finished(figure: Figure, legend_of: Axes | None = None, title: str = "", num
 
 
 def legend_entries(axes: Axes) -> tuple[list[Any], list[str]]:
-    """The artists that were given a label, and their labels; Matplotlib would leave out one that begins with "_"."""
+    """The artists with a label, and their labels, also if a label begins with "_", which Matplotlib would skip."""
     drawn = [artist for artist in axes.get_children() if isinstance(artist, Line2D | Patch)]
     entries = [(artist, str(artist.get_label() or "")) for artist in (*drawn, *axes.containers)]
     entries = [(artist, label) for artist, label in entries if label and not UNLABELED.fullmatch(label)]

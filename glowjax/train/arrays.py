@@ -1,7 +1,7 @@
-"""A pytree as named arrays, and their digests, so that no damaged array is ever taken for a whole one.
+"""Convert a pytree to named arrays, and compute their digests, by which damaged arrays are recognized.
 
-A name is the path to the leaf, such as `layer.scales.0.2.log_scale`. The arrays depend on no class of the code that
-wrote them; the template of `from_named_arrays` brings the classes back.
+A name is the path to the leaf, such as `layer.scales.0.2.log_scale`. The arrays do not depend on the classes of the
+code that wrote them; the template of `from_named_arrays` has the classes.
 """
 
 import hashlib
@@ -49,13 +49,13 @@ def from_named_arrays(template: Any, arrays: Mapping[str, np.ndarray], source: s
 
 
 def sealed(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """`content`, which JSON can hold, with digests of itself and of each of the arrays that it describes."""
+    """`content` with digests of itself and of each array. `content` must be JSON values."""
     digests = {name: digest(array) for name, array in arrays.items()}
     return {**content, SEAL: {"content": _digest_of_json(content), "arrays": digests}}
 
 
 def unsealed(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """What was sealed, and the digests of the arrays. Raises ValueError if it is not what was sealed."""
+    """The content that was sealed, and the digests of its arrays. Raises ValueError if the content has changed."""
     if not isinstance(content, Mapping) or not isinstance(seal := content.get(SEAL), Mapping):
         raise ValueError("the description has no digests")
     rest = {name: value for name, value in content.items() if name != SEAL}
@@ -65,7 +65,7 @@ def unsealed(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]
 
 
 def check_digests(arrays: Mapping[str, np.ndarray], digests: Mapping[str, str]) -> None:
-    """Raises ValueError that names the first array which is not the one with this digest."""
+    """Raises ValueError, which names the array, if an array does not have its digest."""
     for name in [*digests, *arrays]:
         if name not in arrays:
             raise ValueError(f"array {name} is missing")
@@ -91,7 +91,7 @@ def _signature(leaf: Any) -> str:
 
 
 def _put(value: np.ndarray, like: Any) -> Any:
-    """The value on the device of the template's leaf; committed only if that leaf is, or else jit would recompile."""
+    """The value on the device of the template's leaf. It is committed only if that leaf is: jit would recompile."""
     if isinstance(like, np.ndarray):
         return value
     return jax.device_put(value, like.sharding if getattr(like, "committed", True) else None)

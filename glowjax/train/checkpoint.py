@@ -1,7 +1,7 @@
-"""Checkpoints of a training run: the newest and the best are kept, and a save survives a kill at any moment.
+"""Checkpoints of a training run. The newest and the best are kept, and a kill at any moment damages none of them.
 
-The folder of a step holds its checkpoint, see `saved_state`. `<step>.part` is one that is being written or deleted, and
-is not listed; `<step>.damaged` is one that was set aside.
+The folder `<step>` holds one checkpoint, see `saved_state`. `<step>.part` is being written or deleted, and is not
+listed. `<step>.damaged` is a damaged checkpoint, renamed.
 """
 
 import contextlib
@@ -23,22 +23,21 @@ from glowjax.train.arrays import from_named_arrays, named_leaves
 from glowjax.train.saved_state import DamagedError, DeletedError, SavedState, UnreadableError, read, score, write
 
 OLD = f".old{PART}"
-"""The suffix of a checkpoint while another one of the same step takes its place."""
+"""The suffix of a checkpoint while another one of the same step replaces it."""
 
 ATTEMPTS = 100
-"""How often a reader begins again if the checkpoint that it reads is deleted meanwhile."""
+"""The number of times that a reader starts again if a checkpoint is deleted while it is read."""
 
 
 class NotSavedError(OSError):
-    """The disk refused a checkpoint; the earlier ones are whole, and the next save may succeed."""
+    """The disk refused a checkpoint. The earlier ones are whole, and the next save may succeed."""
 
 
 class Checkpoints:
-    """The checkpoints of one run in a directory: the newest ones, and the best by bits per dimension.
+    """The checkpoints of one run in a directory: the newest ones, and the best one by bits per dimension.
 
-    A save is synchronous: once it returns, the checkpoint is on disk and was read back, and the state's buffers may be
-    donated. If the process is killed during a save, the earlier checkpoints stay whole and the unfinished one is not
-    listed.
+    A save is synchronous. When it returns, the checkpoint is on disk and was read back, so the state may be donated.
+    If the process is killed during a save, the earlier checkpoints stay whole and the unfinished one is not listed.
     """
 
     def __init__(self, directory: Path, num_kept: int = 3, *, read_only: bool = False):
@@ -46,9 +45,9 @@ class Checkpoints:
 
         Args:
             directory: holds one folder per checkpoint.
-            num_kept: the number of newest checkpoints that are kept; the best one is kept as well.
-            read_only: nothing in the directory is created, renamed or deleted, so that an evaluation can read while a
-                training run writes.
+            num_kept: the number of newest checkpoints to keep; the best one is kept as well.
+            read_only: if True, nothing in the directory is created, renamed or deleted, so that an evaluation can read
+                while a training run writes.
         """
         check_count("num_kept", num_kept)
         self.directory = expanded(directory).absolute()
@@ -69,14 +68,14 @@ class Checkpoints:
         """Saves a state, then deletes the checkpoints that are neither among the newest nor the best.
 
         Args:
-            step: the number of training steps taken; not below that of a saved checkpoint. One at the same step is
-                replaced, since a resumed run may first make the evaluation that a signal ended.
+            step: the number of training steps taken; at least that of the newest checkpoint. A checkpoint at the same
+                step is replaced, since a resumed run may begin with the evaluation that a signal ended.
             state: a pytree of arrays, without typed keys.
-            bits_per_dim: of the validation images; lower is better, and NaN or infinity is never the best.
+            bits_per_dim: the score on the validation images. Lower is better; NaN and infinity are never the best.
             description: JSON values to keep with the state.
 
         Raises:
-            NotSavedError: if the disk refuses, or if what is read back is not what was written.
+            NotSavedError: if the disk refuses, or if reading back gives something else.
         """
         latest = self.latest_step()
         if latest is not None and step < latest:
@@ -117,12 +116,12 @@ class Checkpoints:
         return max(self.steps(), default=None)
 
     def best_step(self) -> int | None:
-        """The step of the lowest finite bits per dimension (the newest of equals), or None if there is none."""
+        """The step with the lowest finite bits per dimension (of equal ones the newest), or None if there is none."""
         scores = {step: bits for step, bits in self._scores().items() if bits is not None}
         return min(scores, key=lambda step: (scores[step], -step), default=None)
 
     def read(self, step: int) -> SavedState:
-        """What was saved at a step, bit for bit. Raises InputError if there is no such step, or if it is not whole."""
+        """The checkpoint at a step, bit for bit. Raises InputError if there is none, or if it is not whole."""
         steps = self.steps()
         if step not in steps:
             known = f"the steps are {', '.join(map(str, steps))}" if steps else "there is none"
@@ -137,13 +136,13 @@ class Checkpoints:
         return self.as_state(self.read(step), template)
 
     def as_state(self, saved: SavedState, template: Any) -> Any:
-        """The state of a checkpoint that was read, as `restore` returns it."""
+        """The state of a checkpoint that `read` returned, see `restore`."""
         return from_named_arrays(template, saved.arrays, f"The checkpoint at step {saved.step} in {self.directory}")
 
     def read_best(self) -> SavedState:
-        """What was saved at the best step by validation or, without validation, at the newest.
+        """The best checkpoint by validation or, without validation, the newest.
 
-        A damaged checkpoint is passed over with a warning, and one that a training run deletes meanwhile without one.
+        A damaged checkpoint is skipped with a warning. One that a training run deletes meanwhile is skipped without.
         Raises InputError if there is no whole checkpoint.
         """
         damaged: dict[int, DamagedError] = {}
@@ -195,9 +194,9 @@ class Checkpoints:
         return scores
 
     def _delete(self, steps: Collection[int]) -> None:
-        """Deletes the checkpoints at some steps, and what is left of earlier saves and deletions.
+        """Deletes the checkpoints at these steps, and the left-overs of earlier saves and deletions.
 
-        A folder that cannot be deleted is left for the next time, with a warning.
+        If a folder cannot be deleted, it stays until the next time, with a warning.
         """
         try:
             for step in steps:
@@ -214,7 +213,7 @@ class Checkpoints:
 
 
 def _put(part: Path, folder: Path) -> None:
-    """Moves a checkpoint to its place. If the disk refuses, that place has what it had before."""
+    """Moves a checkpoint to its place. If the disk refuses, the previous checkpoint stays there."""
     old = folder.with_name(f"{folder.name}{OLD}")
     if folder.exists():
         folder.rename(old)

@@ -1,4 +1,4 @@
-"""Whether a run in a folder is the one that is to be trained: what may differ, and what is refused by name."""
+"""Compare the run in a folder with the run that is about to be trained."""
 
 import warnings
 from collections.abc import Mapping
@@ -28,13 +28,13 @@ _REMEDIES = {
     "environment.threefry_partitionable": "set JAX_THREEFRY_PARTITIONABLE={before}",
     _STEPS: "give at least as many",
 }
-"""How to resume a run, by the entry of its description that differs."""
+"""The advice for resuming a run, by the entry of the description that differs."""
 
 
 def check_same_run(directory: Path, saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raises InputError that names the first entry in which two descriptions differ but may not.
 
-    More steps than before extend the run. Warns of versions and devices under which the bits may differ.
+    More steps than before extend the run. Warns if versions or devices differ, since the bits may then differ.
     """
     before, now = entries(saved), entries(given)
     for name in [*now, *before]:

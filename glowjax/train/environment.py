@@ -1,4 +1,4 @@
-"""What a run's bits depend on besides its options: settings of JAX, and versions."""
+"""Settings of JAX, versions and devices. The bits of a run depend on them."""
 
 import platform
 import socket
@@ -27,7 +27,7 @@ def settings(key: Key) -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
-    """Versions and devices of this process, and the time."""
+    """The versions and the device of this process, and the time."""
     return {
         "glowjax": __version__,
         "jax": jax.__version__,
@@ -41,7 +41,7 @@ def versions() -> dict[str, Any]:
 
 
 def start(step: int, description: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry of a run's `config.json` for a start of the run from `step`."""
+    """The entry in `config.json` for a start of the run at `step`."""
     return {
         "step": step,
         "host": socket.gethostname(),

@@ -26,13 +26,15 @@ def in_batches(
 ) -> Any:
     """`fun(key, batch)` over all of `images` [N, H, W, C]: its pytree of results, each leaf [N, ...] in NumPy.
 
-    Batch i gets `key` folded with i. The last batch is filled up with black images, whose results are dropped, so
-    that `fun` is compiled for one shape. All accelerators of all processes, or all cores, run batches at once, and each
-    process gets all results. `is_interrupted` is called before each batch, in the thread that runs it; if it returns
-    True, `EvaluationInterrupted` is raised.
+    Batch i gets `key` folded with i. The last batch is padded with black images, whose results are dropped, so that
+    `fun` is compiled for one shape. All accelerators of all processes, or all cores, run batches at the same time, and
+    each process gets all results. `is_interrupted` is called before each batch, in the thread that runs the batch. If
+    it returns True, `EvaluationInterrupted` is raised.
     """
     if not len(images):
-        raise InputError(f"There is nothing to evaluate: images has shape {list(np.shape(images))}.")
+        raise InputError(
+            f"There is nothing to evaluate: the shape of the images is {list(np.shape(images))}; give at least one."
+        )
 
     call = on_default_device(fun)
 
@@ -80,9 +82,9 @@ def evaluate(
     sets: Mapping[str, UInt8[AnyImages, "_ H W C"]],
     is_interrupted: Callable[[], bool] = never,
 ) -> dict[str, float]:
-    """Mean bits per dimension of each image set, with one draw of noise per image, the same at every call.
+    """Mean bits per dimension of each image set, with one draw of noise per image, the same in every call.
 
-    If `is_interrupted` returns True before one of the batches, `EvaluationInterrupted` is raised.
+    If `is_interrupted` returns True before a batch, `EvaluationInterrupted` is raised.
     """
 
     def mean(images: AnyImages) -> float:

@@ -1,4 +1,4 @@
-"""Event files for TensorBoard, if tensorboardX is installed. No failure to write them ends a run."""
+"""Event files for TensorBoard, if tensorboardX is installed. A failure to write them never ends a run."""
 
 import contextlib
 import functools
@@ -20,7 +20,7 @@ P = ParamSpec("P")
 
 
 def _guarded(write: Callable[Concatenate["Events", P], None]) -> Callable[Concatenate["Events", P], None]:
-    """A method of open events; at its first failure, it warns and ends them."""
+    """Makes a method do nothing unless the events are open. Its first error closes them, with a warning."""
 
     @functools.wraps(write)
     def guarded(self: "Events", *args: P.args, **kwargs: P.kwargs) -> None:
@@ -44,7 +44,7 @@ class Events:
     """
 
     def __init__(self, directory: Path | None, resume_step: int = 0):
-        """Opens a new file, which tells TensorBoard to drop what it has after `resume_step`.
+        """Opens a new file, which tells TensorBoard to drop all events after `resume_step`.
 
         Without a directory, nothing is written.
         """
@@ -91,14 +91,14 @@ class Events:
 
     @_guarded
     def close(self) -> None:
-        """Writes the rest, and closes the file."""
+        """Writes the remaining events and closes the file."""
         self._writer.close()
 
 
 def _event_writer(directory: Path) -> Any:
     """TensorBoard's writer, or None if tensorboardX is not installed.
 
-    It writes at once. The thread of tensorboardX's SummaryWriter would end at a full disk, and block the training.
+    This writer writes at once. The thread of tensorboardX's SummaryWriter would die on a full disk and block the run.
     """
     try:
         from tensorboardX.event_file_writer import EventsWriter
@@ -113,4 +113,4 @@ def _event_writer(directory: Path) -> Any:
 
 
 def _warn(error: Exception) -> None:
-    warnings.warn(f"TensorBoard's events are no longer written ({error}).", stacklevel=4)
+    warnings.warn(f"TensorBoard's events are no longer written ({error}); training goes on.", stacklevel=4)

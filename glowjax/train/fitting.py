@@ -36,7 +36,7 @@ EVALUATIONS = 10
 """The default minimum number of evaluations in a run."""
 
 MAX_STEPS = 2**31 - 1
-"""The largest step that a state can count."""
+"""The maximum number of steps of a run. The state counts them in 32 bits."""
 
 
 def fit(
@@ -67,11 +67,11 @@ def fit(
 
     Without a directory, nothing is written. With one, the run is saved there at each evaluation, every ten minutes, and
     at a signal; the same call resumes it. An interrupted run ends with the same bits as an uninterrupted one (on an
-    accelerator, only if XLA's kernels are deterministic). With more steps than before, the call extends a run: it goes
-    on from the last state with the schedule of the new number of steps.
+    accelerator, only if XLA's kernels are deterministic). With a larger `num_steps`, the call extends the run: it goes
+    on from the last state, with the schedule for the new number of steps.
 
-    Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGQUIT end the run after the step in progress. The state is saved, and
-    `glowjax.train.Interrupted` is raised, a KeyboardInterrupt.
+    Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGQUIT end the run after the current step. The state is saved, and
+    `glowjax.train.Interrupted`, a KeyboardInterrupt, is raised.
 
     Args:
         model: an `ImageModel`; its loss is minimized.
@@ -89,17 +89,17 @@ def fit(
         schedule: "cosine" decays to 0; "halving" halves the rate after 80 % and 90 % of the steps.
         evaluate_every: steps between evaluations; by default 500, or fewer so that the run has ten evaluations.
         log_every: steps between records of metrics.
-        save_every: seconds between checkpoints, besides those at evaluations.
-        init_from: a model whose params the run starts with: a `Trained`, or whatever `glowjax.load` reads. The run
-            keeps a digest of these params.
+        save_every: seconds between checkpoints, in addition to those at evaluations.
+        init_from: a trained model whose params the run starts with: a `Trained`, or anything that `glowjax.load`
+            reads. The run keeps a digest of these params.
         description: JSON values to keep with the run. `in_dist` names the data set for the experiments.
         builder: "package.module:function", the name of a function that returns the model; needed if `glowjax.load`
             cannot rebuild the model from its classes and fields. It is kept with the run, and `glowjax.load` calls it.
         on_metrics: called with each record of metrics, a dictionary of numbers. If it raises an exception, the state is
             saved and the run ends with that exception.
-        progress: whether to tell the progress on stderr: a bar on a terminal, plain lines elsewhere.
-        num_microbatches: the number of parts in which each device computes the gradient of its images, one after the
-            other. The result is the same up to rounding, and a step takes less memory, so that a large batch fits.
+        progress: whether to show progress on stderr, by a bar on a terminal or else by plain lines.
+        num_microbatches: the number of parts into which each device divides its images. Their gradients are computed
+            one after the other, which needs less memory. The result is the same up to rounding.
 
     Raises:
         InputError: if the images are not uint8 [N, H, W, C] or are fewer than a batch, if the shapes of the sets
@@ -147,7 +147,7 @@ def _trained(record: InMemory | RunFolder, model: ModelT, about: Mapping[str, An
 
 
 def seed_of(key: Array) -> int:
-    """The seed of a key: s for `jax.random.key(s)`."""
+    """The seed of a key: `s` for `jax.random.key(s)`."""
     if not (hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
         raise InputError(f"key must be one key of JAX, such as jax.random.key(0), but is {key!r}.")
     return int.from_bytes(np.asarray(jax.random.key_data(key)).astype(">u4").tobytes())
@@ -160,7 +160,7 @@ def _describe_run(
     training: dict[str, Any],
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The description of a run: everything that it depends on, and the versions with which it is trained."""
+    """The description of a run: everything that it depends on, and the versions that train it."""
     return {
         **({} if name is None else {"in_dist": name, "name": name}),
         "num_images": len(loop.images),
@@ -188,7 +188,7 @@ def _num_params(loop: Loop) -> int | None:
 
 
 def _describe(model: ImageModel, builder: str | None) -> dict[str, Any] | None:
-    """The description from which `load` builds the model; None if there is none, and `load` must be given the model."""
+    """The description from which `load` builds the model; None if there is none. Then `load` needs the model."""
     try:
         return describe(model, builder)
     except InputError:
@@ -235,7 +235,9 @@ def _evaluated_sets(
     sets = {name: _checked(one, f"The images of '{name}'") for name, one in given.items()}
     for name, one in sets.items():
         if name in REPORTED or (name == "validation" and name in watch):
-            raise InputError(f"A set to watch is called '{name}', as another number in the metrics; rename it.")
+            raise InputError(
+                f"A set to watch is called '{name}', but the metrics use that name for another number; rename it."
+            )
         if one.shape[1:] != images.shape[1:]:
             raise InputError(
                 f"The images of '{name}' have the shape {list(one.shape[1:])}, but those to train on "

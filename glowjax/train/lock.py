@@ -1,4 +1,4 @@
-"""A lock on the folder of a run, so that two processes never train into it at the same time."""
+"""A lock on the folder of a run, so that two processes never write to it at the same time."""
 
 import contextlib
 import errno
@@ -18,14 +18,14 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 NAME = ".lock"
-"""The file in the run's folder that is locked. It names its holder, and stays when the lock is released."""
+"""The locked file in the run's folder. It names the process, and is not deleted when the lock is released."""
 
 
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Holds the lock of a run's folder. The operating system releases it if the process dies.
 
-    Raises InputError that names the holder if another process has the lock. Warns if the file system has no locks.
+    Raises InputError, which names the other process, if that has the lock. Warns if the file system has no locks.
     """
     try:
         file = (directory / NAME).open("a+b", buffering=0)  # nothing is left to write when it is closed

@@ -1,4 +1,4 @@
-"""The metrics of a training run: one line of JSON per record. No damage to them and no full disk ends a training."""
+"""The metrics of a training run, one line of JSON per record. Damage or a full disk does not end a run."""
 
 import contextlib
 import errno
@@ -16,7 +16,7 @@ Record: TypeAlias = dict[str, Any]
 """Scalars by name, with the training `step` among them."""
 
 REPORTED = ("step", "seconds", "train", "learning_rate", "gradient_norm", "skipped_updates")
-"""What every record of a run holds. A record of an evaluation holds the evaluated sets as well."""
+"""The entries of every record. A record of an evaluation also has one entry per evaluated set."""
 
 
 class MetricLog(contextlib.AbstractContextManager["MetricLog"]):
@@ -26,7 +26,7 @@ class MetricLog(contextlib.AbstractContextManager["MetricLog"]):
         """Opens the log of a run that continues from `resume_step`.
 
         Later lines are dropped, since the continued run writes them again. A damaged file is renamed, with a warning.
-        So is that of a run which has lost its checkpoints, since it is all that is left of it.
+        So is the log of a run that has lost its checkpoints, since nothing else is left of that run.
         """
         self.path = directory / "metrics.jsonl"
         self._is_whole = False
@@ -36,19 +36,19 @@ class MetricLog(contextlib.AbstractContextManager["MetricLog"]):
         if problem:
             self._rename("damaged", f"{problem}; {len(self.records)} of its records are kept")
         elif found and resume_step == 0:
-            self._rename("old", f"{self.path} tells of step {found[-1]['step']}, but there is no checkpoint")
+            self._rename("old", f"{self.path} goes up to step {found[-1]['step']}, but there is no checkpoint")
         self._write("".join(map(_line, self.records)))
 
     def write(self, record: Record) -> None:
-        """Adds one line, with null for numbers that are not finite, and hands it to the operating system.
+        """Adds one line, with null for numbers that are not finite, and passes it to the operating system.
 
-        If the disk refuses it, there is one warning, and the next call tries to write all lines again.
+        If the disk refuses, there is one warning, and the next call tries to write all lines again.
         """
         self.records.append(record)
         self._write(_line(record))
 
     def close(self) -> None:
-        """Tries a last time to write lines that the disk refused."""
+        """Tries one last time to write lines that the disk has refused."""
         if not self._is_whole:
             self._write("")
 
@@ -56,7 +56,7 @@ class MetricLog(contextlib.AbstractContextManager["MetricLog"]):
         self.close()
 
     def _write(self, line: str) -> None:
-        """Appends a line to a whole file; writes any other from the start."""
+        """Appends a line if the file is complete; otherwise writes the whole file again."""
         try:
             if self._is_whole:
                 _append(self.path, line.encode())
@@ -83,8 +83,8 @@ class MetricLog(contextlib.AbstractContextManager["MetricLog"]):
 def read(path: Path) -> list[Record]:
     """The records of a `metrics.jsonl`, oldest first; null becomes NaN.
 
-    A half-written last line is left out. So are lines that are no record, with one warning, and a missing file has no
-    records, with a warning.
+    A half-written last line is left out. Other lines that are no record are left out with a warning. If the file is
+    missing, there is a warning and there are no records.
     """
     records, problem = _read(path)
     if problem is None and not os.path.lexists(path):

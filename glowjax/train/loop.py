@@ -1,4 +1,4 @@
-"""The training loop on the host: the steps, and what is due after a step: metrics, evaluations and checkpoints."""
+"""The training loop on the host: the steps, and the metrics, evaluations and checkpoints that are due after them."""
 
 import contextlib
 import dataclasses
@@ -31,10 +31,10 @@ from glowjax.train.step import TrainState, first_nonfinite, make_state
 from glowjax.typing import Batch, Key, Params
 
 INIT_IMAGES = 256
-"""Images that set the data-dependent params at the start."""
+"""The maximum number of images that set the data-dependent params at the start."""
 
 MAX_NONFINITE = 20
-"""Non-finite gradients in a row after which a run stops."""
+"""A run stops after this many non-finite gradients in a row."""
 
 NUM_SAMPLES = 16
 """The number of samples that TensorBoard shows at each evaluation."""
@@ -42,7 +42,7 @@ NUM_SAMPLES = 16
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """The part of a training run that stays the same from step to step. `fit` explains what is not explained here.
+    """The part of a training run that stays the same from step to step. See `fit` for the other attributes.
 
     Attributes:
         optimizer: wrapped in `optax.apply_if_finite`.
@@ -52,7 +52,7 @@ class Loop:
         key: the key of initialization and noise.
         seed: the seed of the order of the images.
         devices: the devices of all processes that share each batch.
-        num_microbatches: the number of parts of a device's images that are computed one after the other.
+        num_microbatches: the number of parts into which each device divides its images.
     """
 
     model: ImageModel
@@ -75,9 +75,9 @@ class Loop:
     save_every: float
 
     def run(self, run_record: RunRecord) -> None:
-        """Trains from the last step that is recorded to the end.
+        """Trains from the last recorded step to the end.
 
-        Raises Interrupted at a signal, after the step in progress and a checkpoint of it.
+        After a signal, finishes the current step, saves a checkpoint and raises Interrupted.
         """
         with deferred_interrupts() as interrupts:
             training = Training(self, run_record, interrupts)
@@ -93,19 +93,19 @@ class Loop:
             indices = batch_indices(self.seed, 0, len(self.images), min(INIT_IMAGES, len(self.images)))
             params = self.model.init(jax.random.split(self.key, 3)[0], self.images[indices])
         else:
-            params = jax.tree.map(jnp.copy, self.start)  # since the first step takes over their memory
+            params = jax.tree.map(jnp.copy, self.start)  # because the first step takes over their memory
         return jax.block_until_ready(make_state(params, self.optimizer))
 
 
 class Training:
-    """A loop under way.
+    """A training run in progress.
 
     Attributes:
         interrupts: the signals that have arrived.
-        state: what the next step depends on; a step takes over its memory.
-        step: the number of steps taken. The state holds it as well, but reading it there waits for the device.
-        saves: its checkpoints.
-        reports: all who follow the run.
+        state: the training state, whose memory is donated to the next step.
+        step: the number of steps taken. Reading it from the state would wait for the device.
+        saves: the checkpoints of the run.
+        reports: the progress on stderr, and events for TensorBoard.
     """
 
     reports: Reports
@@ -120,7 +120,7 @@ class Training:
         self._last_signal: Any = 0
 
     def run(self) -> None:
-        """Takes the steps that are left, and does what is due after each."""
+        """Takes the remaining steps, and does what is due after each of them."""
         loop, directory = self.loop, self.run_record.directory
         self.state = self.run_record.resume(self.interrupts.call(loop.first_state))
         self.step = int(self.state.step)
@@ -128,7 +128,7 @@ class Training:
         with Reports(directory, self.step, loop.num_steps, loop.warmup_steps, loop.progress) as self.reports:
             self.reports.progress.begin(self.step)
             if int(self.state.loss_count) and self._is_due(loop.evaluate_every):
-                self._after_step()  # a signal ended this evaluation
+                self._after_step()  # a signal abandoned the evaluation of this step
             if self.step < loop.num_steps:
                 self._take_steps()
             on_first_process(lambda: self.saves.ensure(self.step, self.state))
@@ -147,14 +147,14 @@ class Training:
                 self._after_step(batch)
 
     def _take_step(self, take_step: CompiledStep, batch: Batch) -> None:
-        """A step. The signals of the step before are heeded, so that no process waits for this one."""
+        """A step. It acts on the signal of the step before, so that no process waits for this step."""
         self.state, metrics = take_step(self.state, self._step_key, batch)
         self.step += 1
         self.interrupts.heed(self._last_signal)
         self._last_signal = metrics.signal
 
     def _take_first_step(self, take_step: CompiledStep, batch: Batch) -> None:
-        """The first step of this process, with the compilation. A signal abandons it; there is nothing to save yet."""
+        """The first step of this process, including compilation. A signal abandons it: nothing is to be saved yet."""
         began = monotonic()
         self.state, metrics = self.interrupts.call(
             lambda: jax.block_until_ready(take_step(self.state, self._step_key, batch))
@@ -165,7 +165,7 @@ class Training:
         self._after_step(batch)
 
     def _after_step(self, batch: Batch | None = None) -> None:
-        """Whatever is due: a report, an evaluation, a checkpoint, and the end if a signal has arrived."""
+        """Does what is due: a report, an evaluation, a checkpoint, and the end if a signal has arrived."""
         is_evaluated = self._is_due(self.loop.evaluate_every)
         scores: dict[str, float] | None = {}
         if is_evaluated:
@@ -188,7 +188,8 @@ class Training:
     def _evaluate(self) -> dict[str, float] | None:
         """Mean bits per dimension of each image set, with the averaged params; None if a signal ends the evaluation.
 
-        In that case the step gets no report. Its losses stay in the state, and the resumed run begins with the report.
+        If it does, there is no report of this step. The losses stay in the state, and the resumed run begins with the
+        report.
         """
         model, key, call = self.loop.model, self._evaluation_key, self.interrupts.call
         params = jax.device_put(self.state.ema_params, jax.local_devices()[0])  # otherwise all devices would evaluate
@@ -205,7 +206,7 @@ class Training:
         return scores
 
     def _report(self, scores: dict[str, float]) -> None:
-        """Writes a record of metrics, and hands it to all who follow the run."""
+        """Writes a record of metrics, reports it and passes it to `on_metrics`."""
         with self.interrupts.shielded():
             record = self._record() | scores
             self.run_record.write(record)
@@ -230,21 +231,21 @@ class Training:
         }
 
     def _learning_rate(self, num_updates: int) -> Record:
-        """The learning rate of the last of some updates, if it is known."""
+        """The learning rate of the last of `num_updates` updates, if it is known."""
         if self.loop.schedule is None:
             return {}
         with jax.numpy_dtype_promotion("standard"):
             return {"learning_rate": float(self.loop.schedule(max(0, num_updates - 1)))}
 
     def explain(self, number: int) -> str:
-        """A sentence about the end by a signal."""
+        """Says in a sentence where a signal ended the run."""
         by = f"Interrupted by {name_of(number)}"
         if self.state is None:
             return f"{by} before the first step."
         return f"{by} at step {self.step:,} of {self.loop.num_steps:,}. {self.saves.summary()}"
 
     def _stop_if_nonfinite(self, batch: Batch | None) -> None:
-        """Raises InputError after too many non-finite gradients in a row; it says where the first value arose."""
+        """Raises InputError after too many non-finite gradients in a row. It names the place of the first one."""
         count = int(self.state.opt_state.notfinite_count)
         if count < MAX_NONFINITE or batch is None:
             return

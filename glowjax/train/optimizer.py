@@ -66,7 +66,7 @@ def make_schedule(name: str, *, learning_rate: float, num_steps: int, warmup_ste
 
 
 def skip_nonfinite(optimizer: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
-    """`optimizer` without the steps whose gradients are not finite; its state counts those in a row.
+    """`optimizer`, but steps with non-finite gradients are skipped; its state counts those in a row.
 
     The training loop reads the count and stops the run, so there is no limit here.
     """

@@ -1,4 +1,4 @@
-"""The compiled step: jit on one device, pmap over several, of one process or of many."""
+"""The compiled step: with jit on one device, with pmap on several devices of one or more processes."""
 
 import contextlib
 import weakref
@@ -20,7 +20,7 @@ from glowjax.typing import Array, Batch, Key, Keys
 CompiledStep: TypeAlias = Callable[[TrainState, Key, Batch], tuple[TrainState, StepMetrics]]
 
 Shard: TypeAlias = UInt8[jax.Array | np.ndarray, "M H W C"]
-"""The images of a batch that one device sees at a time."""
+"""The images of a batch that one device computes at a time."""
 
 AXIS = "devices"
 
@@ -45,23 +45,23 @@ def step_devices(batch_size: int, num_microbatches: int = 1) -> list[jax.Device]
 
 
 def rows(devices: Sequence[jax.Device], batch_size: int) -> slice:
-    """The part of each batch that the devices of this process see."""
+    """The part of each batch that the devices of this process compute."""
     size = batch_size // len(devices)
     own = [index for index, device in enumerate(devices) if device.process_index == jax.process_index()]
     return slice(own[0] * size, (own[-1] + 1) * size)
 
 
 def shards(key: Key, step: int, images: Batch, num_parts: int, first: int = 0) -> list[tuple[Keys, Shard]]:
-    """The keys and the images of each of equal parts of a batch in a step, counted from 0.
+    """The keys and images of `num_parts` equal parts of a batch, at a step counted from 0.
 
-    `first` is the index of the first of `images` in the batch.
+    `first` is the index of the first image in the whole batch.
     """
     keys = noise_keys(key, step, first + jnp.arange(len(images)))
     return list(zip(jnp.split(keys, num_parts), np.split(np.asarray(images), num_parts), strict=True))
 
 
 def no_signal() -> int:
-    """0: no signal has arrived."""
+    """Returns 0: no signal has arrived."""
     return 0
 
 
@@ -72,10 +72,11 @@ def compiled_step(
     num_microbatches: int = 1,
     own_signal: Callable[[], int] = no_signal,
 ) -> CompiledStep:
-    """`train_step` for `(state, key, images)`, jitted on one device or pmapped over `devices` (all of all processes).
+    """`train_step` as a function of `(state, key, images)`, jitted on one device or pmapped over `devices`.
 
-    A process passes its own `rows` of the batch. The state is donated: the next state takes over its memory. With
-    several processes, `own_signal` is called before each step, and the metrics hold the largest of its results.
+    By default, `devices` are all devices of all processes. Each process passes its own `rows` of the batch. The state
+    is donated: the next state takes over its memory. With several processes, `own_signal` is called before each step,
+    and the metrics hold the largest result of all processes.
     """
     devices = devices or jax.devices()
     if len(devices) > 1:
@@ -122,10 +123,10 @@ def pmapped_step(
 
 
 def _forget(function: Callable) -> None:
-    """Gives back the programs that JAX has compiled for a pmapped function.
+    """Frees the programs that JAX has compiled for a pmapped function.
 
-    Its cache holds the function, so that it would keep them until the process ends: some hundred trainings with them
-    take all memory maps that Linux allows. JAX has no public call for this; without the private one, nothing happens.
+    Otherwise JAX's cache would keep them until the process ends, and a few hundred training runs would use up the
+    memory maps that Linux allows. JAX has no public function for this. If the private one is missing, nothing happens.
     """
     with contextlib.suppress(ImportError, AttributeError):
         from jax._src.pmap import _cached_shard_map

@@ -1,4 +1,4 @@
-"""Progress of a training on stderr: a bar on a terminal, else plain lines. A stream that fails never ends a run."""
+"""Show the progress of a run on stderr, by a bar or by plain lines. A stream that fails never ends a run."""
 
 import contextlib
 import sys
@@ -11,7 +11,7 @@ from tqdm import tqdm
 from glowjax.train.log import REPORTED
 
 SECONDS_BETWEEN_LINES = 30.0
-"""The time after which a plain line is due, besides those at evaluations."""
+"""The time between plain lines, in addition to those at evaluations."""
 
 
 class SafeStream:
@@ -44,10 +44,10 @@ class SafeStream:
 
 
 class Progress:
-    """Tells how far a training is. The bar starts after compilation, so that its rate is that of the steps."""
+    """The progress of a run. The bar starts after compilation, so that its rate is that of the steps."""
 
     def __init__(self, num_steps: int, is_shown: bool = True):
-        """Writes to stderr if `is_shown`, or nothing."""
+        """Writes to stderr if `is_shown`; otherwise writes nothing."""
         self._num_steps = num_steps
         self._stream = SafeStream(sys.stderr if is_shown else None)
         self._bar: Any = None
@@ -55,7 +55,7 @@ class Progress:
         self._bits: dict[str, float] = {}
 
     def begin(self, step: int) -> None:
-        """Says at which step the run begins, before the compilation."""
+        """Prints the step at which the run begins, before compilation."""
         if step >= self._num_steps:
             self._line(f"Nothing is left to train: step {step:,} of {self._num_steps:,}.")
         else:
@@ -72,7 +72,7 @@ class Progress:
             self._bar = tqdm(total=self._num_steps, initial=step, unit="step", dynamic_ncols=True, file=stream)
 
     def update(self, record: Mapping[str, Any]) -> None:
-        """Tells a record of metrics: on the bar, or in a line if it is of an evaluation or one is due."""
+        """Shows a record of metrics on the bar, or in a plain line if one is due or the record is of an evaluation."""
         self._bits |= {name: record[name] for name in ("train", "validation") if name in record}
         bits = ", ".join(f"{name} {value:.3f}" for name, value in self._bits.items()) + " bits/dim"
         step = record["step"]
@@ -84,7 +84,7 @@ class Progress:
             self._next_line = monotonic() + SECONDS_BETWEEN_LINES
 
     def _pace(self, step: int) -> str:
-        """The rate and the time left, if steps were taken after the first."""
+        """The rate and the time left, once steps were taken after the first one."""
         taken, seconds = step - self._first, monotonic() - self._began
         if not self._first or taken <= 0 or seconds <= 0:
             return ""
@@ -96,7 +96,7 @@ class Progress:
         self._stream.flush()
 
     def close(self) -> None:
-        """Leaves the bar as it is."""
+        """Closes the bar and leaves it on the terminal."""
         if self._bar is not None:
             self._bar.close()
 

@@ -1,4 +1,4 @@
-"""Where a training run keeps its metrics and params: in memory, or in the run's folder, from which it resumes."""
+"""The record of a training run, its metrics and params: in memory, or in a folder from which the run resumes."""
 
 import contextlib
 import json
@@ -43,7 +43,7 @@ class InMemory:
         self.records.append(record)
 
     def save(self, state: TrainState, bits_per_dim: float) -> bool:
-        """Keeps the averaged params if no earlier ones are better; those of the last step if none was evaluated."""
+        """Keeps the averaged params if no earlier ones are better. Without evaluations, those of the last step stay."""
         bits_per_dim = bits_per_dim if math.isfinite(bits_per_dim) else math.inf
         if bits_per_dim <= self._lowest:
             self._lowest, self.step = bits_per_dim, int(state.step)
@@ -78,7 +78,7 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
 
     def resume(self, fresh: TrainState) -> TrainState:
         """The state of the newest whole checkpoint, or `fresh` if there is none."""
-        newest, self._newest = self._newest, None  # its arrays are not kept beside the state
+        newest, self._newest = self._newest, None  # so that its arrays are freed
         return fresh if newest is None else self._checkpoints.as_state(newest, fresh)
 
     def write(self, record: Record) -> None:
@@ -86,7 +86,7 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
         self._log.write(record)
 
     def save(self, state: TrainState, bits_per_dim: float) -> bool:
-        """Saves a checkpoint. Returns False, with a warning, if the disk refused it; a later save may succeed."""
+        """Saves a checkpoint. If the disk refuses it, warns and returns False; a later save may succeed."""
         try:
             self._checkpoints.save(int(state.step), state, bits_per_dim, self._description)
         except NotSavedError as error:
@@ -99,7 +99,7 @@ class RunFolder(contextlib.AbstractContextManager["RunFolder"]):
 
 
 RunRecord: TypeAlias = InMemory | RunFolder | SharedRecord
-"""Where the training loop reads the first state, and puts metrics and later states."""
+"""The training loop reads its first state from a record, and writes metrics and later states to it."""
 
 
 def evaluations(records: list[Record]) -> list[Record]:
@@ -108,7 +108,7 @@ def evaluations(records: list[Record]) -> list[Record]:
 
 
 def _write_config(directory: Path, description: Mapping[str, Any], step: int) -> None:
-    """Writes `config.json`, with one entry more in its list of starts."""
+    """Writes `config.json`, with one more entry in its list of starts."""
     path = directory / "config.json"
     try:
         starts = list(json.loads(path.read_text(encoding="utf-8"))["starts"])

@@ -1,4 +1,4 @@
-"""All who follow a run besides its own record: the progress on stderr, TensorBoard, and a warning of divergence."""
+"""Reports on a run in addition to its record: progress on stderr, TensorBoard, and a warning of divergence."""
 
 import contextlib
 import warnings
@@ -10,11 +10,11 @@ from glowjax.train.log import Record
 from glowjax.train.progress import Progress
 
 NOISE_BITS = 8.0
-"""Bits per dimension without a model: all 256 levels are equally likely."""
+"""The bits per dimension without a model, if all 256 levels are equally likely."""
 
 
 class Reports(contextlib.AbstractContextManager["Reports"]):
-    """Hands each record of a run on.
+    """Passes each record of a run to the progress and to TensorBoard.
 
     Attributes:
         progress: the bar or the lines on stderr.
@@ -22,7 +22,7 @@ class Reports(contextlib.AbstractContextManager["Reports"]):
     """
 
     def __init__(self, directory: Path | None, step: int, num_steps: int, warmup_steps: int, shows_progress: bool):
-        """Begins with a run at `step` of `num_steps`, whose events are in `directory`, if there is one."""
+        """Starts at `step` of `num_steps`. Events are written to `directory`, unless it is None."""
         self.progress = Progress(num_steps, shows_progress)
         self.events = Events(directory, step)
         self._warmup_steps = warmup_steps
@@ -31,11 +31,11 @@ class Reports(contextlib.AbstractContextManager["Reports"]):
         self._is_warned = False
 
     def pace(self, step: int) -> None:
-        """The time after `step` counts for the steps per second."""
+        """Starts the clock for the steps per second at `step`."""
         self._paced_from = (step, monotonic())
 
     def write(self, record: Record) -> None:
-        """Hands a record on; warns, once, if the model is worse than none after the warm-up."""
+        """Passes a record on. Warns once if the model is worse than no model after the warm-up."""
         step, (since, began) = record["step"], self._paced_from
         seconds = monotonic() - began
         self.progress.update(record)
@@ -45,13 +45,13 @@ class Reports(contextlib.AbstractContextManager["Reports"]):
             self._warn()
 
     def _warn(self) -> None:
-        """Warns if the last record shows a model that is worse than none."""
+        """Warns if the model is worse than no model in the last record."""
         for name in ("validation", "train"):
             bits = self._last.get(name, 0.0)
             if not bits <= NOISE_BITS:  # written this way so that NaN counts
                 self._is_warned = True
                 warnings.warn(
-                    f"The bits/dim ({name}) are {bits:.4g} at step {self._last['step']:,}, but those of uniform noise "
+                    f"The bits/dim ({name}) are {bits:.4g} at step {self._last['step']:,}, but uniform noise needs "
                     f"{NOISE_BITS:g}: the model has diverged or learned nothing. Lower the learning rate, lengthen the "
                     "warm-up, or train for longer.",
                     stacklevel=5,

@@ -44,8 +44,8 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
 
     Args:
         source: the folder of the run, the file, or the name.
-        model: the model whose params these are. By default it is rebuilt from the description; this imports and calls
-            the `builder` that the description may name, so load files of strangers with a model of your own.
+        model: the model of these params. By default it is rebuilt from the description. This imports and calls the
+            `builder` that the description may name, so pass your own model to load a file of a stranger.
 
     Raises:
         InputError: if there is no such model, it is damaged, or it has other params than `model`.
@@ -64,7 +64,7 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
 def load_pretrained(name: str) -> tuple[Any, Params, dict[str, Any]]:
     """The pretrained model of a name, as `model, params, description`; `load` returns it as a `Trained`.
 
-    All of them invert real images to 0.13 grey levels, and black-and-white patterns to 0.1, with one exception:
+    The models invert real images to 0.13 grey levels, and black-and-white patterns to 0.1, with one exception:
     "fashion-mnist" is off by more than 100 grey levels on a checkerboard of single pixels.
     """
     trained = load(f"{PRETRAINED}{name}")
@@ -95,7 +95,7 @@ def save(trained: Trained[Any], path: str | Path) -> Path:
 
 
 def _storable(leaf: Any) -> np.ndarray:
-    """The array as a file holds it: real numbers in float32, in C order, since safetensors ignores strides."""
+    """The array to write: real numbers in float32, in C order because safetensors ignores strides."""
     array = np.asarray(leaf)
     return np.array(array, np.float32 if jnp.issubdtype(array.dtype, jnp.floating) else array.dtype, order="C")
 

@@ -1,4 +1,4 @@
-"""One checkpoint: a state and its description in a folder, proved whole when it is written and when it is read.
+"""One checkpoint: a state and its description in a folder, checked for damage when it is written and read.
 
 The folder `state` holds the arrays and is written by orbax. `checkpoint.json` holds the step, the score and the
 description of the run, with digests of these and of each array.
@@ -26,7 +26,7 @@ ABOUT = "checkpoint.json"
 
 
 class DamagedError(InputError):
-    """The checkpoint at `step` is not what was written."""
+    """The checkpoint at `step` no longer holds what was written."""
 
     def __init__(self, message: str, step: int):
         super().__init__(message)
@@ -34,7 +34,7 @@ class DamagedError(InputError):
 
 
 class UnreadableError(InputError):
-    """A checkpoint cannot be read just now, which says nothing about what it holds."""
+    """A checkpoint cannot be read just now, but it may be whole."""
 
 
 class DeletedError(UnreadableError):
@@ -43,7 +43,7 @@ class DeletedError(UnreadableError):
 
 @dataclasses.dataclass(frozen=True)
 class SavedState:
-    """What is saved at a step.
+    """The content of a checkpoint.
 
     Attributes:
         step: the number of training steps taken.
@@ -61,7 +61,7 @@ class SavedState:
 def write(folder: Path, state: SavedState) -> None:
     """Writes a state to a new folder, reads it back, and returns when it is on disk.
 
-    Raises errors of many classes if the disk refuses, and ValueError if what is read back was not written.
+    Raises errors of many classes if the disk refuses, and ValueError if reading back gives something else.
     """
     about = {
         "glowjax": __version__,
@@ -92,7 +92,7 @@ def read(folder: Path, step: int) -> SavedState:
 
 
 def score(folder: Path, step: int) -> float | None:
-    """The bits per dimension of a state, or None if unknown; raises the errors of `read`, but reads no array."""
+    """The bits per dimension of a state, or None if unknown. It raises the errors of `read`, but reads no array."""
     return _read(lambda: _about(folder, step)[0].bits_per_dim, folder, step)
 
 
@@ -116,7 +116,7 @@ def _about(folder: Path, step: int) -> tuple[SavedState, Mapping[str, str]]:
 
 
 def not_understood(source: str, version: Any, error: Exception) -> InputError:
-    """An error that says that a whole description means nothing to this version, and whether a newer one wrote it."""
+    """The error for an undamaged description that this version of glowjax does not understand."""
     if is_newer(version):
         found = f"was written by a newer glowjax ({version}; this is {__version__}); install that version"
     else:
@@ -125,13 +125,13 @@ def not_understood(source: str, version: Any, error: Exception) -> InputError:
 
 
 def is_newer(version: Any) -> bool:
-    """Whether a version, such as "1.10.2", follows this one."""
+    """Whether a version, such as "1.10.2", is newer than this one."""
     found, this = ([int(number) for number in re.findall(r"\d+", str(one))[:3]] for one in (version, __version__))
     return found > this
 
 
 def _read(reading: Callable[[], T], folder: Path, step: int) -> T:
-    """The result of `reading`, which is tried twice, since a network file system may fail for a moment."""
+    """The result of `reading`. It is tried twice, since a network file system may fail for a moment."""
     for is_last in (False, True):
         try:
             return reading()
@@ -145,7 +145,7 @@ def _read(reading: Callable[[], T], folder: Path, step: int) -> T:
 
 
 def _explain(folder: Path, step: int, error: Exception) -> InputError:
-    """Why a folder could not be read, as an error that says what to do."""
+    """The error that says why a folder could not be read, and what to do."""
     name = f"The checkpoint {folder}"
     if why := storage.refusal(folder, error):
         return UnreadableError(f"{name} cannot be read just now ({why}); it may be whole, so try again.")

@@ -1,4 +1,4 @@
-"""The record of a run that several processes share: the first one keeps it, and the others hear what they need."""
+"""The record of a run with several processes. The first process keeps it and sends the others what they need."""
 
 import contextlib
 import math
@@ -20,22 +20,22 @@ from glowjax.train.trained import Trained
 
 
 class SharedRecord(contextlib.AbstractContextManager["SharedRecord"]):
-    """Reads and writes on the first process alone, so the others need not see its disk.
+    """Reads and writes only on the first process, so the others do not need its disk.
 
     Attributes:
         own: the record on the first process; None on the others.
         directory: the folder of the run on the first process; None on the others, and if there is none.
-        seconds: the time that the run took so far.
+        seconds: the duration of the run so far.
     """
 
     def __init__(self, open_record: Callable[[], Any]):
-        """`open_record` opens the record; its InputError reaches all processes."""
+        """`open_record` opens the record on the first process. Its InputError is raised in all processes."""
         self.own: Any = processes.on_first_process(open_record)
         self.directory: Path | None = None if self.own is None else self.own.directory
         self.seconds: float = processes.broadcast_json(None if self.own is None else self.own.seconds)
 
     def resume(self, fresh: TrainState) -> TrainState:
-        """The state that the first process resumes, the same in all."""
+        """The state that the first process resumes, sent to all processes."""
         state: Any = processes.on_first_process(lambda: self.own.resume(fresh))
         if jax.process_count() == 1:
             return state
@@ -47,7 +47,7 @@ class SharedRecord(contextlib.AbstractContextManager["SharedRecord"]):
             self.own.write(record)
 
     def save(self, state: TrainState, bits_per_dim: float = math.nan) -> bool:
-        """Saves a checkpoint; returns whether the disk took it."""
+        """Saves a checkpoint. Returns False if the disk refuses it."""
         return self.own is None or self.own.save(state, bits_per_dim)
 
     def __exit__(self, *error: Any) -> None:
@@ -56,7 +56,7 @@ class SharedRecord(contextlib.AbstractContextManager["SharedRecord"]):
 
 
 def check_same(description: Mapping[str, Any]) -> None:
-    """Raises InputError in all processes unless they describe the same run, apart from its provenance."""
+    """Raises InputError in all processes unless all describe the same run, except for its provenance."""
     first = processes.broadcast_json(description)
     theirs, ours = entries(first), entries(description)
     names = [name for name in theirs if not name.startswith("provenance") and theirs[name] != ours.get(name)]
@@ -67,11 +67,13 @@ def check_same(description: Mapping[str, Any]) -> None:
             f"Process {jax.process_index()} was given {names[0]} = {ours.get(names[0])!r}, but process 0 "
             f"{theirs[names[0]]!r}; start all processes with the same options and the same images."
         )
-    raise InputError("Another process was given another run, as it says; start all with the same options and images.")
+    raise InputError(
+        "Another process was given other options or images; its message names them; start all with the same ones."
+    )
 
 
 def shared_trained(work: Callable[[], Trained[Any]], model: ImageModel) -> Trained[Any]:
-    """The trained model that `work` returns on the first process, in all processes."""
+    """The trained model that `work` returns on the first process, sent to all processes."""
     own = processes.on_first_process(work)
     if jax.process_count() == 1:
         assert own is not None

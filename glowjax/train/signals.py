@@ -1,4 +1,4 @@
-"""Signals that ask a training to stop: they wait for the end of a step and for its checkpoint."""
+"""Handle the signals that ask a training run to stop. The run ends after the current step and its checkpoint."""
 
 import concurrent.futures
 import contextlib
@@ -18,22 +18,22 @@ SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGQUIT")
     if hasattr(signal, name)  # Windows lacks some
 )
-"""The signals of Ctrl-C, of schedulers and of a closed terminal."""
+"""The signals that end a run: from Ctrl-C, from schedulers and from a closed terminal."""
 
 PATIENCE = 2.0
-"""Seconds after the first signal in which a second Ctrl-C changes nothing; some launchers send the first one twice."""
+"""Seconds in which a second Ctrl-C is ignored. Some launchers send the first one twice."""
 
 POLL = 0.1
-"""Seconds between two looks for a signal, in a wait for a thread."""
+"""Seconds between two checks for a signal while a thread works."""
 
 GRACE = 0.5
-"""Seconds in which such a thread may still end after a signal, before it is abandoned."""
+"""Seconds in which that thread may still end after a signal before it is abandoned."""
 
 ResultT = TypeVar("ResultT")
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ended the work in an orderly way. `str` gives a sentence for the user.
+    """A signal ended the work in an orderly way. The message is a sentence for the user.
 
     Attributes:
         number: the number of the signal.
@@ -54,11 +54,11 @@ def name_of(number: int) -> str:
 class Interrupts:
     """The signals that arrive while `deferred_interrupts` is active.
 
-    Several processes end for the same signal at the same step, so they do not heed their own at once.
+    Several processes end at the same step and for the same signal, so none acts on its own signal at once.
 
     Attributes:
         own: the first signal of this process, or None.
-        number: the signal for which the run ends, or None: `own`, or with several processes the one they agree on.
+        number: the signal that ends the run, or None. It is `own`, or with several processes the one they agree on.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Interrupts:
         self._is_shielded = False
 
     def is_interrupted(self) -> bool:
-        """Whether the run ends for a signal."""
+        """Whether a signal ends the run."""
         return self.number is not None
 
     def has_arrived(self) -> bool:
@@ -81,16 +81,16 @@ class Interrupts:
         return self.own or 0
 
     def heed(self, number: Any) -> None:
-        """With several processes, ends the run for the signal with this number, which is the same in all, unless 0."""
+        """With several processes, notes the signal that ends the run, the same in all processes; 0 means none."""
         if self._are_shared and int(number):
             self.number = int(number)
 
     def agree(self) -> None:
-        """Heeds the signals of all processes, which call this at the same time."""
+        """Shares the signals of all processes. All of them must call this at the same time."""
         self.heed(max_of(self.own_number()))
 
     def raise_if_interrupted(self) -> None:
-        """Raises Interrupted if a signal has arrived."""
+        """Raises Interrupted if a signal ends the run."""
         if self.number is not None:
             raise Interrupted(self.number)
 
@@ -104,11 +104,11 @@ class Interrupts:
             self._is_shielded = False
 
     def call(self, work: Callable[[], ResultT]) -> ResultT:
-        """`work()` in a thread, which a signal abandons: unless the thread ends soon, Interrupted is raised.
+        """Runs `work()` in a thread. After a signal, raises Interrupted unless the thread ends soon.
 
-        Nothing can end a compilation, so it must run beside the thread that receives the signals. An abandoned thread
-        still works to its end, for which the interpreter waits at exit; a command ends with `os._exit` instead. Outside
-        the main thread, `work()` is simply called.
+        A compilation cannot be stopped, so it must not block the main thread, which receives the signals. The abandoned
+        thread continues. The interpreter would wait for it at exit, so commands end with `os._exit`. If this is not the
+        main thread, `work()` is called directly.
         """
         if threading.current_thread() is not threading.main_thread():
             return work()
@@ -121,7 +121,7 @@ class Interrupts:
         return future.result()
 
     def receive(self, number: int, _: object = None) -> None:
-        """The handler of the signals: notes the first; a second Ctrl-C ends everything but a save."""
+        """The handler. It notes the first signal; a second Ctrl-C ends everything except for a save."""
         now = monotonic()
         if self.own is None:
             self.own, self._arrived = number, now
@@ -132,10 +132,11 @@ class Interrupts:
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[Interrupts]:
-    """A block that signals do not end at once. It raises Interrupted at its end if one has arrived.
+    """A block that signals do not end at once. If one has arrived, Interrupted is raised at the end of the block.
 
-    A step that is cut short would lose the state, which was donated to it. A signal that the process ignores, as
-    SIGHUP under nohup, stays ignored. Outside the main thread, which alone receives signals, nothing changes.
+    Otherwise a signal during a step would lose the state, which was donated to the step. A signal that the process
+    ignores, such as SIGHUP under nohup, is still ignored. Only the main thread receives signals; in other threads,
+    nothing changes.
     """
     interrupts = Interrupts()
     previous: dict[int, Any] = {}

@@ -40,7 +40,7 @@ class TrainState(flax.struct.PyTreeNode):
     gradient_norm: Any
 
     def with_no_losses(self) -> "TrainState":
-        """The state after a report, at which a new mean of the losses begins; it holds no NaN that was reported."""
+        """The state after a report: a new mean of the losses begins, and no reported NaN stays in the state."""
         reported = ("loss_sum", "loss_count", "gradient_norm")
         return self.replace(**{name: jnp.zeros_like(getattr(self, name)) for name in reported})
 
@@ -51,7 +51,7 @@ class StepMetrics(NamedTuple):
     Attributes:
         bits_per_dim: the loss in bits per dimension.
         gradient_norm: the norm of the gradient before clipping.
-        signal: the largest number of a signal that one of several processes had received before the step, or 0.
+        signal: the largest number of the signals that the processes received before the step, or 0.
     """
 
     bits_per_dim: Float[Array, ""]
@@ -84,8 +84,8 @@ def train_step(
 ) -> tuple[TrainState, StepMetrics]:
     """The state after one step on uint8 `images` [N, H, W, C], and the metrics of the step.
 
-    `key` is the run's key. The noise of an image depends on the key, the step and the index of the image in the batch
-    alone. With several microbatches, the gradients of as many equal parts of the batch are computed one after the
+    `key` is the run's key. The noise of an image depends only on the key, the step and the index of the image in the
+    batch. With several microbatches, the batch is divided into equal parts. Their gradients are computed one after the
     other, which needs less memory, and averaged. A non-finite gradient changes neither the params nor their average;
     the optimizer's state counts it.
     """
@@ -101,7 +101,7 @@ def noise_keys(key: Key, step: int | Integer[Array, ""], indices: Integer[Array,
 def mean_gradient(
     model: ImageModel, params: Params, keys: Keys, images: Batch, num_microbatches: int
 ) -> tuple[Float[Array, ""], Params]:
-    """`loss_and_gradient` of the whole batch, as the mean over equal microbatches, one at a time."""
+    """`loss_and_gradient` of the whole batch, computed as the mean over equal microbatches, one after the other."""
     if num_microbatches == 1:
         return loss_and_gradient(model, params, keys, images)
 

@@ -1,4 +1,4 @@
-"""Arrays by name in a folder, written and read by orbax. No other file uses orbax."""
+"""Write and read named arrays in a folder with orbax. No other module uses orbax."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 _LITERAL = re.compile(r"[A-Za-z0-9_./=+,@: -]{1,1000}")
-"""Paths that orbax takes as they are. It takes others as patterns, such as `lr=[0.1]`, or changes them."""
+"""Paths that orbax uses unchanged. It changes others, or takes them as patterns, such as `lr=[0.1]`."""
 
 _ORBAX_SOURCE = os.path.join("orbax", "checkpoint")
 
@@ -27,7 +27,7 @@ SECONDS_TO_END = 0.2
 """The time that orbax's threads have to end after an error."""
 
 _ABOUT_CONTENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENODATA}
-"""Errors that say something about the files. Others say that they cannot be read just now."""
+"""Errors that mean damage. Any other error means that the files cannot be read just now."""
 
 
 class OrbaxError(Exception):
@@ -45,7 +45,7 @@ def read_arrays(folder: Path) -> dict[str, np.ndarray]:
 
 
 def check_path(directory: Path) -> None:
-    """Raises OSError if arrays could not be written below this path, whatever the state of the disk."""
+    """Raises OSError if arrays can never be written below this path, even to a healthy disk."""
     try:
         os.fspath(directory).encode()
     except UnicodeEncodeError as error:
@@ -55,17 +55,17 @@ def check_path(directory: Path) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """An error in a few words: those of the operating system, or its class and first line."""
+    """An error in a few words: the text of the operating system, or the class and first line of the error."""
     number = _number(error)
     return os.strerror(number) if number else _first_line(error)
 
 
 def refusal(folder: Path, error: BaseException) -> str | None:
-    """Why a healthy folder might not be readable just now, such as "Permission denied"; None if it is damaged.
+    """The reason why a folder cannot be read just now, such as "Permission denied"; None if the folder is damaged.
 
     Args:
         folder: a folder that could not be read.
-        error: raised by reading it. If it does not come from the operating system, each file is read once.
+        error: the error of reading it. If it does not come from the operating system, each file is read to find one.
     """
     if isinstance(error, MemoryError):
         return "not enough memory"
@@ -79,7 +79,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _number_of_reading(folder: Path) -> int | None:
-    """The number of the first error of reading all files of a folder, or None."""
+    """Reads all files in a folder. Returns the number of the first error, or None."""
 
     def fail(error: OSError) -> None:
         raise error
@@ -95,7 +95,7 @@ def _number_of_reading(folder: Path) -> int | None:
 
 
 def _number(error: BaseException) -> int | None:
-    """The operating system's number of an error; orbax mentions it in the text of its own errors."""
+    """The operating system's number of an error, or None. Orbax mentions it in the text of its own errors."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
     found = re.search(r"os_error_code='(\d+)'", str(error))
@@ -104,7 +104,7 @@ def _number(error: BaseException) -> int | None:
 
 @contextlib.contextmanager
 def _literal(folder: Path) -> Iterator[Path]:
-    """A path to a folder that orbax takes as it is: the folder's own, or a link to it with a plain name."""
+    """A path to a folder that orbax uses unchanged: the path itself, or a link with a plain name."""
     if _LITERAL.fullmatch(os.fspath(folder)):
         yield folder
         return
@@ -117,7 +117,7 @@ def _literal(folder: Path) -> Iterator[Path]:
 
 
 def _run(folder: Path, work: Callable[[ocp.Checkpointer, Path], Any]) -> Any:
-    """What orbax does with a folder. Its errors and all that hangs on them end here, so that none is printed later."""
+    """Lets orbax work on a folder. Its errors and their threads end here, so that nothing is printed later."""
     own = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(primary_host=own, active_processes={own})  # orbax waits for no other
     handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
@@ -137,7 +137,7 @@ def _run(folder: Path, work: Callable[[ocp.Checkpointer, Path], Any]) -> Any:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Hides what orbax logs and what its threads and tasks print: whatever matters is raised as well."""
+    """Hides what orbax logs and what its threads and tasks print. Everything that matters is also raised."""
 
     def is_shown(record: logging.LogRecord) -> bool:
         return record.name == "absl" and _ORBAX_SOURCE not in record.pathname

@@ -1,4 +1,4 @@
-"""Params of a trained model, with which another run starts."""
+"""Start a run with the params of a trained model."""
 
 import hashlib
 import json
@@ -35,6 +35,6 @@ def warm_start(model: ImageModel, image_shape: Sequence[int], source: Trained[An
 
 
 def digest_of(params: Params) -> str:
-    """A digest of params: of the name, the dtype, the shape and the bytes of each array."""
+    """A digest of the name, the dtype, the shape and the bytes of each array in `params`."""
     digests = {name: digest(leaf) for name, leaf in named_leaves(params).items()}
     return hashlib.blake2b(json.dumps(digests).encode(), digest_size=8).hexdigest()

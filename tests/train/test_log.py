@@ -53,7 +53,7 @@ def test_metrics_of_a_run_without_checkpoints_are_kept_beside_the_new_ones(tmp_p
     with MetricLog(tmp_path) as log:
         write_steps(log, range(1, 4))
     before = log.path.read_bytes()
-    with pytest.warns(UserWarning, match=r"tells of step 3, but there is no checkpoint; it was renamed .*\.old"):
+    with pytest.warns(UserWarning, match=r"goes up to step 3, but there is no checkpoint; it was renamed .*\.old"):
         MetricLog(tmp_path)
     assert log.path.read_bytes() == b""
     assert (tmp_path / "metrics.jsonl.old").read_bytes() == before

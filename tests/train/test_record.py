@@ -142,7 +142,7 @@ def test_a_run_without_a_whole_checkpoint_starts_again_and_keeps_the_old_metrics
         warnings.simplefilter("always")
         assert train(tmp_path, fresh, [], model__width=8) == 0
     messages = [str(one.message) for one in caught]
-    assert "of step 10, but there is no checkpoint; it was renamed metrics.jsonl.old" in messages[-1]
+    assert "up to step 10, but there is no checkpoint; it was renamed metrics.jsonl.old" in messages[-1]
     assert [message.endswith("The run starts again at step 0.") for message in messages[:-1]] == [True] * is_damaged
     assert (tmp_path / "metrics.jsonl.old").read_bytes() == before
 

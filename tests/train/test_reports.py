@@ -26,7 +26,7 @@ def test_divergence_is_told_once_after_the_warm_up_and_at_the_end():
     records = [record(10, 20.0), record(20, 7.5), record(30, 9.5), record(40, 12.0, 7.0), record(50, 6.7e6)]
     first, last = told(records)
     assert first.startswith(
-        "The bits/dim (train) are 9.5 at step 30, but those of uniform noise 8: the model has diverged"
+        "The bits/dim (train) are 9.5 at step 30, but uniform noise needs 8: the model has diverged"
     )
     assert last.startswith("The bits/dim (train) are 6.7e+06 at step 50,")
     (validation,) = told([record(20, 7.5, 8.5), record(30, 5.0, 5.0)])
