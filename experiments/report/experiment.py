@@ -124,7 +124,7 @@ def _write(folder: Path, result: Result, repeat: str) -> Path:
         return write(folder, result, repeat)
     except OSError as error:
         raise InputError(
-            f"The report cannot be written to {folder} ({error.strerror}); make room there and run the command again."
+            f"The report cannot be written to {folder} ({error.strerror}); make room there, and run the command again."
         ) from error
 
 
