@@ -80,7 +80,8 @@ def test_commands_are_understood(page):
 def parsed(program, arguments):
     """The configuration that "benchmarks.flow" or "experiments scales" makes of the arguments; nothing is run."""
     if program.startswith("benchmarks."):
-        (parameter,) = inspect.signature(importlib.import_module(program).main).parameters.values()
+        module = f"{program}.__main__" if (ROOT / program.replace(".", "/")).is_dir() else program
+        (parameter,) = inspect.signature(importlib.import_module(module).main).parameters.values()
         return tyro.cli(parameter.annotation, args=arguments)
     file = modules()[program.split()[1]]
     module = importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))

@@ -15,10 +15,11 @@ ROOT = Path(__file__).parents[2]
 COMMAND = "import os, sys, time\nfrom experiments import process\n"
 
 
-def started(work, **options):
+def started(work, launcher=(), **options):
     """A process that runs the lines of `work` as a command; it imports the standard library alone."""
     program = COMMAND + f"def work():\n  {work}\nprocess.run(work)\nprint('after')"
-    return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)
+    words = [*launcher, sys.executable, "-c", program]
+    return subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, **options)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_a_signal_whose_interrupt_was_lost_reaches_the_code_that_takes_over():
 
 def test_a_signal_that_is_ignored_stays_ignored():
     work = "import signal; os.kill(os.getpid(), signal.SIGHUP)"
-    one = started(work, stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    one = started(work, launcher=("sh", "-c", 'trap "" HUP; exec "$0" "$@"'), stdout=subprocess.PIPE)
     output, _ = one.communicate(timeout=20)
     assert (one.returncode, output) == (0, "after\n")
 
