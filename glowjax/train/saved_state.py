@@ -98,7 +98,7 @@ def score(folder: Path, step: int) -> float | None:
 
 def _whole(folder: Path, step: int) -> SavedState:
     state, digests = _about(folder, step)
-    arrays = storage.read_arrays(folder / "state")
+    arrays = storage.read_arrays(folder / "state", digests)
     check_digests(arrays, digests)
     return dataclasses.replace(state, arrays=arrays)
 

@@ -163,7 +163,7 @@ def test_a_reader_passes_over_a_damaged_checkpoint_with_a_warning_and_changes_no
     ids=["permission", "EIO", "ESTALE", "orbax", "memory"],
 )
 def test_what_cannot_be_read_just_now_is_not_called_damaged_and_stays(copied, monkeypatch, error):
-    def fail(folder):
+    def fail(folder, names):
         raise error
 
     monkeypatch.setattr(storage, "read_arrays", fail)
@@ -186,7 +186,7 @@ def test_what_may_not_be_read_is_not_called_damaged(copied, place):
 
 def test_a_failure_that_passes_is_not_noticed(copied, monkeypatch):
     original, failures = storage.read_arrays, [ValueError("a hiccup")]
-    monkeypatch.setattr(storage, "read_arrays", lambda folder: _raise(failures.pop()) if failures else original(folder))
+    monkeypatch.setattr(storage, "read_arrays", lambda *args: _raise(failures.pop()) if failures else original(*args))
     assert newest(copied) == (3, [])
 
 
@@ -197,10 +197,10 @@ def _raise(error):
 def test_a_reader_goes_on_to_the_next_checkpoint_while_a_training_deletes(copied, monkeypatch):
     original = storage.read_arrays
 
-    def read(folder):
+    def read(folder, names):
         if folder.parent.name != "1":
             shutil.rmtree(folder.parent)
-        return original(folder)
+        return original(folder, names)
 
     monkeypatch.setattr(storage, "read_arrays", read)
     assert Checkpoints(copied, read_only=True).read_best().step == 1
