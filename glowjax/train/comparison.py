@@ -20,6 +20,7 @@ MAY_DIFFER = (
 """Entries of a description that may differ when a run resumes."""
 
 _STEPS = "training.num_steps"
+_EVALUATED = "evaluated."
 
 _REMEDIES = {
     **dict.fromkeys(("num_images", "images", "image_shape"), "give the images that it had"),
@@ -27,6 +28,7 @@ _REMEDIES = {
     "environment.prng": "give a key of that kind, as with JAX_DEFAULT_PRNG_IMPL={before},",
     "environment.threefry_partitionable": "set JAX_THREEFRY_PARTITIONABLE={before}",
     _STEPS: "give at least as many",
+    "init_from": "start from the same params",
 }
 """The advice for resuming a run, by the entry of the description that differs."""
 
@@ -34,7 +36,8 @@ _REMEDIES = {
 def check_same_run(directory: Path, saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raises InputError that names the first entry in which two descriptions differ but may not.
 
-    More steps than before extend the run. Warns if versions or devices differ, since the bits may then differ.
+    More steps than before extend the run. A set may be added to those that are evaluated, and a watched one left out, but
+    a name never stands for other images than before. Warns if versions or devices differ, since the bits may then differ.
     """
     before, now = entries(saved), entries(given)
     for name in [*now, *before]:
@@ -42,7 +45,12 @@ def check_same_run(directory: Path, saved: Mapping[str, Any], given: Mapping[str
             continue
         if name == _STEPS and (before.get(name) or 0) < (now.get(name) or 0):
             continue
-        remedy = _REMEDIES.get(name, "give the same value").format(before=before.get(name))
+        if name.startswith(_EVALUATED) and name not in before:
+            continue
+        if name.startswith(_EVALUATED) and name not in now and name != f"{_EVALUATED}validation":
+            continue
+        default = "give the images that it had" if name.startswith(_EVALUATED) else "give the same value"
+        remedy = _REMEDIES.get(name, default).format(before=before.get(name))
         raise InputError(
             f"{directory} holds a run with {name} = {before.get(name)!r}, but this one has {now.get(name)!r}; "
             f"{remedy} to resume it, or another directory to start a new run."

@@ -1,9 +1,10 @@
 """Training in one call: `fit` checks its input, describes the run, and starts the loop."""
 
+import math
 import numbers
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, SupportsFloat, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,7 @@ from glowjax.files import as_json
 from glowjax.models import Flow, ImageModel, describe
 from glowjax.models.base import check_loss
 from glowjax.processes import is_primary
+from glowjax.train.arrays import SEAL
 from glowjax.train.environment import settings, versions
 from glowjax.train.log import REPORTED, Record
 from glowjax.train.loop import Loop
@@ -35,6 +37,9 @@ ModelT = TypeVar("ModelT", bound=ImageModel)
 EVALUATIONS = 10
 """The default minimum number of evaluations in a run."""
 
+RESERVED = ("init_from", "step", "history", "starts", SEAL)
+"""Entries that are written into a description, or beside it, after `fit` has checked what the user gives."""
+
 MAX_STEPS = 2**31 - 1
 """The maximum number of steps of a run. The state counts them in 32 bits."""
 
@@ -50,7 +55,7 @@ def fit(
     watch: Mapping[str, AnyImages | ImageSet] | None = None,
     batch_size: int = 64,
     optimizer: str | optax.GradientTransformation | None = None,
-    learning_rate: float | None = None,
+    learning_rate: SupportsFloat | None = None,
     warmup_steps: int = 200,
     schedule: str = "cosine",
     evaluate_every: int | None = None,
@@ -92,11 +97,12 @@ def fit(
         save_every: seconds between checkpoints, in addition to those at evaluations.
         init_from: a trained model whose params the run starts with: a `Trained`, or anything that `glowjax.load`
             reads. The run keeps a digest of these params.
-        description: JSON values to keep with the run. `in_dist` names the data set for the experiments.
+        description: JSON values to keep with the run, under names of your own. `in_dist` names the data set for the
+            experiments.
         builder: "package.module:function", the name of a function that returns the model; needed if `glowjax.load`
             cannot rebuild the model from its classes and fields. It is kept with the run, and `glowjax.load` calls it.
-        on_metrics: called with each record of metrics, a dictionary of numbers. If it raises an exception, the state is
-            saved and the run ends with that exception.
+        on_metrics: called with a copy of each record of metrics, a dictionary of numbers. If it raises an exception,
+            the state is saved and the run ends with that exception.
         progress: whether to show progress on stderr, by a bar on a terminal or else by plain lines.
         num_microbatches: the number of parts into which each device divides its images. Their gradients are computed
             one after the other, which needs less memory. The result is the same up to rounding.
@@ -130,7 +136,8 @@ def fit(
         **counts,
         save_every=save_every,
     )
-    training = {**counts, "save_every": save_every, "num_microbatches": num_microbatches, **options, "seed": loop.seed}
+    in_json = save_every if math.isfinite(save_every) else None
+    training = {**counts, "save_every": in_json, "num_microbatches": num_microbatches, **options, "seed": loop.seed}
     about = _describe_run(loop, name, _describe(model, builder), training, description or {})
     check_same(as_json(about))
     with SharedRecord(lambda: InMemory() if directory is None else RunFolder(directory, about)) as record:
@@ -160,9 +167,11 @@ def _describe_run(
     training: dict[str, Any],
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The description of a run: everything that it depends on, and the versions that train it."""
-    return {
-        **({} if name is None else {"in_dist": name, "name": name}),
+    """The description of a run: everything that it depends on, and the versions that train it.
+
+    Raises InputError if `extra`, which the user has given, holds another value for a part of it.
+    """
+    own = {
         "num_images": len(loop.images),
         "images": stored.digest(loop.images),
         "image_shape": list(loop.images.shape[1:]),
@@ -170,12 +179,15 @@ def _describe_run(
         "num_params": _num_params(loop),
         "training": training,
         **({} if loop.start is None else {"init_from": digest_of(loop.start)}),
+        "evaluated": {name: stored.digest(one) for name, one in loop.sets.items()},
         "num_devices": len(loop.devices),
         "num_processes": jax.process_count(),
-        **extra,
-        "environment": settings(loop.key),
-        "provenance": versions(),
     }
+    last = {"environment": settings(loop.key), "provenance": versions()}
+    for one in extra:
+        if one in (*own, *last, *RESERVED):
+            raise InputError(f"The description has an entry '{one}', which fit writes itself; give it another name.")
+    return {**({} if name is None else {"in_dist": name, "name": name}), **own, **extra, **last}
 
 
 def _num_params(loop: Loop) -> int | None:
@@ -223,6 +235,16 @@ def _seconds(name: str, value: float) -> float:
     return float(value)
 
 
+def _rate(value: SupportsFloat) -> float:
+    """A learning rate as a float of Python, which JSON can hold. Raises InputError unless it is one number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"learning_rate must be a number, but is {value!r}; a schedule of your own goes into an optimizer of optax."
+        ) from error
+
+
 def _checked(images: AnyImages | ImageSet, name: str) -> AnyImages:
     return checked(images.images if isinstance(images, ImageSet) else images, name)
 
@@ -249,7 +271,7 @@ def _evaluated_sets(
 def _optimizer(
     model: ImageModel,
     optimizer: str | optax.GradientTransformation | None,
-    learning_rate: float | None,
+    learning_rate: SupportsFloat | None,
     num_steps: int,
     warmup_steps: int,
     schedule: str,
@@ -260,7 +282,7 @@ def _optimizer(
             raise InputError("An optimizer of optax has a learning rate of its own; leave learning_rate out.")
         return None, skip_nonfinite(optimizer), {"optimizer": "custom"}
     name = optimizer or ("adamax" if isinstance(model, Flow) else "adam")
-    rate = LEARNING_RATES.get(name, 1e-3) if learning_rate is None else learning_rate
+    rate = LEARNING_RATES.get(name, 1e-3) if learning_rate is None else _rate(learning_rate)
     options = {"optimizer": name, "learning_rate": rate, "warmup_steps": warmup_steps, "schedule": schedule}
     steps: dict[str, Any] = {"learning_rate": rate, "num_steps": num_steps, "warmup_steps": warmup_steps}
     named = make_optimizer(name, **steps, schedule=schedule)

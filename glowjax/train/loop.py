@@ -213,7 +213,7 @@ class Training:
             self.state = self.state.with_no_losses()
         self.reports.write(record)
         try:
-            self.loop.on_metrics(record)
+            self.loop.on_metrics(dict(record))  # which it may change
         except BaseException:
             self.saves.save(self.step, self.state, scores.get("validation", math.nan))
             raise

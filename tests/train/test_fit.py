@@ -148,8 +148,48 @@ def test_another_run_is_refused_with_the_first_difference_and_how_to_resume(tmp_
         train(MODEL, images[:7], directory=tmp_path)
     with pytest.raises(InputError, match=r"images = '.*; give the images that it had"):
         train(MODEL, 255 - images, directory=tmp_path)
+    with pytest.raises(InputError, match=r"init_from = None, .*; start from the same params"):
+        train(directory=tmp_path, init_from=train())
     monkeypatch.setattr("glowjax.train.fitting.step_devices", lambda *_: jax.local_devices()[:1])
     assert train(directory=tmp_path).step == 6  # another number of devices may go on
+
+
+def test_scores_of_other_images_are_never_compared_with_those_of_a_run(tmp_path, train, images):
+    train(directory=tmp_path, num_steps=3)
+    for changes, name in [
+        ({"validation": images[:4]}, "validation"),
+        ({"validation": None}, "validation"),
+        ({"watch": {"other": images}}, "other"),
+    ]:
+        with pytest.raises(InputError, match=rf"evaluated\.{name} = '.*; give the images that it had"):
+            train(directory=tmp_path, **changes)
+    trained = train(directory=tmp_path, watch={"new": images})
+    np.testing.assert_array_equal(trained.curve("new"), [np.nan, trained.history[-1]["new"]])
+    assert not np.isfinite(trained.curve("other")[-1])
+
+
+def test_validation_may_begin_when_a_run_is_extended(tmp_path, train, images):
+    train(directory=tmp_path, num_steps=3, validation=None)
+    assert train(directory=tmp_path, validation=images).step == 6
+
+
+@pytest.mark.parametrize("has_folder", [False, True])
+def test_a_callback_may_change_the_record_that_it_gets(tmp_path, train, has_folder):
+    trained = train(directory=tmp_path if has_folder else None, on_metrics=dict.clear)
+    assert without_seconds(trained.history) == without_seconds(train().history)
+
+
+def test_checkpoints_by_time_can_be_turned_off(tmp_path, train):
+    trained = train(directory=tmp_path, save_every=float("inf"))
+    assert trained.description["training"]["save_every"] is None
+    assert train(directory=tmp_path).step == trained.step
+
+
+@pytest.mark.parametrize("rate", [np.float32(0.5), jnp.float32(0.5), np.array(0.5)])
+def test_a_learning_rate_may_be_a_number_of_numpy_or_jax(train, rate):
+    trained = train(learning_rate=rate)
+    assert trained.description["training"]["learning_rate"] == 0.5
+    chex.assert_trees_all_equal(trained.params, train(learning_rate=0.5).params)
 
 
 LIKE = np.zeros((2, 8, 8, 1), np.uint8)
@@ -173,6 +213,10 @@ LIKE = np.zeros((2, 8, 8, 1), np.uint8)
         ({"optimizer": "adamx"}, "did you mean 'adamax'"),
         ({"optimizer": optax.sgd(0.1), "learning_rate": 0.1}, "leave learning_rate out"),
         ({"description": {"width": float("nan")}}, "cannot be written as JSON"),
+        ({"description": {"model": "mine"}}, "has an entry 'model', which fit writes itself; give it another name"),
+        ({"description": {"provenance": "mine"}}, "has an entry 'provenance'"),
+        ({"description": {"history": "long"}}, "has an entry 'history'"),
+        ({"learning_rate": np.ones(2)}, "learning_rate must be a number, but is .*; a schedule of your own goes"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(tmp_path, train, changes, message):
