@@ -82,7 +82,8 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
             "Slurm, Open MPI, Kubernetes or on a TPU pod, or name --coordinator HOST:PORT, --num-processes and "
             "--process-id."
         ) from error
-    timer.cancel()
+    finally:
+        timer.cancel()
     if jax.process_count() > 1:
         _watch = Watch(jax.process_index(), _from_first)
 

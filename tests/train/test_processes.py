@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -169,3 +170,16 @@ def test_one_process_agrees_with_itself():
     for same in (processes.broadcast(tree), *processes.gather(tree)):
         assert all(same[name].tobytes() == tree[name].tobytes() for name in tree)
     assert processes.on_first_process(lambda: "done") == "done"
+
+
+def test_a_process_that_could_not_connect_is_not_ended_later(monkeypatch):
+    def refuse(*arguments, **options):
+        raise ValueError("coordinator_address should be defined.")
+
+    monkeypatch.setattr(jax.distributed, "initialize", refuse)
+    monkeypatch.setattr(jax.config, "update", lambda *arguments: None)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    with pytest.raises(InputError, match=r"could not be connected \(coordinator_address should be defined\.\)"):
+        processes.initialize()
+    waiting = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert all(timer.finished.is_set() for timer in waiting)
