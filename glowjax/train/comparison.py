@@ -36,8 +36,8 @@ _REMEDIES = {
 def check_same_run(directory: Path, saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raises InputError that names the first entry in which two descriptions differ but may not.
 
-    More steps than before extend the run. A set may be added to those that are evaluated, and a watched one left out, but
-    a name never stands for other images than before. Warns if versions or devices differ, since the bits may then differ.
+    More steps than before extend the run. An evaluated set may be new, and a watched one may be left out, but no name
+    may stand for other images than before. Warns if versions or devices differ, since the bits may then differ.
     """
     before, now = entries(saved), entries(given)
     for name in [*now, *before]:

@@ -48,5 +48,5 @@ def test_a_file_that_is_gone_during_training_is_told_in_one_sentence(on_disk, tm
     def remove(record):
         (tmp_path / "mine_train.npy").unlink()
 
-    with pytest.raises(InputError, match=r"mine_train\.npy cannot be read any more .*; bring it back and start again"):
+    with pytest.raises(InputError, match=r"mine_train\.npy can no longer be read .*; bring it back and start again"):
         train(on_disk, log_every=2, on_metrics=remove)
