@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +24,11 @@ jax.config.update("jax_disable_most_optimizations", True)  # this halves the tim
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# A shell ignores these for what it starts in the background, and the tests send them.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 DATA_DIR = Path(os.environ.get("GLOWJAX_DATA_DIR", ROOT.parent / "shared" / "data"))
 MOST_MEMORY_MAPS = 40_000  # Linux allows a process 65,530; each compiled program holds some

@@ -4,8 +4,10 @@ A file holds the params by name and a JSON description in its header, so that it
 `safetensors.torch.load_file` gives the arrays.
 """
 
+import dataclasses
 import json
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,9 +20,10 @@ from safetensors.numpy import load_file, save_file
 from glowjax import pretrained
 from glowjax.checks import InputError, expanded, writable_directory
 from glowjax.files import as_json, in_one_step
-from glowjax.models import ImageModel, build
+from glowjax.models import ImageModel, build, config_of
 from glowjax.train.arrays import SEAL, check_digests, from_named_arrays, named_leaves, sealed, unsealed
 from glowjax.train.checkpoint import Checkpoints
+from glowjax.train.comparison import entries
 from glowjax.train.log import Record, from_json, read, to_json
 from glowjax.train.record import evaluations
 from glowjax.train.saved_state import is_newer, not_understood
@@ -32,6 +35,8 @@ T = TypeVar("T")
 HEADER = "glowjax"
 PRETRAINED = "pretrained:"
 
+SAME_VALUES = ("memory", "convolution", "compute_dtype")
+"""The fields of a model that change its speed, its memory or its rounding, but not the function that it computes."""
 
 _Contents: TypeAlias = tuple[dict[str, Any], dict[str, np.ndarray], int, list[Record]]
 """The description, the params by name, their step, and the record of each evaluation."""
@@ -55,10 +60,31 @@ def load(source: str | Path, model: ImageModel | None = None) -> Trained[Any]:
     else:
         path = expanded(source).absolute()
     description, arrays, step, history = _contents(path)
-    model = model or _build(description, path)
+    given, model = model, model or _build(description, path)
     images = jax.ShapeDtypeStruct(_understood(_shape, description, path), jnp.uint8)
     template = jax.eval_shape(model.init, jax.random.key(0), images)
-    return Trained(model, from_named_arrays(template, arrays, str(path)), description, step, history)
+    params = from_named_arrays(template, arrays, str(path))
+    if given is not None:
+        _compare(description.get("model") or {}, given, path)
+    return Trained(model, params, description, step, history)
+
+
+def _compare(trained: Mapping[str, Any], model: ImageModel, path: Path) -> None:
+    """Warns if a model computes something else than the one that was trained, although their arrays fit."""
+    config = config_of(model)
+    if config is None or "kind" not in trained:
+        return  # a model of the user's own
+    before, now = entries(trained), entries(as_json(dataclasses.asdict(config)))
+    changes = [
+        f"{name} {before.get(name)} (now {value})"
+        for name, value in now.items()
+        if before.get(name) != value and name not in SAME_VALUES
+    ]
+    if changes:
+        warnings.warn(
+            f"The params in {path} were trained with {', '.join(changes)}; pass the model that was trained.",
+            stacklevel=3,
+        )
 
 
 def load_pretrained(name: str) -> tuple[Any, Params, dict[str, Any]]:

@@ -121,6 +121,13 @@ def test_a_model_that_cannot_be_described_is_loaded_with_the_model_itself(tmp_pa
             gj.load(source, MODELS["vae"])
 
 
+def test_a_model_that_computes_something_else_is_told(tmp_path, images):
+    path = gj.save(trained(MODELS["nvp"], images), tmp_path / "mine.safetensors")
+    gj.load(path, gj.nvp_glow(1, 1, 4, memory="invert"))
+    with pytest.warns(UserWarning, match=r"were trained with activation relu \(now tanh\); pass the model"):
+        gj.load(path, gj.nvp_glow(1, 1, 4, activation="tanh"))
+
+
 def test_what_is_not_a_model_is_refused_in_a_sentence(tmp_path, images):
     saved = trained(MODELS["vae"], images)
     with pytest.raises(InputError, match=r"Saved models end in \.safetensors"):
