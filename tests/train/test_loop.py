@@ -22,17 +22,7 @@ from glowjax.train.step import StepMetrics
 MODEL = gj.nvp_glow(1, 1, 4)
 
 
-@pytest.fixture(autouse=True)
-def handlers():
-    """A handler that fails the test if a signal reaches it; the shell may have set some signals to be ignored."""
-
-    def fail(number, _):
-        raise AssertionError(f"{signal.Signals(number).name} was not deferred")
-
-    before = {number: signal.signal(number, fail) for number in SIGNALS}
-    yield fail
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 @pytest.fixture

@@ -12,18 +12,7 @@ import pytest
 from glowjax.train import Interrupted, signals
 from glowjax.train.signals import SIGNALS, deferred_interrupts
 
-
-@pytest.fixture(autouse=True)
-def handlers():
-    """Handlers of signals that fail the test, since a shell may have set some signals to be ignored."""
-
-    def fail(number, _):
-        raise AssertionError(f"{signal.Signals(number).name} was not deferred")
-
-    before = {number: signal.signal(number, fail) for number in SIGNALS}
-    yield fail
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 def interrupted(work):
