@@ -75,8 +75,13 @@ class Ending:
         sys.unraisablehook = self._tell
         threading.Thread(target=self._watch, args=(read,), daemon=True).start()
 
-    def receive(self, number: int, _: FrameType | None = None) -> None:
-        """The handler: the first signal interrupts the main thread."""
+    def receive(self, number: int, frame: FrameType | None = None) -> None:
+        """The handler: the first signal interrupts the main thread, or ends the process during an import.
+
+        C code that imports modules, such as NumPy's, prints an interrupt as an error of its own, or aborts.
+        """
+        if _is_importing(frame):
+            self.end(number)
         if self.first is None:
             self.first = number
             raise KeyboardInterrupt
@@ -112,6 +117,13 @@ class Ending:
                 with contextlib.suppress(OSError, ValueError, AttributeError):
                     stream.flush()
             os._exit(128 + number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether an import is under way in a frame or in its callers."""
+    while frame and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 class Stream(io.FileIO):

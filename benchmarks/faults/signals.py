@@ -77,7 +77,7 @@ def ctrl_c_twice(lab: Lab) -> Iterator[Trial]:
 @row("Signals during imports and compilation", "one line and exit 128 + number, within 10 s; no traceback")
 def early_signals(lab: Lab) -> Iterator[Trial]:
     """A process that is still importing may also die of the signal, which a shell reports in the same way."""
-    for n, moment in enumerate((0.3, 1.0, 1.7, 2.5, 3.5, 4.5)):
+    for n, moment in enumerate((0.5, 1.0, 1.7, 2.5, 3.5, 4.5)):
         number = (signal.SIGINT, signal.SIGTERM)[n % 2]
         yield _early(lab, number, f"{number.name} after {moment} s", functools.partial(_after, moment))
     for number in (signal.SIGINT, signal.SIGTERM):

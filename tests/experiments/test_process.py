@@ -58,6 +58,19 @@ def test_a_signal_whose_interrupt_was_lost_reaches_the_code_that_takes_over():
     assert (one.returncode, errors) == (7, "")
 
 
+def test_a_signal_during_an_import_ends_the_process_before_the_module_sees_it(tmp_path):
+    module = (
+        "import sys, time\nprint('ready', flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('seen')"
+    )
+    (tmp_path / "slow.py").write_text(module)
+    one = started(f"sys.path.append({str(tmp_path)!r}); import slow", stdout=subprocess.PIPE)
+    one.stdout.readline()
+    one.send_signal(signal.SIGINT)
+    output, errors = one.communicate(timeout=20)
+    assert (one.returncode, "seen" in output) == (130, False)
+    assert errors == "Interrupted by Ctrl-C. The same command goes on from what was saved.\n"
+
+
 def test_a_signal_that_is_ignored_stays_ignored():
     work = "import signal; os.kill(os.getpid(), signal.SIGHUP)"
     one = started(work, launcher=("sh", "-c", 'trap "" HUP; exec "$0" "$@"'), stdout=subprocess.PIPE)
