@@ -1,1 +1,1 @@
-"""Speed and memory, measured by commands not by tests."""
+"""Speed, memory, growth, and what a run survives: measured by commands, not by tests."""

@@ -1,10 +1,12 @@
 """A run's folder with three known states, made without training: hundreds of damages take seconds."""
 
 import contextlib
+import os
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +69,6 @@ class Recorded:
                     step, bits = int(state.step), bits_of(state)
                     opened.write(record(40))
                     opened.save(self._at(40), 7.0)
-                    opened.seconds  # noqa: B018 - the time of the record before
             except InputError as error:
                 return Resumed(None, "", f"refused: {error}")
             except Exception as error:
@@ -75,7 +76,7 @@ class Recorded:
         return Resumed(step, bits, "; ".join(str(warning.message) for warning in told))
 
 
-class Resumed:
+class Resumed(NamedTuple):
     """How a run went on.
 
     Attributes:
@@ -84,8 +85,9 @@ class Resumed:
         said: its warnings, or its error.
     """
 
-    def __init__(self, step: int | None, bits: str, said: str) -> None:
-        self.step, self.bits, self.said = step, bits, said
+    step: int | None
+    bits: str
+    said: str
 
     def __str__(self) -> str:
         return f"step {self.step}: {self.said}"[:500]
@@ -103,10 +105,8 @@ def bits_of(state: Any) -> str:
 
 
 @contextlib.contextmanager
-def powerless() -> Any:
+def powerless() -> Iterator[None]:
     """Acts as a user without rights, if this is root, whom no file's mode stops."""
-    import os
-
     if os.geteuid() != 0:
         yield
         return
