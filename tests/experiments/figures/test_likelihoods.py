@@ -71,13 +71,13 @@ def test_two_sets_of_one_name_are_refused_and_one_that_is_named_twice_comes_once
     elsewhere.mkdir(parents=True)
     for n in range(3):
         Image.fromarray(np.full((8, 8), 80 * n, np.uint8)).save(elsewhere / f"{n}.png")
-    with pytest.raises(InputError, match="would be called 'ramps:test' in tables and figures, and so would another"):
+    with pytest.raises(InputError, match="would be called 'ramps test' in tables and figures, and so would another"):
         report(trained_run(), folder, tmp_path / "out", out_dists=(f"{elsewhere.parent}:test",))
     for n in range(2):
         (tmp_path / f"{n}/set").mkdir(parents=True)
         np.savez(tmp_path / f"{n}/set/own.npz", image=np.full((40, 8, 8, 1), n, np.uint8))
     trained, few = load(trained_run()), Data(num_images=20, data_dir=folder)
-    with pytest.raises(InputError, match="would be called 'own:all'"):
+    with pytest.raises(InputError, match="would be called 'own all'"):
         image_sets(trained, [f"{tmp_path}/{n}/set/own.npz:all" for n in range(2)], few)
     test, others = image_sets(trained, ("others", "others:test", "ramps"), few)
     assert [test.name, *(one.name for one in others)] == ["ramps:test", "others:test"]
