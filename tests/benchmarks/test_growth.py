@@ -9,7 +9,11 @@ pytestmark = pytest.mark.release
 
 def test_nothing_grows(tmp_path):
     config = growth.BenchmarkConfig(
-        num_steps=4000, num_calls=150, num_trainings=9, num_reports=60, output=tmp_path / "growth.json"
+        parts=("steps", "trainings", "reports"),  # tests of the analysis bound what it keeps
+        num_steps=4000,
+        num_trainings=9,
+        num_reports=60,
+        output=tmp_path / "growth.json",
     )
     results = growth.main(config)
     assert not [one for one in growth.too_steep(results) if "trainings" not in one]  # nine are too few for a slope
