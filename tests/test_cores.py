@@ -75,6 +75,10 @@ def test_items_are_divided_among_accelerators(monkeypatch):
             analysis.log_probs(log_prob, points),
             analysis.quadratic_forms(log_prob, x, points),
             *log_prob_along(log_prob, x, points, [0.25, 0.5]),
+            analysis.hessian(log_prob, x),
+            analysis.hessian_diagonal(log_prob, x),
+            analysis.hessian_trace_estimate(log_prob, x, jax.random.key(1), 5).value,
+            analysis.second_order_gap(log_prob, points, 2 * points).total.value,
         ]
 
     alone = computed()
@@ -85,9 +89,9 @@ def test_items_are_divided_among_accelerators(monkeypatch):
     )
     for one, other in zip(computed(), alone, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-    assert shares == [2, 2, 2]
+    assert shares == [2] * 8  # two for the sets of the gap
     jax.jit(lambda points: analysis.log_probs(log_prob, points))(points)
-    assert len(shares) == 3
+    assert len(shares) == 8
 
 
 def test_an_error_in_a_batch_is_raised():

@@ -82,7 +82,7 @@ def bit_flips(lab: Lab) -> Iterator[Trial]:
 
 @row("Each file of the newest checkpoint damaged in 7 ways", "goes on from the newest whole one, and says so")
 def damaged_files(lab: Lab) -> Iterator[Trial]:
-    """Resumes from each; the damaged checkpoint must be set aside, not deleted."""
+    """Resumes from each damaged checkpoint, which must be set aside and not deleted."""
     from benchmarks.faults.recorded import Recorded
 
     recorded = Recorded(lab)

@@ -14,7 +14,7 @@ RATES = ("1e3", "1e6", "1e38", "nan", "inf")
 
 @row("Trainings at learning rates up to 1e38, inf and NaN", "said, or refused; no checkpoint holds NaN")
 def learning_rates(lab: Lab) -> Iterator[Trial]:
-    """Trains at each."""
+    """Trains at each learning rate."""
     import numpy as np
 
     from glowjax.train.checkpoint import Checkpoints

@@ -108,7 +108,7 @@ def _archives(trap: object) -> dict[str, Make]:
 
 @row("Crafted .npz archives: pickles, shapes of 2**70, bombs, pipes", "one sentence; nothing is run; no hang")
 def archives(lab: Lab) -> Iterator[Trial]:
-    """Loads each; then a good one with random damages, whose images must be the same or refused."""
+    """Loads each archive, and a good one with random damages, which must be refused or give the same images."""
     from benchmarks.faults.sandbox import Trap, outcome
     from glowjax.checks import InputError
     from glowjax.data import load
@@ -155,7 +155,7 @@ FILES: dict[str, Make] = {
 
 @row("Files named .png: EPS (which runs Ghostscript), bombs, pipes", "one sentence; nothing is run; no hang")
 def images(lab: Lab) -> Iterator[Trial]:
-    """Loads a folder with each."""
+    """Loads a folder with each of these files."""
     from benchmarks.faults.sandbox import Trap, outcome
     from glowjax.data import load
 
@@ -186,7 +186,7 @@ SETS = (
 
 @row("Names of data sets: paths, zeros, commands, lone surrogates", "a set, or one sentence; nothing is run")
 def set_names(lab: Lab) -> Iterator[Trial]:
-    """Resolves each."""
+    """Resolves each name."""
     from benchmarks.faults.sandbox import Trap, outcome
     from glowjax.data import ImageSet, resolve
 

@@ -112,7 +112,7 @@ CHANGES: dict[str, Callable[[dict], object]] = {
 
 @row("Runs of newer versions, and descriptions that are none", "loaded, or one sentence")
 def other_versions(lab: Lab) -> Iterator[Trial]:
-    """Loads each."""
+    """Loads a run with each description."""
     import glowjax as gj
     from glowjax.checks import InputError
 

@@ -80,7 +80,7 @@ OBSTACLES: dict[str, Callable[[Path], object]] = {
 
 @row("Something in the way of the output folder", "refused in a sentence; what lay there stays")
 def obstacles(lab: Lab) -> Iterator[Trial]:
-    """Tries to begin a run at each, as a user without rights."""
+    """Tries to begin a run at each obstacle, as a user without rights."""
     from benchmarks.faults.recorded import Recorded, powerless
 
     recorded = Recorded(lab)

@@ -71,7 +71,7 @@ LISTS = {
 
 @row("Archives to prepare data sets from: links, devices, EPS, bombs", "one sentence; nothing run or written outside")
 def prepared_archives(lab: Lab) -> Iterator[Trial]:
-    """Prepares notMNIST and CelebA from each, as if their official files had been replaced."""
+    """Prepares notMNIST and CelebA from each archive, as if it had replaced the official one."""
     from benchmarks.faults.sandbox import Trap, outcome
     from glowjax.data import prepare
 
@@ -138,7 +138,7 @@ PREPARED: dict[str, tuple[object, object]] = {
 
 @row("Folders that claim to be of TensorFlow Datasets", "one sentence; no module that they name is imported")
 def prepared_sets(lab: Lab) -> Iterator[Trial]:
-    """Loads each."""
+    """Loads each data set."""
     from benchmarks.faults.sandbox import Trap, outcome
     from glowjax.data import load
 

@@ -84,8 +84,18 @@ def constant_volume_gap(
     in_dist, out_dist = _check(flow, params, in_dist, out_dist)
     x0, size = resolve_center(center, in_dist, out_dist), check_chunk_size(chunk_size)
     subject = subject_of(_replace_layers(flow, FORMS[form]) if FORMS[form] else flow)
-    p, q = subject.run(_costs, params, x0, in_dist, out_dist, covariance=covariance, chunk_size=size)
-    return stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
+    diagonal = None
+    if covariance == "diagonal":
+        lengths = subject.run_divided(_column_lengths, params, x0, jnp.arange(x0.size), chunk_size=size)
+        diagonal = lengths.reshape(x0.shape)
+
+    def costs(points: Array) -> Float[Array, " N"]:
+        deviations = points - points.mean(axis=0, keepdims=True)
+        if diagonal is not None:
+            return -tensordot(deviations**2, diagonal, x0.ndim) / 2
+        return -subject.run_divided(_lengths, params, x0, deviations, chunk_size=size) / 2
+
+    return stats.gap(costs(in_dist), costs(out_dist), groups_in=groups_in, groups_out=groups_out)
 
 
 def _check(flow: Flow, params: Params, in_dist: Points, out_dist: Points) -> tuple[Array, Array]:
@@ -99,16 +109,25 @@ def _check(flow: Flow, params: Params, in_dist: Points, out_dist: Points) -> tup
     return in_dist, out_dist
 
 
-def _costs(
-    flow: Subject, params: Params, x0: Array, *sets: Array, covariance: str, chunk_size: int | None
-) -> list[Float[Array, " N"]]:
-    """-1/2 |J d|^2 of each point's deviation d from the mean of its set, or its part from the diagonal of J'J alone."""
-    _, push = jax.linearize(lambda x: ravel_pytree(flow.own.encode(params, x))[0], x0)
-    deviations = [points - points.mean(axis=0, keepdims=True) for points in sets]
-    if covariance == "diagonal":
-        diagonal = map_chunks(lambda n: jnp.sum(push(basis_vector(n, x0)) ** 2), jnp.arange(x0.size), chunk_size)
-        return [-tensordot(d**2, diagonal.reshape(x0.shape), x0.ndim) / 2 for d in deviations]
-    return [-map_chunks(lambda v: jnp.sum(push(v) ** 2), d, chunk_size) / 2 for d in deviations]
+def _lengths(
+    flow: Subject, params: Params, x0: Array, directions: Array, *, chunk_size: int | None
+) -> Float[Array, " N"]:
+    """The squared length |J v|^2 for each v of `directions` [N, *shape]."""
+    push = _jacobian_product(flow, params, x0)
+    return map_chunks(lambda v: jnp.sum(push(v) ** 2), directions, chunk_size)
+
+
+def _column_lengths(
+    flow: Subject, params: Params, x0: Array, indices: Array, *, chunk_size: int | None
+) -> Float[Array, " R"]:
+    """The values of the diagonal of J'J with these indices."""
+    push = _jacobian_product(flow, params, x0)
+    return map_chunks(lambda n: jnp.sum(push(basis_vector(n, x0)) ** 2), indices, chunk_size)
+
+
+def _jacobian_product(flow: Subject, params: Params, x0: Array) -> Callable[[Array], Array]:
+    """The function v -> J v at `x0`."""
+    return jax.linearize(lambda x: ravel_pytree(flow.own.encode(params, x))[0], x0)[1]
 
 
 def _replace_layers(part: Any, replacements: dict[type, Callable[[Any], Any]]) -> Any:

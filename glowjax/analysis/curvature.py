@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Integer
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
 from glowjax.analysis.density import LogProb, Point, Points, PointSet, check_finite, check_like, check_point
 from glowjax.analysis.laplacian import laplacian
+from glowjax.analysis.subject import Subject
 from glowjax.checks import InputError
 from glowjax.linalg import vdot
 
@@ -34,7 +35,7 @@ def hessian(log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None,
     """
     log_prob, x = check_point(log_prob_fn, x)
     check_size(x, limit)
-    rows = log_prob.run(hessian_rows, x, chunk_size=check_chunk_size(chunk_size))
+    rows = log_prob.run_divided(hessian_rows, x, jnp.arange(x.size), chunk_size=check_chunk_size(chunk_size))
     return check_finite(rows, "The Hessian of log_prob_fn").reshape(*x.shape, *x.shape)
 
 
@@ -69,15 +70,14 @@ def quadratic_forms(
     directions = check_like(directions, x, "directions", leading=(-1,))
     if not len(directions):
         raise InputError("directions has none; pass [N, *shape] with one or more.")
-    forms = log_prob.run_divided(_forms, x, directions, chunk_size=check_chunk_size(chunk_size))
+    forms = log_prob.run_divided(forms_at, x, directions, chunk_size=check_chunk_size(chunk_size))
     return check_finite(forms, "v' H v of the n-th direction")
 
 
 def hessian_diagonal(log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None) -> Point:
     """The diagonal of the Hessian [*shape] at `x` [*shape], exactly, by D Hessian-vector products."""
     log_prob, x = check_point(log_prob_fn, x)
-    diagonal = log_prob.run(diagonal_at, x, chunk_size=check_chunk_size(chunk_size))
-    return check_finite(diagonal, "The diagonal of the Hessian of log_prob_fn")
+    return diagonal_of(log_prob, x, chunk_size=check_chunk_size(chunk_size))
 
 
 def hessian_trace(
@@ -105,25 +105,30 @@ def hessian_trace(
     factor = check_like(factor, x, "factor", trailing=(-1,))
     if not factor.shape[-1]:
         raise InputError("factor has no columns; ask for some, as in moments(images, rank=50).covariance_factor.")
-    forms = log_prob.run_divided(_forms, x, jnp.moveaxis(factor, -1, 0), chunk_size=check_chunk_size(chunk_size))
+    forms = log_prob.run_divided(forms_at, x, jnp.moveaxis(factor, -1, 0), chunk_size=check_chunk_size(chunk_size))
     return check_finite(forms, "v' H v of the n-th column of factor").sum()
 
 
-def hessian_rows(log_prob: Callable, x: Point, *, chunk_size: int | None = None) -> Float[Array, "D ..."]:
-    """The Hessian [D, *shape]."""
+def hessian_rows(
+    log_prob: Callable, x: Point, indices: Integer[Array, " R"], *, chunk_size: int | None = None
+) -> Float[Array, "R ..."]:
+    """The rows [R, *shape] of the Hessian with these indices."""
     times = product_at(log_prob, x)
-    return map_chunks(lambda n: times(basis_vector(n, x)), jnp.arange(x.size), chunk_size)
+    return map_chunks(lambda n: times(basis_vector(n, x)), indices, chunk_size)
 
 
-def diagonal_at(log_prob: Callable, x: Point, *, chunk_size: int | None = None) -> Point:
-    """The diagonal of the Hessian [*shape]."""
-    return diagonal_of(product_at(log_prob, x), x, chunk_size)
+def diagonal_of(log_prob: Subject, x: Point, *, chunk_size: int | None) -> Point:
+    """The same as `hessian_diagonal`, for checked input."""
+    diagonal = log_prob.run_divided(diagonal_at, x, jnp.arange(x.size), chunk_size=chunk_size)
+    return check_finite(diagonal.reshape(x.shape), "The diagonal of the Hessian of log_prob_fn")
 
 
-def diagonal_of(times: Callable[[Array], Array], x: Point, chunk_size: int | None) -> Point:
-    """The diagonal [*shape] of the matrix that `times` multiplies vectors of the shape of `x` by."""
-    diagonal = map_chunks(lambda n: times(basis_vector(n, x)).ravel()[n], jnp.arange(x.size), chunk_size)
-    return diagonal.reshape(x.shape)
+def diagonal_at(
+    log_prob: Callable, x: Point, indices: Integer[Array, " R"], *, chunk_size: int | None = None
+) -> Float[Array, " R"]:
+    """The values of the Hessian's diagonal with these indices."""
+    times = product_at(log_prob, x)
+    return map_chunks(lambda n: times(basis_vector(n, x)).ravel()[n], indices, chunk_size)
 
 
 def product_at(log_prob: Callable, x: Point) -> Callable[[Array], Array]:
@@ -136,11 +141,17 @@ def basis_vector(n: Integer[Array, ""], x: Point) -> Point:
     return jnp.zeros(x.size, x.dtype).at[n].set(1).reshape(x.shape)
 
 
+def gradient_at(log_prob: Callable, x: Point) -> Point:
+    """The gradient of log p [*shape]."""
+    return jax.grad(log_prob)(x)
+
+
 def product(log_prob: Callable, x: Point, v: Point) -> Point:
     """H v for a single v."""
     return jax.jvp(jax.grad(log_prob), (x,), (v,))[1]
 
 
-def _forms(log_prob: Callable, x: Point, directions: PointSet, *, chunk_size: int | None) -> Float[Array, " N"]:
+def forms_at(log_prob: Callable, x: Point, directions: PointSet, *, chunk_size: int | None) -> Float[Array, " N"]:
+    """V' H v for each v of `directions`."""
     times = product_at(log_prob, x)
     return map_chunks(lambda v: vdot(v, times(v)), directions, chunk_size)

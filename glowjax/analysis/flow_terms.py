@@ -73,5 +73,5 @@ def _parts(flow: Subject, params: Params, x: Float[Array, "..."], *, chunk_size:
         return -vdot(z, latents(y))
 
     fields = (linearized_prior, prior_along_z, functools.partial(_log_det, flow.own, params))
-    rows = (hessian_rows(field, x, chunk_size=chunk_size) for field in fields)
+    rows = (hessian_rows(field, x, jnp.arange(x.size), chunk_size=chunk_size) for field in fields)
     return CurvatureTerms(*(part.reshape(*x.shape, *x.shape) for part in rows))

@@ -12,16 +12,14 @@ Terms are computed for each point, and `stats.gap` averages them over both sets.
 the center and the model held fixed.
 """
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from glowjax import stats
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
-from glowjax.analysis.curvature import diagonal_of
+from glowjax.analysis.curvature import diagonal_of, forms_at, gradient_at, product
 from glowjax.analysis.density import (
     Groups,
     LogProb,
@@ -132,8 +130,12 @@ def second_order_gap(
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     check_covariance(covariance)
-    options = {"covariance": covariance, "equal_means": bool(equal_means), "chunk_size": check_chunk_size(chunk_size)}
-    p, q = log_prob.run(_terms, resolve_center(center, in_dist, out_dist), in_dist, out_dist, **options)
+    options: dict[str, Any] = {
+        "covariance": covariance,
+        "equal_means": bool(equal_means),
+        "chunk_size": check_chunk_size(chunk_size),
+    }
+    p, q = _terms(log_prob, resolve_center(center, in_dist, out_dist), in_dist, out_dist, **options)
     gap = stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
     values = jnp.stack([gap.total.value, gap.first_order.value, gap.mean_curvature.value, gap.covariance.value])
     check_finite(values, "The second-order gap (total, first order, mean curvature, covariance)")
@@ -162,8 +164,12 @@ def second_order_terms(
     """
     log_prob, points = check_points(log_prob_fn, points, "points", at_least=1)
     check_covariance(covariance)
-    options = {"covariance": covariance, "equal_means": bool(equal_means), "chunk_size": check_chunk_size(chunk_size)}
-    (terms,) = log_prob.run(_terms, check_like(center, points[0], "center"), points, **options)
+    options: dict[str, Any] = {
+        "covariance": covariance,
+        "equal_means": bool(equal_means),
+        "chunk_size": check_chunk_size(chunk_size),
+    }
+    (terms,) = _terms(log_prob, check_like(center, points[0], "center"), points, **options)
     check_finite(terms.total, "The total of the n-th point")
     return terms
 
@@ -212,17 +218,17 @@ def resolve_center(center: Center, in_dist: Array, out_dist: Array) -> Point:
 
 
 def _terms(
-    log_prob: Callable, x0: Point, *sets: Array, covariance: str, equal_means: bool, chunk_size: int | None
+    log_prob: Subject, x0: Point, *sets: Array, covariance: str, equal_means: bool, chunk_size: int | None
 ) -> list[SecondOrderGap]:
-    """The terms of each set's points; the gradient is linearized once for all of them."""
-    gradient, product = jax.linearize(jax.grad(log_prob), x0)
-    diagonal = diagonal_of(product, x0, chunk_size) if covariance == "diagonal" else None
+    """The terms of each set's points."""
+    gradient = log_prob.run(gradient_at, x0)
+    diagonal = diagonal_of(log_prob, x0, chunk_size=chunk_size) if covariance == "diagonal" else None
 
     def expand_set(points: PointSet) -> SecondOrderGap:
         mean = points.mean(axis=0)
         deviations = points - mean[None]
         if diagonal is None:
-            spread = map_chunks(lambda v: vdot(v, product(v)), deviations, chunk_size) / 2
+            spread = log_prob.run_divided(forms_at, x0, deviations, chunk_size=chunk_size) / 2
         else:
             spread = _dot(deviations**2, diagonal) / 2
         if equal_means:
@@ -230,7 +236,7 @@ def _terms(
             return SecondOrderGap(spread, none, none, spread)
         first_order = _dot(points - x0[None], gradient)
         # A point moves the quadratic form of the mean by its deviation times H (mu - x0).
-        towards_mean = product(mean - x0)
+        towards_mean = log_prob.run(product, x0, mean - x0)
         mean_curvature = vdot(mean - x0, towards_mean) / 2 + _dot(deviations, towards_mean)
         return SecondOrderGap(first_order + mean_curvature + spread, first_order, mean_curvature, spread)
 

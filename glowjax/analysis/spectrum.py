@@ -63,7 +63,7 @@ def extreme_eigenpairs(log_prob_fn: LogProb, x: Points, num_low: Count, num_high
     if isinstance(x, jax.core.Tracer):
         raise InputError("extreme_eigenpairs runs on the host; call it outside of jax.jit and other transformations.")
     if x.size <= DENSE_SIZE:
-        rows = np.asarray(log_prob.run(hessian_rows, x), np.float64).reshape(x.size, x.size)
+        rows = np.asarray(log_prob.run_divided(hessian_rows, x, jnp.arange(x.size)), np.float64).reshape(x.size, x.size)
         check_finite(rows, "The Hessian of log_prob_fn")
         values, vectors = np.linalg.eigh((rows + rows.T) / 2)
         chosen = np.r_[:num_low, x.size - num_high : x.size]

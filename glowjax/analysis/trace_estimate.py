@@ -10,8 +10,9 @@ from matfree import stochtrace
 
 from glowjax import stats
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
-from glowjax.analysis.curvature import diagonal_at, product_at
+from glowjax.analysis.curvature import diagonal_of, product_at
 from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_point
+from glowjax.analysis.subject import Subject
 from glowjax.checks import InputError, is_count, unknown
 from glowjax.linalg import at_least_float32, vdot
 from glowjax.typing import Key
@@ -51,32 +52,45 @@ def hessian_trace_estimate(
     """
     log_prob, x = check_point(log_prob_fn, x)
     weights = jnp.ones_like(x) if weights is None else check_like(weights, x, "weights")
-    if method not in KERNELS:
-        raise unknown("method", str(method), KERNELS)
+    if method not in METHODS:
+        raise unknown("method", str(method), METHODS)
     if not is_count(num_probes) or num_probes < 2:
         raise InputError(f"num_probes must be a whole number and at least 2, but is {num_probes!r}.")
     size = check_chunk_size(chunk_size)
-    value, sem = log_prob.run(KERNELS[method], x, weights, key, num_probes=int(num_probes), chunk_size=size)
+    value, sem = METHODS[method](log_prob, x, weights, key, int(num_probes), size)
     check_finite(jnp.stack([value, sem]), "The estimate (value, sem)")
     return stats.Estimate(value, sem, int(num_probes))
 
 
 def _hutchinson(
-    log_prob: Callable, x: Array, weights: Array, key: Key, *, num_probes: int, chunk_size: int | None
+    log_prob: Subject, x: Array, weights: Array, key: Key, num_probes: int, chunk_size: int | None
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    scale, sign, product = jnp.sqrt(jnp.abs(weights)), jnp.sign(weights), product_at(log_prob, x)
     probes = jax.random.rademacher(key, (num_probes, *x.shape), x.dtype)
-    forms = map_chunks(lambda v: vdot(scale * v, product(sign * scale * v)), probes, chunk_size)
+    forms = log_prob.run_divided(_weighted_forms, x, weights, probes, chunk_size=chunk_size)
+    check_finite(forms, "v' H v of the n-th probe")
     estimate = stats.mean(forms)
     return estimate.value, estimate.sem
 
 
+def _weighted_forms(
+    log_prob: Callable, x: Array, weights: Array, probes: Array, *, chunk_size: int | None
+) -> Float[Array, " N"]:
+    scale, sign, product = jnp.sqrt(jnp.abs(weights)), jnp.sign(weights), product_at(log_prob, x)
+    return map_chunks(lambda v: vdot(scale * v, product(sign * scale * v)), probes, chunk_size)
+
+
 def _xtrace(
-    log_prob: Callable, x: Array, weights: Array, key: Key, *, num_probes: int, chunk_size: int | None
+    log_prob: Subject, x: Array, weights: Array, key: Key, num_probes: int, chunk_size: int | None
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     if 2 * num_probes >= x.size:  # as many products as the exact trace takes
-        trace = jnp.sum(weights * diagonal_at(log_prob, x, chunk_size=chunk_size))
+        trace = jnp.sum(weights * diagonal_of(log_prob, x, chunk_size=chunk_size))
         return trace, jnp.zeros_like(trace)
+    return log_prob.run(_leave_one_out, x, weights, key, num_probes=num_probes, chunk_size=chunk_size)
+
+
+def _leave_one_out(
+    log_prob: Callable, x: Array, weights: Array, key: Key, *, num_probes: int, chunk_size: int | None
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
     product, precise = product_at(log_prob, x), at_least_float32(x.dtype)  # LAPACK has no half precision
     scale, sign = jnp.sqrt(jnp.abs(weights)).astype(precise), jnp.sign(weights).astype(precise)
 
@@ -102,4 +116,4 @@ def _xtrace(
     return (size * mean).astype(x.dtype), (inflation * size * sem).astype(x.dtype)
 
 
-KERNELS = {"hutchinson": _hutchinson, "xtrace": _xtrace}
+METHODS = {"hutchinson": _hutchinson, "xtrace": _xtrace}

@@ -82,7 +82,9 @@ def test_a_smaller_chunk_takes_less_memory():
         return -jnp.sum(jnp.tanh(b @ jnp.tanh(a @ x)) ** 2)
 
     def temporary_bytes(chunk_size):
-        lowered = jax.jit(lambda x: curvature.diagonal_at(log_prob, x, chunk_size=chunk_size)).lower(jnp.ones(dim))
+        lowered = jax.jit(lambda x: curvature.diagonal_at(log_prob, x, jnp.arange(dim), chunk_size=chunk_size)).lower(
+            jnp.ones(dim)
+        )
         return lowered.compile().memory_analysis().temp_size_in_bytes
 
     assert 0 < 2 * temporary_bytes(8) < temporary_bytes(dim)

@@ -11,6 +11,7 @@ import pytest
 
 from experiments import process
 from experiments.process import MAX_CPU_DEVICES, MIN_ADDRESS_SPACE, SIGNALS, Stream, misconfigured
+from glowjax.train import signals
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "import os, sys, time\nfrom experiments import process\n"
@@ -110,3 +111,8 @@ def test_other_settings_are_refused_only_if_jax_cannot_work_with_them(monkeypatc
     assert misconfigured({}) == misconfigured(good) == misconfigured({"JAX_NUM_CPU_DEVICES": "-1"}) == ""
     monkeypatch.setattr(process, "address_space", lambda: MIN_ADDRESS_SPACE - 1.0)
     assert "ulimit -v" in misconfigured({})
+
+
+def test_training_handles_the_same_signals():
+    """The list stands twice, because `experiments.process` must not import JAX."""
+    assert SIGNALS == signals.SIGNALS

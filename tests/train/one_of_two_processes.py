@@ -110,6 +110,7 @@ def scores(trained):
     log_probs = analysis.log_probs(log_density, points)
     np.testing.assert_allclose(log_probs, jax.vmap(log_density)(points), rtol=1e-5)
     np.testing.assert_allclose(analysis.laplacian(log_density, points[0]), -(points[0] ** 2).sum(), rtol=1e-5)
+    np.testing.assert_allclose(analysis.hessian_diagonal(log_density, points[0]), -(points[0] ** 2), rtol=1e-5)
     one_batch = log_likelihoods(*call, IMAGES[:3], batch_size=4)  # which only one process computes
     np.testing.assert_array_equal(one_batch, alone[0][:3])
 
