@@ -11,12 +11,12 @@ def test_nothing_grows(tmp_path):
     config = growth.BenchmarkConfig(
         parts=("steps", "trainings", "reports"),  # tests of the analysis bound what it keeps
         num_steps=4000,
-        num_trainings=9,
-        num_reports=60,
+        num_trainings=6,
+        num_reports=40,
         output=tmp_path / "growth.json",
     )
     results = growth.main(config)
-    assert not [one for one in growth.too_steep(results) if "trainings" not in one]  # nine are too few for a slope
+    assert not [one for one in growth.too_steep(results) if "trainings" not in one]  # six are too few for a slope
     files = [row["files"].split(" -> ") for part in config.parts for row in results[part]]
     assert all(int(last) <= int(first) + 2 for first, last in files)
 
