@@ -83,10 +83,12 @@ def test_items_are_divided_among_accelerators(monkeypatch):
 
     alone = computed()
     monkeypatch.setattr("glowjax.cores._workers", jax.local_devices)
+    monkeypatch.setattr("glowjax.analysis.curvature.ROWS_PER_PART", 2)
     shares = []
-    monkeypatch.setattr(
-        "glowjax.cores.side_by_side", lambda work, parts: shares.append(len(parts)) or side_by_side(work, parts)
-    )
+    for room in ("glowjax.cores", "glowjax.analysis.curvature"):
+        monkeypatch.setattr(
+            f"{room}.side_by_side", lambda work, parts: shares.append(len(parts)) or side_by_side(work, parts)
+        )
     for one, other in zip(computed(), alone, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
     assert shares == [2] * 8  # two for the sets of the gap

@@ -15,6 +15,7 @@ from glowjax.analysis import constant_volume, paths
 from glowjax.analysis.constant_volume import constant_volume_gap
 from glowjax.analysis.curvature import hessian, hessian_diagonal, hessian_trace, hvp, quadratic_forms
 from glowjax.analysis.density import LogProb
+from glowjax.analysis.expansion import Expansion, expand
 from glowjax.analysis.flow_terms import CurvatureTerms, curvature_terms
 from glowjax.analysis.laplacian import laplacian
 from glowjax.analysis.location_spread import LocationSpread, Spread, location_spread_gap
@@ -36,6 +37,7 @@ __all__ = [
     "CurvatureTerms",
     "Eigenpairs",
     "Estimate",
+    "Expansion",
     "LocationSpread",
     "LogProb",
     "Moments",
@@ -45,6 +47,7 @@ __all__ = [
     "constant_volume",
     "constant_volume_gap",
     "curvature_terms",
+    "expand",
     "extreme_eigenpairs",
     "hessian",
     "hessian_diagonal",

@@ -8,10 +8,13 @@ nothing of the jumps of the gradient between pieces, which the path from x to an
 `location_spread_gap`.
 """
 
+import threading
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Integer
 
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
@@ -19,10 +22,20 @@ from glowjax.analysis.density import LogProb, Point, Points, PointSet, check_fin
 from glowjax.analysis.laplacian import laplacian
 from glowjax.analysis.subject import Subject
 from glowjax.checks import InputError
+from glowjax.cores import num_workers, side_by_side
 from glowjax.linalg import vdot
 
 HESSIAN_LIMIT = 2**31
-"""The largest Hessian in bytes that `hessian` forms by default."""
+"""The largest Hessian in bytes that `hessian` and `expand` form by default."""
+
+PARTS_PER_WORKER = 8
+"""The number of parts into which each core or accelerator divides its rows of a Hessian, for reports of progress."""
+
+ROWS_PER_PART = 32
+"""The smallest number of rows for which a further part pays."""
+
+Progress: TypeAlias = Callable[[int, int], Any]
+"""Called as `on_progress(done, total)` during long work."""
 
 
 def hessian(log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None, limit: int = HESSIAN_LIMIT) -> Point:
@@ -35,8 +48,7 @@ def hessian(log_prob_fn: LogProb, x: Points, *, chunk_size: Count | None = None,
     """
     log_prob, x = check_point(log_prob_fn, x)
     check_size(x, limit)
-    rows = log_prob.run_divided(hessian_rows, x, jnp.arange(x.size), chunk_size=check_chunk_size(chunk_size))
-    return check_finite(rows, "The Hessian of log_prob_fn").reshape(*x.shape, *x.shape)
+    return hessian_of(log_prob, x, check_chunk_size(chunk_size))
 
 
 def check_size(x: Array, limit: int) -> None:
@@ -109,6 +121,40 @@ def hessian_trace(
     return check_finite(forms, "v' H v of the n-th column of factor").sum()
 
 
+def hessian_of(
+    log_prob: Subject, x: Point, chunk_size: int | None, on_progress: Progress | None = None
+) -> Float[Array, "..."]:
+    """The Hessian [*shape, *shape], for checked input: all cores, accelerators and processes take parts of its rows."""
+    rows = jnp.arange(x.size)
+    if not log_prob.is_known or isinstance(x, jax.core.Tracer):
+        found = log_prob.run(hessian_rows, x, rows, chunk_size=chunk_size)
+    else:
+        found = _rows_side_by_side(log_prob, x, chunk_size, on_progress)
+    return check_finite(found, "The Hessian of log_prob_fn").reshape(*x.shape, *x.shape)
+
+
+def _rows_side_by_side(
+    log_prob: Subject, x: Point, chunk_size: int | None, on_progress: Progress | None
+) -> Float[Array, "D ..."]:
+    """All rows, in parts of equal size, so that one program serves for all of them."""
+    num_parts = max(1, min(PARTS_PER_WORKER * num_workers(), x.size // ROWS_PER_PART))
+    size = -(-x.size // num_parts)
+    parts = np.minimum(np.arange(num_parts * size), x.size - 1).reshape(num_parts, size)  # repeats the last row
+    own_parts = len(range(jax.process_index(), num_parts, jax.process_count()))
+    done, lock = 0, threading.Lock()
+
+    def rows_of(part: np.ndarray) -> np.ndarray:
+        nonlocal done
+        rows = np.asarray(log_prob.run(hessian_rows, x, jnp.asarray(part), chunk_size=chunk_size))
+        if on_progress is not None:
+            with lock:
+                done += 1
+                on_progress(min(x.size, x.size * done // max(1, own_parts)), x.size)
+        return rows
+
+    return jnp.asarray(np.concatenate(side_by_side(rows_of, parts))[: x.size])
+
+
 def hessian_rows(
     log_prob: Callable, x: Point, indices: Integer[Array, " R"], *, chunk_size: int | None = None
 ) -> Float[Array, "R ..."]:
@@ -144,6 +190,11 @@ def basis_vector(n: Integer[Array, ""], x: Point) -> Point:
 def gradient_at(log_prob: Callable, x: Point) -> Point:
     """The gradient of log p [*shape]."""
     return jax.grad(log_prob)(x)
+
+
+def value_and_gradient_at(log_prob: Callable, x: Point) -> tuple[Float[Array, ""], Point]:
+    """Log p and its gradient [*shape]."""
+    return jax.value_and_grad(log_prob)(x)
 
 
 def product(log_prob: Callable, x: Point, v: Point) -> Point:
