@@ -70,13 +70,21 @@ def bits_by_time() -> Rows:
 
 def moments() -> Rows:
     """Means and variances of pixel values."""
-    yield ["set", "images", "mean", "summed variance", "paper"]
-    for name, found in kept("moments").items():
-        values = [
-            " / ".join(f"{value:.{digits}f}" for value in found[column])
-            for column, digits in (("mean", 3), ("summed_variance", 1), ("published_summed_variance", 1))
-        ]
-        yield [title(name), f"{found['num_images']:,}", *values]
+    yield ["set", "images", "mean", "summed variance", "paper (second hand)"]
+    shown = set()
+    for pair in ("cifar10-svhn", "fashion-mnist", "notmnist-mnist"):
+        for name, found in kept("moments", pair).items():
+            if "num_images" in found and name not in shown:
+                shown.add(name)
+                variances = [
+                    f"{one['value']:.1f} [{one['low']:.1f}, {one['high']:.1f}]"
+                    for one in found["summed_variance_by_channel"]
+                ]
+                means = [f"{value:.3f}" for value in found["mean_by_channel"]]
+                paper = [f"{value:.1f}" for value in found["published_summed_variance_by_channel"] or ()]
+                photos = " (256 photos)" if name == "svhn:test" else ""
+                cells = [" / ".join(values) for values in (means, variances, paper)]
+                yield [title(name), f"{found['num_images']:,}{photos}", *cells]
 
 
 def contrast(*runs: str) -> Rows:

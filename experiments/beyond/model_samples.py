@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.report import histograms
-from experiments.report.options import Draws, OneModel, References
+from experiments.report.options import Draws, OneModel, References, Seeded
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import Evaluation, FlowDetails, evaluate, score
 from experiments.report.trained import Trained, described, heading, load, title
@@ -57,7 +57,7 @@ VERDICTS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelSamplesConfig(OneModel, References, Draws):
+class ModelSamplesConfig(OneModel, References, Draws, Seeded):
     """Options of the comparison of samples with real images.
 
     Attributes:

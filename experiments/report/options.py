@@ -120,10 +120,11 @@ class References:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Seeded:
-    """Repetition of the training.
+    """Repetition of the whole experiment.
 
     Attributes:
-        seeds: random seeds, instead of `seed`: everything is trained once per seed, and tables show means over seeds.
+        seeds: random seeds, instead of `seed`: everything that is trained, drawn or sampled is so once per seed, and
+            tables show means over seeds.
     """
 
     seeds: tuple[int, ...] = ()

@@ -234,6 +234,8 @@ def _plain(value: Any) -> Any:
     """Nested numbers as JSON has them: results of `glowjax.stats` become dictionaries, and all keys text."""
     if isinstance(value, stats.Result):
         return value.as_dict()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     return {_key(name): _plain(item) for name, item in value.items()} if isinstance(value, Mapping) else value
 
 
