@@ -21,6 +21,7 @@ from glowjax.analysis.laplacian import laplacian
 from glowjax.analysis.location_spread import LocationSpread, Spread, location_spread_gap
 from glowjax.analysis.moments import Moments, moments
 from glowjax.analysis.paths import Remainder
+from glowjax.analysis.robust import robust_gap
 from glowjax.analysis.second_order import (
     SecondOrderGap,
     likelihood_gap,
@@ -62,6 +63,7 @@ __all__ = [
     "paths",
     "quadratic_forms",
     "remainder",
+    "robust_gap",
     "second_order_gap",
     "second_order_terms",
 ]

@@ -75,6 +75,9 @@ def likelihood_gap(
 ) -> stats.Estimate:
     """E_q[log p] - E_p[log p], measured, in nats; positive if `out_dist` is more likely.
 
+    A `stats.HeavyTailWarning` names an image that makes up so much of the variance that the interval is not valid; see
+    `robust_gap`.
+
     >>> import jax, jax.numpy as jnp
     >>> from glowjax import analysis as an
     >>> normal = lambda x: jax.scipy.stats.norm.logpdf(x).sum()

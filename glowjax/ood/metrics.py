@@ -15,7 +15,7 @@ from sklearn.metrics import auc, average_precision_score, roc_curve
 
 from glowjax.checks import InputError, is_count
 from glowjax.stats import CONFIDENCE, Estimate, Result, group_codes, resample
-from glowjax.stats.estimate import vector
+from glowjax.stats.means import vector
 
 
 class DetectionMetrics(Result):

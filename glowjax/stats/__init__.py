@@ -1,17 +1,24 @@
-"""Uncertainty: estimates with standard errors and intervals, groups of images, resampling."""
+"""Uncertainty: estimates with standard errors and intervals, heavy tails, groups of images, resampling."""
 
-from glowjax.stats.estimate import CONFIDENCE, Estimate, Result, difference, gap, mean, share, standard_error
+from glowjax.stats.estimate import CONFIDENCE, Estimate, Result
 from glowjax.stats.groups import group_codes, resample
+from glowjax.stats.means import difference, gap, mean, share, standard_error
+from glowjax.stats.robust import RobustGap, robust_gap
+from glowjax.stats.tails import HeavyTailWarning, Tail
 
 __all__ = [
     "CONFIDENCE",
     "Estimate",
+    "HeavyTailWarning",
     "Result",
+    "RobustGap",
+    "Tail",
     "difference",
     "gap",
     "group_codes",
     "mean",
     "resample",
+    "robust_gap",
     "share",
     "standard_error",
 ]

@@ -1,4 +1,4 @@
-"""Estimates: a value with its standard error and its 95 % interval, for means, differences and proportions."""
+"""Estimates: a value with its standard error and its 95 % interval."""
 
 import dataclasses
 import math
@@ -6,12 +6,8 @@ from typing import Any
 
 import flax.struct
 import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy import special
-
-from glowjax.checks import InputError
-from glowjax.stats.groups import group_codes
 
 CONFIDENCE = 0.95
 """The coverage of every interval."""
@@ -97,91 +93,6 @@ class Estimate(Result):
 
     def __repr__(self) -> str:
         return format(self, "")
-
-
-def mean(values: Any, groups: Any = None) -> Estimate:
-    """The mean of `values` [N] and its standard error, over values or over groups of them.
-
-    With groups, the standard error is cluster-robust: deviations are first summed within each group, so that images
-    which vary together count as one. `groups` [N] label the units that were drawn independently, such as the photo
-    from which each image was cut. NumPy arrays and lists are averaged in float64; JAX arrays stay JAX arrays, traced or
-    not.
-    """
-    values = vector(values, "values")
-    codes = group_codes(groups, len(values))
-    average = values.mean()
-    sem = standard_error(values - average, codes)
-    return Estimate(average, sem, int(codes.max()) + 1)
-
-
-def standard_error(deviations: Any, codes: np.ndarray) -> Any:
-    """The cluster-robust standard error [...] of a mean, from deviations [N, ...] and the group of each."""
-    count, sums = int(codes.max()) + 1, deviations
-    if count < len(deviations) and isinstance(deviations, jax.Array):
-        sums = jax.ops.segment_sum(deviations, codes, num_segments=count)
-    elif count < len(deviations):
-        sums = np.zeros((count, *deviations.shape[1:]))
-        np.add.at(sums, codes, deviations)
-    return (count / (count - 1) * (sums**2).sum(axis=0)) ** 0.5 / len(deviations)
-
-
-def difference(a: Estimate, b: Estimate) -> Estimate:
-    """`a` - `b` for independent estimates; its effective count is that of Welch and Satterthwaite."""
-    sem = (a.sem**2 + b.sem**2) ** 0.5
-    spread = a.sem**4 / (a.count - 1) + b.sem**4 / (b.count - 1)
-    where = jnp.where if isinstance(sem, jax.Array) else np.where
-    count = where(spread > 0, 1 + sem**4 / where(spread > 0, spread, 1), a.count + b.count - 1)
-    return Estimate(a.value - b.value, sem, count)
-
-
-def gap(in_dist: Any, out_dist: Any, *, groups_in: Any = None, groups_out: Any = None) -> Any:
-    """The mean of `out_dist` [M] minus the mean of `in_dist` [N], as an Estimate, for independent sets.
-
-    Groups are as in `mean`. Given two tuples or Results of such arrays, it returns a tuple or Result of Estimates.
-    """
-    return jax.tree.map(lambda p, q: difference(mean(q, groups_out), mean(p, groups_in)), in_dist, out_dist)
-
-
-def share(flags: Any, groups: Any = None) -> Estimate:
-    """The share of True among `flags` [N], with Wilson's interval at the effective number of independent images.
-
-    The effective number is at most N. With groups, it is the size of a simple random sample that would have the
-    uncertainty of the cluster-robust interval (Korn and Graubard 1998), or the number of groups if all flags agree.
-    """
-    flags = np.asarray(flags)
-    if flags.dtype != bool:
-        raise InputError(f"flags are {flags.dtype}; expected booleans [N], such as `scores > threshold`.")
-    estimate = mean(flags.astype(np.float64), groups)
-    value, count = float(estimate.value), float(len(flags))
-    if groups is not None:
-        reach = max(float(estimate.interval[1]) - value, np.finfo(float).eps)
-        agree = value in (0, 1)
-        count = estimate.count if agree else min(count, value * (1 - value) * (NORMAL_QUANTILE / reach) ** 2)
-    z2 = NORMAL_QUANTILE**2
-    middle = (value + z2 / (2 * count)) / (1 + z2 / count)
-    reach = np.sqrt(z2 * value * (1 - value) / count + (z2 / (2 * count)) ** 2) / (1 + z2 / count)
-    return Estimate(value, float(estimate.sem), count, float(middle - reach), float(middle + reach))
-
-
-def vector(values: Any, name: str) -> Any:
-    """`values` [N], as they are if a JAX array, else as a float64 NumPy array; values that are known must be finite."""
-    if not isinstance(values, jax.Array):
-        values = np.asarray(values, np.float64)
-    if values.ndim != 1:
-        raise InputError(
-            f"{name} has shape {list(values.shape)}; expected [N], one number per image: flatten or reduce it."
-        )
-    if not values.size:
-        raise InputError(f"{name} is empty; expected one number per image: check that the image set was read.")
-    if isinstance(values, jax.core.Tracer):
-        return values
-    bad = np.flatnonzero(~np.isfinite(np.asarray(values)))
-    if bad.size:
-        raise InputError(
-            f"{name} holds {bad.size} non-finite of {values.size} numbers, the first ({values[bad[0]]}) at index "
-            f"{bad[0]}; expected finite ones: look at that image, or leave it out and say so."
-        )
-    return values
 
 
 def _plain(value: Any) -> Any:

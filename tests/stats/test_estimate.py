@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from glowjax.checks import InputError
-from glowjax.stats import Estimate, Result, difference, mean, share
+from glowjax.stats import Estimate, Result, difference, gap, mean, share
 
 LABELS = np.repeat(np.arange(30), np.random.default_rng(0).integers(1, 8, 30))
 
@@ -24,10 +24,20 @@ def clustered(seed, labels=LABELS):
 def test_a_mean_has_the_usual_standard_error_and_t_interval(float64, array):
     values = np.random.default_rng(0).normal(3, 0.5, 50)
     estimate = mean(array(values))
-    assert isinstance(estimate.value, jax.Array) == (array is jnp.asarray)
     np.testing.assert_allclose([estimate.value, estimate.sem], [values.mean(), scipy_stats.sem(values)])
     expected = scipy_stats.t.interval(0.95, 49, loc=values.mean(), scale=scipy_stats.sem(values))
     np.testing.assert_allclose(estimate.interval, expected)
+
+
+def test_a_million_float32_values_with_a_large_offset_are_averaged_exactly():
+    values = (1e5 + np.random.default_rng(0).normal(size=1_000_000)).astype(np.float32)
+    exact, sem = values.astype(np.float64).mean(), scipy_stats.sem(values.astype(np.float64))
+    assert abs(float(values.mean()) - exact) > 1e-4  # NumPy and JAX alike, in float32
+    for one in (mean(jnp.asarray(values)), gap(jnp.zeros(2), jnp.asarray(values))):
+        np.testing.assert_allclose([one.value, one.sem], [exact, sem], rtol=1e-12)
+    traced = jax.jit(mean)(jnp.asarray(values))
+    np.testing.assert_allclose(traced.value, exact, rtol=1e-7)  # half a unit in the last place of the result
+    np.testing.assert_allclose(traced.sem, sem, rtol=1e-3)
 
 
 def test_the_error_of_equal_groups_is_that_of_their_means():

@@ -1,0 +1,133 @@
+"""Means, differences of means and shares, with standard errors and intervals over images or groups of them."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from glowjax.checks import InputError
+from glowjax.stats.estimate import NORMAL_QUANTILE, Estimate
+from glowjax.stats.groups import group_codes
+from glowjax.stats.tails import warn_of_heavy_tails
+
+
+def mean(values: Any, groups: Any = None, *, name: str = "values") -> Estimate:
+    """The mean of `values` [N] and its standard error, over values or over groups of them.
+
+    With groups, the standard error is cluster-robust: deviations are first summed within each group, so that images
+    which vary together count as one. `groups` [N] label the units that were drawn independently, such as the photo
+    from which each image was cut. Known values are averaged in float64, whatever their dtype, and traced ones in
+    theirs. A `HeavyTailWarning`, which calls the values `name`, is given if the interval of known values is not valid.
+    """
+    values = vector(values, name)
+    codes = group_codes(groups, len(values))
+    if not isinstance(values, jax.core.Tracer):
+        warn_of_heavy_tails((values, codes, name))
+    return _mean(values, codes)
+
+
+def standard_error(deviations: Any, codes: np.ndarray) -> Any:
+    """The cluster-robust standard error [...] of a mean, from deviations [N, ...] and the group of each."""
+    count, sums = int(codes.max()) + 1, deviations
+    if count < len(deviations) and isinstance(deviations, jax.Array):
+        sums = jax.ops.segment_sum(deviations, codes, num_segments=count)
+    elif count < len(deviations):
+        sums = np.zeros((count, *deviations.shape[1:]))
+        np.add.at(sums, codes, deviations)
+    return (count / (count - 1) * (sums**2).sum(axis=0)) ** 0.5 / len(deviations)
+
+
+def difference(a: Estimate, b: Estimate) -> Estimate:
+    """`a` - `b` for independent estimates; its effective count is that of Welch and Satterthwaite."""
+    sem = (a.sem**2 + b.sem**2) ** 0.5
+    spread = a.sem**4 / (a.count - 1) + b.sem**4 / (b.count - 1)
+    where = jnp.where if isinstance(sem, jax.Array) else np.where
+    count = where(spread > 0, 1 + sem**4 / where(spread > 0, spread, 1), a.count + b.count - 1)
+    return Estimate(a.value - b.value, sem, count)
+
+
+def gap(
+    in_dist: Any,
+    out_dist: Any,
+    *,
+    groups_in: Any = None,
+    groups_out: Any = None,
+    names: tuple[str, str] = ("in_dist", "out_dist"),
+) -> Any:
+    """The mean of `out_dist` [M] minus the mean of `in_dist` [N], as an Estimate, for independent sets.
+
+    Groups are as in `mean`. Given two tuples or Results of such arrays, it returns a tuple or Result of Estimates. A
+    `HeavyTailWarning` calls the sets `names`; it is about the worst of all means of the call.
+    """
+    p, q = _parts(in_dist, groups_in, "in"), _parts(out_dist, groups_out, "out")
+    warn_of_heavy_tails(
+        *((*part, name + path) for side, name in ((p, names[0]), (q, names[1])) for path, *part in side)
+    )
+    estimates = [difference(_mean(*of_q), _mean(*of_p)) for (_, *of_p), (_, *of_q) in zip(p, q, strict=True)]
+    return jax.tree.unflatten(jax.tree.structure(in_dist, is_leaf=_is_list), estimates)
+
+
+def share(flags: Any, groups: Any = None) -> Estimate:
+    """The share of True among `flags` [N], with Wilson's interval at the effective number of independent images.
+
+    The effective number is at most N. With groups, it is the size of a simple random sample that would have the
+    uncertainty of the cluster-robust interval (Korn and Graubard 1998), or the number of groups if all flags agree.
+    """
+    flags = np.asarray(flags)
+    if flags.dtype != bool:
+        raise InputError(f"flags are {flags.dtype}; expected booleans [N], such as `scores > threshold`.")
+    estimate = mean(flags.astype(np.float64), groups)
+    value, count = float(estimate.value), float(len(flags))
+    if groups is not None:
+        reach = max(float(estimate.interval[1]) - value, np.finfo(float).eps)
+        agree = value in (0, 1)
+        count = estimate.count if agree else min(count, value * (1 - value) * (NORMAL_QUANTILE / reach) ** 2)
+    z2 = NORMAL_QUANTILE**2
+    middle = (value + z2 / (2 * count)) / (1 + z2 / count)
+    reach = np.sqrt(z2 * value * (1 - value) / count + (z2 / (2 * count)) ** 2) / (1 + z2 / count)
+    return Estimate(value, float(estimate.sem), count, float(middle - reach), float(middle + reach))
+
+
+def vector(values: Any, name: str) -> Any:
+    """`values` [N] as a float64 NumPy array, or as they are if traced; values that are known must be finite."""
+    is_traced = isinstance(values, jax.core.Tracer)
+    if not is_traced:
+        values = np.asarray(values, np.float64)
+    if values.ndim != 1:
+        raise InputError(
+            f"{name} has shape {list(values.shape)}; expected [N], one number per image: flatten or reduce it."
+        )
+    if not values.size:
+        raise InputError(f"{name} is empty; expected one number per image: check that the image set was read.")
+    if is_traced:
+        return values
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise InputError(
+            f"{name} holds {bad.size} non-finite of {values.size} numbers, the first ({values[bad[0]]}) at index "
+            f"{bad[0]}; expected finite ones: look at that image, or leave it out and say so."
+        )
+    return values
+
+
+def _mean(values: Any, codes: np.ndarray) -> Estimate:
+    """The mean of checked values; the first is subtracted before the sum, which a large offset would round."""
+    average = values[0] + (values - values[0]).mean()
+    return Estimate(average, standard_error(values - average, codes), int(codes.max()) + 1)
+
+
+def _parts(values: Any, groups: Any, side: str) -> list[tuple[str, Any, np.ndarray]]:
+    """(path, checked values, codes) of each array of a pytree."""
+    return [
+        (
+            path := jax.tree_util.keystr(keys),
+            checked := vector(one, f"{side}_dist{path}"),
+            group_codes(groups, len(checked), f"groups_{side}"),
+        )
+        for keys, one in jax.tree_util.tree_leaves_with_path(values, is_leaf=_is_list)
+    ]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
