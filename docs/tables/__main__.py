@@ -36,7 +36,7 @@ KINDS: dict[str, Callable[..., Rows]] = {
     name.replace("_", "-"): function
     for module in (likelihoods, curvature, faults)
     for name, function in vars(module).items()
-    if getattr(function, "__module__", None) == module.__name__ and not name.startswith("_")
+    if getattr(function, "__module__", None) == module.__name__ and function.__annotations__.get("return") == Rows
 }
 """The tables' functions by their names in the page."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from docs.tables.kept import MINUS, Estimate, Rows, kept, signed
+from docs.tables.kept import MINUS, Estimate, Rows, kept, signed, value
 
 RUNS = {
     "nvp-fashion": "NVP, ReLU: FashionMNIST → MNIST",
@@ -125,4 +125,4 @@ def closed_forms() -> Rows:
 
 
 def _digits(found: Estimate) -> int:
-    return 3 if abs(found["mean"]) < 100 else 0
+    return 3 if abs(value(found)) < 100 else 0

@@ -20,12 +20,16 @@ def kept(*place: str) -> Any:
     return json.loads((NUMBERS / "transcribed" / path).read_text())["numbers"]
 
 
+def value(found: Estimate) -> float:
+    """The value of an estimate; the oldest numbers call it a mean."""
+    return found["mean"] if "mean" in found else found["value"]
+
+
 def interval(found: Estimate) -> str:
     """An estimate with its 95 % interval."""
-    value = found.get("mean", found.get("value"))
-    return f"{value:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{value(found):.3f} [{found['low']:.3f}, {found['high']:.3f}]"
 
 
 def signed(found: Estimate, digits: int = 0, sign: int = 1) -> str:
     """A signed estimate with its standard error."""
-    return f"{sign * found['mean']:+,.{digits}f} ± {found['sem']:,.{digits}f}".replace("-", MINUS)
+    return f"{sign * value(found):+,.{digits}f} ± {found['sem']:,.{digits}f}".replace("-", MINUS)

@@ -1,7 +1,12 @@
 """The tables of likelihoods: of one model, of several, of an ensemble, by training time and by scale."""
 
-from docs.tables.kept import Rows, interval, kept, signed
+from collections.abc import Sequence
+
+import numpy as np
+
+from docs.tables.kept import MINUS, Rows, interval, kept, signed
 from experiments.report.trained import title
+from glowjax import stats
 
 
 def likelihoods(run: str) -> Rows:
@@ -153,9 +158,19 @@ def scales(run: str) -> Rows:
 
 
 def own_samples(run: str) -> Rows:
-    """The model's samples beside real images."""
+    """The model's samples beside real images: means over seeds, with intervals over seeds."""
     yield ["difference from real images [nats]", "log p(z)", "log \\|det dz/dx\\|", "log p(x)"]
-    for name, found in kept(run, "own-samples").items():
-        if name.endswith("as drawn"):
-            label = name.replace("samples, temperature", "samples at temperature")
-            yield [label, *(signed(part) for part in found["less_real_images_nats"].values())]
+    by_seed = list(kept(run, "own-samples").values())
+    for temperature in ("1", "0.7"):
+        name = f"samples, temperature {temperature}, before rounding"
+        found = [seed[name]["minus_real_images_nats"] for seed in by_seed]
+        means = [over_seeds([seed[term]["value"] for seed in found]) for term in found[0]]
+        yield [
+            f"samples at temperature {temperature}, before rounding",
+            *(f"{mean:+,.0f[]}".replace("-", MINUS) for mean in means),
+        ]
+
+
+def over_seeds(values: Sequence[float]) -> stats.Estimate:
+    """The mean of one value per seed, with Student's interval over seeds."""
+    return stats.mean(np.asarray(values))
