@@ -20,12 +20,37 @@ RUNS = {
 }
 """The runs of "What explains the gap", in the order of its tables."""
 
-CENTERS = {"midpoint": "midpoint", "in_dist": "test mean", "classes": "class means"}
+CENTERS = {"midpoint": "midpoint", "in_dist": "test mean", "out_dist": "OOD mean", "classes": "class means"}
+ON_PATHS = ("midpoint", "in_dist", "classes")
+"""The centers from which paths lead."""
+
+OLD = " †"
+"""Marks the rows of models whose predictions are of few images: their weights are gone."""
 
 
 def _curvature(run: str) -> Any:
     (found,) = kept(run, "curvature").values()
     return found
+
+
+def _name(run: str, label: str | None = None) -> str:
+    """The name of a row."""
+    return (label or RUNS[run]) + ("" if "predictions" in _curvature(run) else OLD)
+
+
+def _predicted(run: str, center: str) -> Estimate | None:
+    """The second-order prediction: over all images, or that of the old numbers, over those to which paths lead."""
+    found = _curvature(run)
+    if "predictions" not in found:
+        return found["expansions"].get(center, {}).get("predicted")
+    of_all = found["predictions"]
+    return of_all["class_means"] if center == "classes" else of_all["by_center"][center]["total"]
+
+
+def _published(run: str) -> Any:
+    """The paper's version and its terms, over all images in old numbers too."""
+    found = _curvature(run)
+    return found["predictions"]["published"] if "predictions" in found else found["published"]
 
 
 def _bits_at_the_checkpoint(run: str) -> str:
@@ -76,29 +101,31 @@ def along_training() -> Rows:
         "nvp-fashion": "2,500 steps",
         "nvp-fashion-hours": "36,000 steps of 32, 2 x 16",
     }.items():
-        found = _curvature(run)
-        spread = found["location_spread"]["spread_in"]
-        predicted = found["expansions"]["in_dist"]["predicted"]
-        yield [name, *_location_and_spreads(run), *map(signed, (spread["smooth"], spread["kink"], predicted))]
+        spread = _curvature(run)["location_spread"]["spread_in"]
+        last = (spread["smooth"], spread["kink"], _predicted(run, "in_dist"))
+        yield [_name(run, name), *_location_and_spreads(run), *map(signed, last)]
 
 
 def second_order() -> Rows:
-    """The measured gap and its predictions around three centers."""
+    """The measured gap and its predictions around several centers."""
     yield ["model: pair", "measured gap", *CENTERS.values(), "the paper's version"]
-    for run, name in RUNS.items():
-        found = _curvature(run)
-        predicted = [found["expansions"][center]["predicted"] for center in CENTERS]
-        yield [name, *map(signed, (found["location_spread"]["gap"], *predicted, found["published"]["total"]))]
+    for run in RUNS:
+        estimates = [
+            _curvature(run)["location_spread"]["gap"],
+            *(_predicted(run, center) for center in CENTERS),
+            _published(run)["total"],
+        ]
+        yield [_name(run), *("" if one is None else signed(one) for one in estimates)]
 
 
 def remainders() -> Rows:
     """What the predictions miss."""
     yield ["model: pair, center", "gap on these images", "remainder", "smooth", "kinks"]
     for run, name in RUNS.items():
-        for center, label in CENTERS.items():
+        for center in ON_PATHS:
             found = _curvature(run)["expansions"][center]
             parts = [found["remainder"][part] for part in ("total", "smooth", "kink")]
-            yield [f"{name}, {label}", *map(signed, (found["gap"], *parts))]
+            yield [f"{name}, {CENTERS[center]}", *map(signed, (found["gap"], *parts))]
 
 
 def spreads() -> Rows:
@@ -107,9 +134,11 @@ def spreads() -> Rows:
     columns |= {"at_mean": "Hessian at the mean alone", "quadrature": "quadrature"}
     yield ["model: pair, spread of", *columns.values()]
     for run, name in RUNS.items():
-        for part, of in zip(("spread_in", "spread_out"), name.split(": ")[1].split(" → "), strict=True):
-            found = _curvature(run)["location_spread"][part]
-            yield [f"{name}, {of}", *(signed(found[column]) for column in columns)]
+        for part, of in zip(("in_dist", "out_dist"), name.split(": ")[1].split(" → "), strict=True):
+            found = _curvature(run)["location_spread"][f"spread_{part.removesuffix('_dist')}"]
+            if "predictions" in _curvature(run):
+                found = found | {"at_mean": _curvature(run)["predictions"]["at_mean"][part]}
+            yield [_name(run, f"{name}, {of}"), *(signed(found[column]) for column in columns)]
 
 
 def closed_forms() -> Rows:
@@ -120,8 +149,20 @@ def closed_forms() -> Rows:
     for run in ("cv-fashion-hours", "cv-notmnist", "cv-cifar10-hours"):
         found = _curvature(run)
         forms = [signed(found["closed_forms"][form], _digits(found["closed_forms"][form])) for form in columns]
-        others = [signed(found["published"]["covariance"]), signed(found["location_spread"]["gap"])]
+        others = [signed(_published(run)["covariance"]), signed(found["location_spread"]["gap"])]
         yield [RUNS[run].split(": ")[1], *forms, *others]
+
+
+def spectrum() -> Rows:
+    """The extreme eigenvalues at a mean and at means of resampled images."""
+    yield ["model", "trace", "lowest", "at resampled means", "highest", "at resampled means"]
+    for run in ("nvp-fashion", "nvp-fashion-hours", "cv-fashion"):
+        found = kept(run, "spectrum")
+        cells = [f"{found['trace']:,.0f}"]
+        for end, at_means in zip((0, -1), zip(*found["at_resampled_means"], strict=True), strict=True):
+            ends = (f"{value + 0.0:.1f}" for value in (min(at_means), max(at_means)))
+            cells += [f"{found['eigenvalues'][end]:.1f}", " to ".join(ends)]
+        yield [RUNS[run].partition(":")[0], *(cell.replace("-0.0", "0.0").replace("-", MINUS) for cell in cells)]
 
 
 def _digits(found: Estimate) -> int:

@@ -35,6 +35,15 @@ def likelihoods(run: str) -> Rows:
         ]
 
 
+def quantiles(run: str) -> Rows:
+    """Bits per dimension by rank, and the share of images that are more likely than the median training image."""
+    yield ["set", "images", "median", "95 %", "highest", "more likely than the median training image"]
+    for name, found in kept(run, "rankings").items():
+        ranks = [f"{found['quantiles'][rank]:.2f}" for rank in ("0.5", "0.95", "1.0")]
+        share = found.get("more_likely_than_median", found.get("likelier"))
+        yield [title(name), f"{found['num_images']:,}", *ranks, interval(share)]
+
+
 def search(name: str) -> Rows:
     """Candidates for architecture and schedule, the best first."""
     yield [

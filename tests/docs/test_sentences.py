@@ -117,7 +117,20 @@ def crossing():
     yield f"overtake house numbers between the evaluations at {before:.1f} and {after:.1f} minutes"
 
 
-@pytest.mark.parametrize("sentences", [claims, moments, search, samples, latents, crossing], ids=lambda f: f.__name__)
+def spectra():
+    found = kept("nvp-fashion-hours", "spectrum")
+    own, digits = (np.array(found[f"variance along, {name} test"][:8]) for name in ("FashionMNIST", "MNIST"))
+    yield f"the variance of clothes is {min(own / digits):.0f} to {max(own / digits):.0f} times that of digits"
+    lowest = [low for low, _ in found["at_resampled_means"]]
+    assert round(min(lowest) / max(lowest)) == 6
+    yield "the lowest changes by a factor of six between equally good means"
+    longer = kept("cv-fashion-hours", "spectrum")
+    yield f"trained longer they go from {longer['eigenvalues'][0]:.0f} to zero (trace {longer['trace']:.0f})"
+
+
+@pytest.mark.parametrize(
+    "sentences", [claims, moments, search, samples, latents, crossing, spectra], ids=lambda f: f.__name__
+)
 def test_sentences_say_what_was_measured(sentences):
     missing = [sentence for sentence in sentences() if sentence not in RESULTS]
     assert not missing
