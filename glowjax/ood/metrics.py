@@ -10,12 +10,14 @@ each image, whole groups are resampled, and an interval reflects the number of p
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Integer
-from sklearn.metrics import auc, average_precision_score, roc_curve
+from jaxtyping import Bool, Float, Int
 
 from glowjax.checks import InputError, is_count
 from glowjax.stats import CONFIDENCE, Estimate, Result, group_codes, resample
 from glowjax.stats.means import vector
+
+PART = 2**20
+"""The number of counts of resampled images that are summed at a time."""
 
 
 class DetectionMetrics(Result):
@@ -74,32 +76,47 @@ def detection_metrics(
         raise InputError(f"num_resamples is {num_resamples!r}; an interval needs 2 or more: try 300.")
 
     scores = np.concatenate([scores_in, scores_out])
-    is_out = np.repeat([0, 1], [len(scores_in), len(scores_out)])
-    order = np.argsort(scores)  # once here, so that the sorts of the resamples are fast
-    scores, is_out = scores[order], is_out[order]
+    order = np.argsort(scores)
+    is_out, ends = order >= len(scores_in), _last_of_equals(scores[order])
 
     rng = np.random.default_rng(seed)
-    resampled = [
-        _metrics(is_out, scores, np.concatenate([resample(rng, codes_in), resample(rng, codes_out)])[order])
-        for _ in range(num_resamples)
-    ]
+    draws = [np.concatenate([resample(rng, codes_in), resample(rng, codes_out)]) for _ in range(num_resamples)]
+    resampled = np.concatenate([_metrics(is_out, ends, np.stack(part)[:, order]) for part in _parts(draws)])
     lows, highs = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     errors = np.std(resampled, axis=0, ddof=1)
-    values = _metrics(is_out, scores, np.ones(len(scores)))
+    values = _metrics(is_out, ends, np.ones((1, len(scores)), int))[0]
     count = min(int(codes_in.max()), int(codes_out.max())) + 1
     columns = zip(values, errors, lows, highs, strict=True)
     return DetectionMetrics(*(Estimate(float(v), float(e), count, float(lo), float(hi)) for v, e, lo, hi in columns))
 
 
+def _last_of_equals(ranked: Float[np.ndarray, " N"]) -> Int[np.ndarray, " K"]:
+    """The place of the last of each run of equal scores, in ascending order."""
+    return np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+
+
+def _parts(draws: list[np.ndarray]) -> list[list[np.ndarray]]:
+    """The resamples in parts whose arrays stay small."""
+    size = max(1, PART // len(draws[0]))
+    return [draws[start : start + size] for start in range(0, len(draws), size)]
+
+
 def _metrics(
-    is_out: Integer[np.ndarray, " N"], scores: Float[np.ndarray, " N"], counts: np.ndarray
-) -> tuple[float, float, float, float]:
-    """(auroc, aupr_out, aupr_in, fpr_at_95_tpr) if image n appears counts[n] times."""
-    # Every threshold is kept: by default points on a straight stretch are dropped, perhaps the one at 95 %.
-    fpr, tpr, _ = roc_curve(is_out, scores, sample_weight=counts, drop_intermediate=False)
-    return (
-        auc(fpr, tpr),
-        average_precision_score(is_out, scores, sample_weight=counts),
-        average_precision_score(1 - is_out, -scores, sample_weight=counts),
-        fpr[np.argmax(tpr >= 0.95)],
-    )
+    is_out: Bool[np.ndarray, " N"], ends: Int[np.ndarray, " K"], counts: Int[np.ndarray, "R N"]
+) -> Float[np.ndarray, "R 4"]:
+    """(auroc, aupr_out, aupr_in, fpr_at_95_tpr) of each resample, in which the n-th image appears counts[r, n] times.
+
+    Images are in the order of their scores, and `ends` are the places of the last of equals.
+    """
+    below_out, below_in = (np.cumsum(counts * kind, axis=1)[:, ends] for kind in (is_out, ~is_out))
+    num_out, num_in = below_out[:, -1:], below_in[:, -1:]
+    own_out, own_in = (np.diff(below, axis=1, prepend=0) for below in (below_out, below_in))  # of each score
+    above_out, above_in = num_out - below_out + own_out, num_in - below_in + own_in  # that reach each score
+    # A pair is in order if the OOD image scores higher, and a tie counts half.
+    auroc = np.sum(own_out * (below_in - own_in / 2), axis=1) / (num_out * num_in)[:, 0]
+    aupr_out = np.sum(own_out * above_out / np.maximum(above_out + above_in, 1), axis=1) / num_out[:, 0]
+    aupr_in = np.sum(own_in * below_in / np.maximum(below_out + below_in, 1), axis=1) / num_in[:, 0]
+    flagged = above_out >= 0.95 * num_out  # falls from True to False with the threshold
+    last = flagged.sum(axis=1) - 1
+    fpr = above_in[np.arange(len(counts)), last] / num_in[:, 0]
+    return np.stack([auroc, aupr_out, aupr_in, fpr], axis=1)

@@ -5,6 +5,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from glowjax.checks import InputError
 from glowjax.ood import detection_metrics
+from glowjax.stats import resample
 
 
 def normal_scores(shift=1.0, num_in=300, num_out=200, seed=0):
@@ -22,6 +23,17 @@ def test_values_equal_those_of_scikit_learn(decimals):
     np.testing.assert_allclose(metrics.aupr_out.value, average_precision_score(is_out, scores))
     np.testing.assert_allclose(metrics.aupr_in.value, average_precision_score(1 - is_out, -scores))
     np.testing.assert_allclose(metrics.fpr_at_95_tpr.value, fpr[tpr >= 0.95].min())
+
+
+def test_resampled_images_count_as_often_as_they_were_drawn():
+    in_scores, out_scores = (np.round(s, 1) for s in normal_scores(num_in=40, num_out=30))
+    scores, is_out = np.r_[in_scores, out_scores], np.r_[np.zeros(40), np.ones(30)]
+    rng = np.random.default_rng(0)
+    counts = np.stack([np.r_[resample(rng, np.arange(40)), resample(rng, np.arange(30))] for _ in range(7)])
+    metrics = detection_metrics(in_scores, out_scores, num_resamples=7)
+    for n, metric in enumerate((roc_auc_score, average_precision_score)):
+        expected = [metric(is_out, scores, sample_weight=times) for times in counts]
+        np.testing.assert_allclose(list(vars(metrics).values())[n].interval, np.quantile(expected, [0.025, 0.975]))
 
 
 @pytest.mark.parametrize(
