@@ -21,9 +21,9 @@ from glowjax.analysis.laplacian import laplacian
 from glowjax.analysis.location_spread import LocationSpread, Spread, location_spread_gap
 from glowjax.analysis.moments import Moments, moments
 from glowjax.analysis.paths import Remainder
+from glowjax.analysis.prediction import SecondOrderGap
 from glowjax.analysis.robust import robust_gap
 from glowjax.analysis.second_order import (
-    SecondOrderGap,
     likelihood_gap,
     log_probs,
     remainder,

@@ -31,10 +31,11 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from glowjax import stats
+from glowjax.analysis.center import Center, resolve
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
 from glowjax.analysis.curvature import basis_vector
 from glowjax.analysis.density import Groups, Points, check_pair
-from glowjax.analysis.second_order import Center, check_covariance, resolve_center
+from glowjax.analysis.second_order import check_covariance
 from glowjax.analysis.subject import Subject, subject_of
 from glowjax.checks import InputError, unknown
 from glowjax.layers import AdditiveCoupling, AffineCoupling, Conv1x1, FullConv1x1, SplitPrior
@@ -82,7 +83,7 @@ def constant_volume_gap(
         raise unknown("form", str(form), FORMS)
     check_covariance(covariance)
     in_dist, out_dist = _check(flow, params, in_dist, out_dist)
-    x0, size = resolve_center(center, in_dist, out_dist), check_chunk_size(chunk_size)
+    x0, size = resolve(center, in_dist, out_dist).point, check_chunk_size(chunk_size)
     subject = subject_of(_replace_layers(flow, FORMS[form]) if FORMS[form] else flow)
     diagonal = None
     if covariance == "diagonal":

@@ -9,59 +9,27 @@ and the gap is the difference between the two sets. The paper (Nalisnick et al. 
 as the center, and assumes equal means and diagonal covariances. Only 1/2 Tr(H diag(var_q - var_p)) then remains.
 
 Terms are computed for each point, and `stats.gap` averages them over both sets. Standard errors are over images, with
-the center and the model held fixed.
+the model held fixed; a center that is computed from the images is part of them, see `prediction`.
 """
 
-from typing import Any, TypeAlias
+from typing import Any
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from glowjax import stats
+from glowjax.analysis.center import Center, given, resolve
+from glowjax.analysis.center_bootstrap import check_resamples, with_bootstrap_errors
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
-from glowjax.analysis.curvature import diagonal_of, forms_at, gradient_at, product
-from glowjax.analysis.density import (
-    Groups,
-    LogProb,
-    Point,
-    Points,
-    PointSet,
-    check_finite,
-    check_like,
-    check_pair,
-    check_points,
-)
+from glowjax.analysis.curvature import Progress
+from glowjax.analysis.density import Groups, LogProb, Points, PointSet, check_finite, check_pair, check_points
+from glowjax.analysis.derivatives import How
 from glowjax.analysis.paths import Remainder, gauss_legendre, profile_of, remainder_along
+from glowjax.analysis.prediction import SecondOrderGap, terms_of, terms_of_pair
 from glowjax.analysis.subject import Subject
-from glowjax.checks import InputError, unknown
-from glowjax.linalg import matmul, vdot
-
-CENTERS = ("midpoint", "in_dist")
-"""The named centers: the midpoint of the two means, where the quadratic terms of the means cancel, or the mean of
-in_dist."""
-
-Center: TypeAlias = Any
-"""One of `CENTERS`, or a point."""
+from glowjax.checks import unknown
+from glowjax.typing import Key
 
 COVARIANCES = ("full", "diagonal")
-
-
-class SecondOrderGap(stats.Result):
-    """The second-order prediction of the gap and its terms, in nats; the terms sum to the total.
-
-    `second_order_gap` returns Estimates of the gap; `second_order_terms` returns [N], the terms of each point.
-
-    Attributes:
-        total: the prediction.
-        first_order: g.(mu_q - mu_p).
-        mean_curvature: 1/2 [(mu_q - x0)' H (mu_q - x0) - (mu_p - x0)' H (mu_p - x0)].
-        covariance: 1/2 Tr(H (S_q - S_p)), full or diagonal.
-    """
-
-    total: Any
-    first_order: Any
-    mean_curvature: Any
-    covariance: Any
 
 
 def likelihood_gap(
@@ -112,52 +80,67 @@ def second_order_gap(
     center: Center = "midpoint",
     covariance: str = "full",
     equal_means: bool = False,
+    exact: bool | None = None,
+    num_resamples: Count = 0,
+    key: Key | None = None,
     groups_in: Groups = None,
     groups_out: Groups = None,
     chunk_size: Count | None = None,
+    on_progress: Progress | None = None,
 ) -> SecondOrderGap:
     """The gap to second order around `center`, with its terms.
 
     The paper uses `center="in_dist"`, `covariance="diagonal"` and `equal_means=True`.
 
-    With the full covariance, the images themselves are the probes: Tr(H S) is the mean of (x - mu)' H (x - mu). This
-    takes one Hessian-vector product per image, and no array of D^2 values. The diagonal takes D products.
+    The covariance term is the mean of (x - mu)' H (x - mu) over all images. It takes D Hessian-vector products, which
+    form H, or one product per image, which need no array of D^2 values. An Expansion as the center brings its H along:
+    then nothing is differentiated again.
 
     Compare the total with `remainder` before you trust it: images lie far outside the region where log p of a trained
     flow is quadratic.
 
     Args:
-        center: "midpoint" of the two means, "in_dist" for the mean of in_dist, or a point [*shape].
-        covariance: "full", or "diagonal" for variances alone.
+        center: "midpoint" of the two means, "in_dist" for the mean of in_dist, a point [*shape], or an Expansion.
+        covariance: "full", or "diagonal" for variances alone, which takes D products in any case.
         equal_means: whether to assume that the two means are equal, so that only the covariance term remains.
+        exact: True forms H, False never does. None forms it if D is smaller than the number of images of both sets and
+            H takes at most `HESSIAN_LIMIT` bytes. The results are the same up to rounding.
+        num_resamples: 0 for standard errors by the delta method; else the number of bootstrap samples of whole groups,
+            each with its own center and its own derivatives. Each costs as much as the estimate itself. At least 2.
+        key: the key of the bootstrap.
+        on_progress: called as `on_progress(done, total)`: rows of a Hessian that is formed, or resamples.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     check_covariance(covariance)
-    options: dict[str, Any] = {
-        "covariance": covariance,
-        "equal_means": bool(equal_means),
-        "chunk_size": check_chunk_size(chunk_size),
-    }
-    p, q = _terms(log_prob, resolve_center(center, in_dist, out_dist), in_dist, out_dist, **options)
-    gap = stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
-    values = jnp.stack([gap.total.value, gap.first_order.value, gap.mean_curvature.value, gap.covariance.value])
-    check_finite(values, "The second-order gap (total, first order, mean curvature, covariance)")
-    return gap
+    resamples = check_resamples(num_resamples, key, center, in_dist, out_dist)
+    how = How(covariance, bool(equal_means), exact, check_chunk_size(chunk_size))
+    how = how._replace(has_errors=False) if resamples else how._replace(on_progress=on_progress)
+    groups = {"groups_in": groups_in, "groups_out": groups_out}
+    p, q = terms_of_pair(log_prob, resolve(center, in_dist, out_dist), in_dist, out_dist, how)
+    gap = stats.gap(p, q, **groups)
+    for name, term in vars(gap).items():
+        check_finite(term.value, f"The second-order gap ({name.replace('_', ' ')})")
+    if not resamples:
+        return gap
+    return with_bootstrap_errors(gap, log_prob, center, in_dist, out_dist, how, key, resamples, on_progress, **groups)
 
 
 def second_order_terms(
     log_prob_fn: LogProb,
-    center: Points,
+    center: Center,
     points: Points,
     *,
     covariance: str = "full",
     equal_means: bool = False,
+    exact: bool | None = None,
     chunk_size: Count | None = None,
+    on_progress: Progress | None = None,
 ) -> SecondOrderGap:
     """The terms of log p(x) - log p(center) to second order for each of `points` [N, *shape]: [N] each, in nats.
 
-    Their means over the points are the terms of the expectation, and `stats.gap` of two sets' terms is the gap. The
-    arguments are those of `second_order_gap`, with a point as the center.
+    Their means over the points are the terms of the expectation, and `stats.gap` of two sets' terms is the gap, with
+    standard errors for a center that does not depend on the points. The arguments are those of `second_order_gap`; the
+    center is a point or an Expansion.
 
     >>> import jax.numpy as jnp
     >>> from glowjax import analysis as an
@@ -167,12 +150,8 @@ def second_order_terms(
     """
     log_prob, points = check_points(log_prob_fn, points, "points", at_least=1)
     check_covariance(covariance)
-    options: dict[str, Any] = {
-        "covariance": covariance,
-        "equal_means": bool(equal_means),
-        "chunk_size": check_chunk_size(chunk_size),
-    }
-    (terms,) = _terms(log_prob, check_like(center, points[0], "center"), points, **options)
+    how = How(covariance, bool(equal_means), exact, check_chunk_size(chunk_size), on_progress)
+    terms = terms_of(log_prob, given(center, points[0]), points, how)
     check_finite(terms.total, "The total of the n-th point")
     return terms
 
@@ -194,7 +173,8 @@ def remainder(
     image is num_nodes + 2 second derivatives along a line.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
-    x0, size, nodes = resolve_center(center, in_dist, out_dist), check_chunk_size(chunk_size), gauss_legendre(num_nodes)
+    x0, size = resolve(center, in_dist, out_dist).point, check_chunk_size(chunk_size)
+    nodes = gauss_legendre(num_nodes)
     p, q = (
         remainder_along(profile_of(log_prob, x0, points, nodes.t, name, chunk_size=size), nodes)
         for points, name in ((in_dist, "in_dist"), (out_dist, "out_dist"))
@@ -206,46 +186,3 @@ def check_covariance(covariance: Any) -> None:
     """Raises InputError if `covariance` is neither "full" nor "diagonal"."""
     if covariance not in COVARIANCES:
         raise unknown("covariance", str(covariance), COVARIANCES)
-
-
-def resolve_center(center: Center, in_dist: Array, out_dist: Array) -> Point:
-    """The center as a point [*shape]."""
-    mean_in = in_dist.mean(axis=0)
-    if isinstance(center, str):
-        if center not in CENTERS:
-            raise unknown("center", center, CENTERS)
-        return mean_in if center == "in_dist" else (mean_in + out_dist.mean(axis=0)) / 2
-    if center is None:
-        raise InputError("center is None; expected 'midpoint', 'in_dist' or a point.")
-    return check_like(center, mean_in, "center")
-
-
-def _terms(
-    log_prob: Subject, x0: Point, *sets: Array, covariance: str, equal_means: bool, chunk_size: int | None
-) -> list[SecondOrderGap]:
-    """The terms of each set's points."""
-    gradient = log_prob.run(gradient_at, x0)
-    diagonal = diagonal_of(log_prob, x0, chunk_size=chunk_size) if covariance == "diagonal" else None
-
-    def expand_set(points: PointSet) -> SecondOrderGap:
-        mean = points.mean(axis=0)
-        deviations = points - mean[None]
-        if diagonal is None:
-            spread = log_prob.run_divided(forms_at, x0, deviations, chunk_size=chunk_size) / 2
-        else:
-            spread = _dot(deviations**2, diagonal) / 2
-        if equal_means:
-            none = jnp.zeros_like(spread)
-            return SecondOrderGap(spread, none, none, spread)
-        first_order = _dot(points - x0[None], gradient)
-        # A point moves the quadratic form of the mean by its deviation times H (mu - x0).
-        towards_mean = log_prob.run(product, x0, mean - x0)
-        mean_curvature = vdot(mean - x0, towards_mean) / 2 + _dot(deviations, towards_mean)
-        return SecondOrderGap(first_order + mean_curvature + spread, first_order, mean_curvature, spread)
-
-    return [expand_set(points) for points in sets]
-
-
-def _dot(points: PointSet, v: Point) -> Float[Array, " N"]:
-    """The inner products of the points with `v` [*shape]."""
-    return matmul(points.reshape(len(points), -1), v.ravel())

@@ -8,6 +8,8 @@ from analysis.densities import DIM, kinked, nonlinear, numbers, points, quadrati
 
 from glowjax import stats
 from glowjax.analysis import (
+    derivatives,
+    expand,
     hessian_trace,
     likelihood_gap,
     log_probs,
@@ -16,6 +18,8 @@ from glowjax.analysis import (
     second_order_gap,
     second_order_terms,
 )
+from glowjax.analysis.expansion import expand_at
+from glowjax.checks import InputError
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -113,19 +117,155 @@ def test_the_gap_is_the_second_order_and_its_remainder(center, log_prob):
     np.testing.assert_allclose(parts, missed.total.value, rtol=1e-10)
 
 
-def test_errors_are_the_spread_over_fresh_samples():
-    """With the center held fixed, each term of 150 draws varies as much as one draw says it does."""
-    bowl, center = quadratic(symmetric(), slope=1.0), jnp.asarray(CENTERS["elsewhere"])
+def bent(x):
+    """Curves so much that the Hessian changes within the error of a mean of some hundred points."""
+    rng = np.random.default_rng(5)
+    slopes, shifts, sizes = rng.normal(size=(40, DIM)), 1.5 * rng.normal(size=40), rng.normal(size=40) / 20**0.5
+    return -x @ x / 2 + 2 * jnp.asarray(sizes) @ jnp.tanh(jnp.asarray(slopes) @ x + jnp.asarray(shifts))
+
+
+def jagged(x):
+    """Squares of ReLU: the Hessian jumps many times within the error of a mean, and is constant between jumps."""
+    rng = np.random.default_rng(5)
+    slopes, shifts, signs = 5 * rng.normal(size=(200, DIM)), rng.normal(size=200), rng.choice([-1.0, 1.0], size=200)
+    return jnp.asarray(signs) @ jnp.square(jax.nn.relu(jnp.asarray(slopes) @ x + jnp.asarray(shifts)))
+
+
+def draws(count, num_in, num_out):
     rng = np.random.default_rng(0)
-    in_sets, out_sets = rng.normal(size=(150, 60, DIM)), 0.5 + 0.7 * rng.normal(size=(150, 40, DIM))
-    for covariance in ("full", "diagonal"):
+    return 0.6 * rng.normal(size=(count, num_in, DIM)), 0.3 + 0.3 * rng.normal(size=(count, num_out, DIM))
 
-        @jax.jit
-        def terms(in_dist, out_dist, covariance=covariance):
-            return second_order_gap(bowl, in_dist, out_dist, center=center, covariance=covariance)
 
-        for mean, sem in numbers(jax.lax.map(lambda sets: terms(*sets), (in_sets, out_sets))):
-            np.testing.assert_allclose(sem.mean(), mean.std(), rtol=0.25)
+def assert_errors_are_spreads(found, rtol=0.25):
+    """Of estimates over many draws, the errors are the standard deviation of the values, and 0 if that is 0."""
+    for values, sems in numbers(found):
+        np.testing.assert_allclose(sems.mean(), values.std(), rtol=rtol)
+
+
+@pytest.mark.parametrize("equal_means", [False, True])
+@both_covariances
+@every_center
+def test_errors_are_the_spread_over_fresh_samples(center, covariance, equal_means):
+    """Each term of 150 draws varies as much as one draw says it does, with the center that each draw has."""
+
+    @jax.jit
+    def terms(in_dist, out_dist):
+        how = {"covariance": covariance, "equal_means": equal_means}
+        return second_order_gap(bent, in_dist, out_dist, center=center, **how)
+
+    assert_errors_are_spreads(jax.lax.map(lambda sets: terms(*sets), draws(150, 500, 400)))
+
+
+def test_the_mean_curvature_is_zero_at_the_midpoint_whatever_the_images():
+    for exact in (True, False):
+        gap = second_order_gap(nonlinear, *two_sets(30, 20), exact=exact)
+        np.testing.assert_array_equal(numbers(gap.mean_curvature), 0)
+        assert gap.first_order.sem > 0
+
+
+def test_a_bootstrap_of_the_center_sees_that_the_hessian_jumps():
+    in_sets, out_sets = draws(100, 100, 100)
+    whole = jax.jit(lambda p, q: second_order_gap(jagged, p, q, center="in_dist").covariance)
+    spread = numbers(jax.lax.map(lambda sets: whole(*sets), (in_sets, out_sets)))[0].std()
+    delta, resampled = (
+        [
+            second_order_gap(jagged, p, q, center="in_dist", key=jax.random.key(n), num_resamples=num).covariance.sem
+            for n, (p, q) in enumerate(zip(in_sets[:8], out_sets[:8], strict=True))
+        ]
+        for num in (0, 20)
+    )
+    assert np.mean(delta) < 0.8 * spread < np.mean(resampled) < 1.8 * spread
+
+
+def test_the_bootstrap_draws_whole_groups():
+    in_dist, out_dist = two_sets(9, 12)
+    how = {"center": "in_dist", "num_resamples": 5, "key": jax.random.key(0)}
+    reports = []
+    alone = second_order_gap(nonlinear, in_dist, out_dist, **how, on_progress=lambda *report: reports.append(report))
+    copied = second_order_gap(
+        nonlinear, np.repeat(in_dist, 3, axis=0), out_dist, groups_in=np.repeat(np.arange(9), 3), **how
+    )
+    np.testing.assert_allclose(numbers(copied), numbers(alone), rtol=1e-6)
+    assert reports == [(n, 5) for n in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_resamples": 1, "key": jax.random.key(0)}, "num_resamples is 1; expected 0"),
+        ({"num_resamples": 9}, "num_resamples=9 needs a key"),
+        ({"num_resamples": 9, "key": jax.random.key(0), "center": np.zeros(DIM)}, "but this center was given"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_a_sentence(options, message):
+    with pytest.raises(InputError, match=message):
+        second_order_gap(nonlinear, *two_sets(), **options)
+
+
+@every_center
+@both_covariances
+def test_the_matrix_and_the_products_give_the_same(center, covariance):
+    """With more points than values and with fewer."""
+    for in_dist, out_dist in (two_sets(9, 12), (points(2, seed=1), points(3, seed=2))):
+        formed, products, chosen = (
+            second_order_gap(nonlinear, in_dist, out_dist, center=center, covariance=covariance, exact=exact)
+            for exact in (True, False, None)
+        )
+        np.testing.assert_allclose(numbers(formed), numbers(products), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(numbers(chosen), numbers(formed), rtol=1e-9, atol=1e-12)
+
+
+def test_the_hessian_is_formed_if_the_points_are_more_than_the_values(monkeypatch):
+    formed = []
+    monkeypatch.setattr(
+        derivatives, "expand_at", lambda *args, **options: formed.append(len(sets[0])) or expand_at(*args, **options)
+    )
+    for count in (3, 4):  # of each set; the points have 6 values
+        sets = two_sets(count, count)
+        second_order_gap(nonlinear, *sets)
+    second_order_gap(nonlinear, *sets, exact=False)
+    monkeypatch.setattr(derivatives, "HESSIAN_LIMIT", 287)
+    second_order_gap(nonlinear, *sets)
+    assert formed == [4]
+    with pytest.raises(InputError, match="above the limit"):
+        second_order_gap(nonlinear, *sets, exact=True)
+
+
+@jax.custom_jvp
+def undifferentiated(x):
+    return nonlinear(x)
+
+
+@undifferentiated.defjvp
+def _(primals, tangents):
+    raise AssertionError("differentiated")
+
+
+@both_covariances
+@pytest.mark.parametrize("exact", [True, None])
+def test_a_given_expansion_is_all_that_is_needed(covariance, exact):
+    in_dist, out_dist = two_sets(9, 12)
+    expansion = expand(nonlinear, CENTERS["elsewhere"])
+    how = {"covariance": covariance, "exact": exact}
+    found = second_order_gap(undifferentiated, in_dist, out_dist, center=expansion, **how)
+    expected = second_order_gap(nonlinear, in_dist, out_dist, center=CENTERS["elsewhere"], covariance=covariance)
+    np.testing.assert_allclose(numbers(found), numbers(expected), rtol=1e-9)
+    terms = second_order_terms(undifferentiated, expansion, in_dist, **how)
+    np.testing.assert_allclose(
+        terms.total, second_order_terms(nonlinear, expansion, in_dist, exact=False, covariance=covariance).total
+    )
+
+
+def test_an_expansion_of_another_space_is_refused():
+    expansion = expand(nonlinear, CENTERS["elsewhere"])
+    for wrong, message in (
+        (expansion._replace(hessian=expansion.hessian[0]), "expansion.hessian has shape"),
+        (expansion._replace(value=np.zeros(2)), "expansion.value has shape"),
+        (expansion._replace(center=np.zeros(3)), "expansion.center has shape"),
+        (expansion._replace(gradient=np.full(DIM, np.nan)), "expansion.gradient is nan"),
+    ):
+        with pytest.raises(InputError, match=message):
+            second_order_gap(nonlinear, *two_sets(), center=wrong)
 
 
 @both_covariances

@@ -1,0 +1,143 @@
+"""The terms of the second-order prediction, image by image, with the error of a center that is computed from the sets.
+
+Let d = x - mu be the deviation of an image from the mean of its set, o = mu - x0, and s = mu_q - mu_p. The terms are
+means over images of g.(o + d), 1/2 o'Ho + d'Ho and 1/2 d'Hd. A center x0 = w_p mu_p + w_q mu_q, with w_p + w_q = 1,
+moves with every image, and takes the gradient g and the Hessian H along. What this adds to the error of a term is
+linear in d, and zero on average over the set. For an image of q it is
+
+    first order        w_q d'Hs
+    mean curvature   - w_q d'Hs + w_q d.T_mean       T_mean = 1/2 (w_p - w_q) sum_ij T_ij s_i s_j
+    covariance         w_q d.T_cov                   T_cov = 1/2 sum_ij T_ij (S_q - S_p)_ij
+
+with T_ij [D] the gradient of H_ij. For an image of p it is the same with -w_p in the place of w_q. The terms with these
+additions have the same means, and their spread over images gives the standard error of the delta method. At the
+midpoint the mean curvature is zero for every set of images, and so are its terms.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from glowjax import stats
+from glowjax.analysis.center import Resolved, mean_of
+from glowjax.analysis.density import Point, PointSet
+from glowjax.analysis.derivatives import Derivatives, Flat, How, derivatives_at, dot, form_gradients
+from glowjax.analysis.subject import Subject
+
+
+class SecondOrderGap(stats.Result):
+    """The second-order prediction of the gap and its terms, in nats; the terms sum to the total.
+
+    `second_order_gap` returns Estimates of the gap; `second_order_terms` returns [N], the terms of each point.
+
+    Attributes:
+        total: the prediction.
+        first_order: g.(mu_q - mu_p).
+        mean_curvature: 1/2 [(mu_q - x0)' H (mu_q - x0) - (mu_p - x0)' H (mu_p - x0)].
+        covariance: 1/2 Tr(H (S_q - S_p)), full or diagonal.
+    """
+
+    total: Any
+    first_order: Any
+    mean_curvature: Any
+    covariance: Any
+
+
+class Line(NamedTuple):
+    """constant + slope.d, for deviations d."""
+
+    constant: Any
+    slope: Flat
+
+    def at(self, deviations: Flat) -> Flat:
+        """[N] for deviations [N, D]."""
+        return self.constant + dot(deviations, self.slope)
+
+
+def terms_of(log_prob: Subject, center: Resolved, points: PointSet, how: How) -> SecondOrderGap:
+    """The terms of each of `points`, around a center that was given."""
+    at = derivatives_at(log_prob, center, [points], how)
+    return _around_given(at, how, center, *_mean_and_deviations(at, points))
+
+
+def terms_of_pair(
+    log_prob: Subject, center: Resolved, in_dist: Array, out_dist: Array, how: How
+) -> list[SecondOrderGap]:
+    """The terms of each point of both sets."""
+    at = derivatives_at(log_prob, center, [in_dist, out_dist], how)
+    (mean_in, p), (mean_out, q) = (_mean_and_deviations(at, points) for points in (in_dist, out_dist))
+    if not any(center.weights):
+        return [_around_given(at, how, center, *side) for side in ((mean_in, p), (mean_out, q))]
+    weight_in, weight_out = center.weights
+    lead, shift = weight_in - weight_out, mean_out - mean_in
+    curved, along = at.times(shift), dot(at.gradient, shift)
+    third_mean, third_cov = _third_derivatives(log_prob, center.point, at, how, lead, shift, p, q)
+
+    def side(deviations: Flat, moves: float, offset: float, quadratic: Any) -> SecondOrderGap:
+        first = Line(offset * along, at.gradient + moves * curved)
+        mean = Line(quadratic, lead * curved + moves * third_mean)
+        return _sum(how, first.at(deviations), mean.at(deviations), _spread(at, deviations, moves * third_cov))
+
+    # The two means lie at offsets of -weight_out and weight_in shifts from the center.
+    return [
+        side(p, -weight_in, -weight_out, 0.0),
+        side(q, weight_out, weight_in, lead / 2 * dot(shift, curved)),
+    ]
+
+
+def _mean_and_deviations(at: Derivatives, points: PointSet) -> tuple[Flat, Flat]:
+    """The mean [D] and the deviations from it [N, D]."""
+    mean = at.wide(mean_of(points)).ravel()
+    return mean, at.wide(points).reshape(len(points), -1) - mean[None]
+
+
+def _around_given(at: Derivatives, how: How, center: Resolved, mean: Flat, deviations: Flat) -> SecondOrderGap:
+    """The terms around a center that does not depend on the points."""
+    offset = mean - at.wide(center.point).ravel()
+    curved = at.times(offset)
+    first = Line(dot(offset, at.gradient), at.gradient)
+    quadratic = Line(dot(offset, curved) / 2, curved)
+    return _sum(how, first.at(deviations), quadratic.at(deviations), at.forms(deviations) / 2)
+
+
+def _spread(at: Derivatives, deviations: Flat, slope: Flat) -> Flat:
+    return at.forms(deviations) / 2 + dot(deviations, slope)
+
+
+def _sum(how: How, first_order: Flat, mean_curvature: Flat, covariance: Flat) -> SecondOrderGap:
+    if how.equal_means:
+        none = covariance * 0
+        return SecondOrderGap(covariance, none, none, covariance)
+    return SecondOrderGap(first_order + mean_curvature + covariance, first_order, mean_curvature, covariance)
+
+
+def _third_derivatives(
+    log_prob: Subject, x0: Point, at: Derivatives, how: How, lead: float, shift: Flat, p: Flat, q: Flat
+) -> tuple[Flat, Flat]:
+    """T_mean and T_cov [D] of the module's docstring."""
+    none = shift * 0
+    if not how.has_errors:
+        return none, none
+    weights, directions = _decomposed(at, how, p, q)
+    by_cov = dot(weights, form_gradients(log_prob, x0, at, directions, how)) / 2
+    if not lead or how.equal_means:
+        return none, by_cov
+    return lead / 2 * form_gradients(log_prob, x0, at, shift[None], how)[0], by_cov
+
+
+def _decomposed(at: Derivatives, how: How, p: Flat, q: Flat) -> tuple[Flat, Flat]:
+    """Weights [K] and directions [K, D]: S_q - S_p is the sum of weight times direction times its transpose."""
+    size = p.shape[1]
+    if how.covariance == "diagonal":
+        return (q**2).mean(axis=0) - (p**2).mean(axis=0), at.wide(np.eye(size))
+    if not at.is_exact:
+        return at.wide(np.repeat([-1 / len(p), 1 / len(q)], [len(p), len(q)])), _stacked(p, q)
+    numpy = np if isinstance(p, np.ndarray) else jnp
+    values, vectors = numpy.linalg.eigh(dot(q.T, q) / len(q) - dot(p.T, p) / len(p))
+    return values, vectors.T
+
+
+def _stacked(p: Flat, q: Flat) -> Flat:
+    return np.concatenate([p, q]) if isinstance(p, np.ndarray) else jnp.concatenate([p, q])
