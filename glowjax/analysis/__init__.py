@@ -12,6 +12,7 @@ Many functions share these arguments:
 """
 
 from glowjax.analysis import constant_volume, paths
+from glowjax.analysis.components import CurvatureComponents, curvature_components
 from glowjax.analysis.constant_volume import constant_volume_gap
 from glowjax.analysis.curvature import hessian, hessian_diagonal, hessian_trace, hvp, quadratic_forms
 from glowjax.analysis.density import LogProb
@@ -35,6 +36,7 @@ from glowjax.analysis.trace_estimate import hessian_trace_estimate
 from glowjax.stats import Estimate
 
 __all__ = [
+    "CurvatureComponents",
     "CurvatureTerms",
     "Eigenpairs",
     "Estimate",
@@ -47,6 +49,7 @@ __all__ = [
     "Spread",
     "constant_volume",
     "constant_volume_gap",
+    "curvature_components",
     "curvature_terms",
     "expand",
     "extreme_eigenpairs",

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from glowjax.analysis.density import Point, PointSet, check_like
+from glowjax.analysis.density import LogProb, Point, PointSet, check_like, check_point
 from glowjax.analysis.expansion import Expansion, check_expansion
+from glowjax.analysis.subject import Subject
 from glowjax.checks import InputError, unknown
 
 CENTERS = {"midpoint": (0.5, 0.5), "in_dist": (1.0, 0.0)}
@@ -53,6 +54,16 @@ def given(center: Center, x: Array) -> Resolved:
         expansion = check_expansion(center, x)
         return Resolved(expansion.center, expansion=expansion)
     return Resolved(check_like(center, x, "center"))
+
+
+def check_center(log_prob_fn: LogProb, center: Center, name: str) -> tuple[Subject, Resolved]:
+    """The density's subject and the center, a point or an Expansion, that sets the space."""
+    if not isinstance(center, Expansion):
+        log_prob, x = check_point(log_prob_fn, center, name)
+        return log_prob, Resolved(x)
+    expansion = check_expansion(center)
+    log_prob, _ = check_point(log_prob_fn, expansion.center, f"{name}.center")
+    return log_prob, Resolved(expansion.center, expansion=expansion)
 
 
 def mean_of(points: PointSet) -> Any:

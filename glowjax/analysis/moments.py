@@ -39,6 +39,10 @@ def moments(images: Any, *, rank: Count = 0) -> Moments:
     2008 (factor). A factor that was cut to `rank` after every batch is close to the best one if the covariance's
     spectrum decays.
 
+    A low rank keeps the variance, but not the curvature: log p of a flow is most curved along the directions in which
+    images vary least. At the mean of FashionMNIST, 50 components hold 86 % of the variance and 14 % of Tr(H S), 200
+    hold 95 % and 36 %, and 700 hold 99.95 % and 94 %. For a trace use rank D, and cut by `curvature_components`.
+
     >>> import numpy as np
     >>> from glowjax import analysis as an
     >>> an.moments(np.array([[1.0, 2.0], [3.0, 2.0]])).variance.tolist()

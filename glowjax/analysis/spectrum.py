@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
+from glowjax.analysis.center import Center, check_center
 from glowjax.analysis.chunking import Count
-from glowjax.analysis.curvature import hessian_rows, product
-from glowjax.analysis.density import LogProb, Points, check_finite, check_point
+from glowjax.analysis.curvature import hessian_of, product
+from glowjax.analysis.density import LogProb
 from glowjax.checks import InputError
 
 DENSE_SIZE = 1024
@@ -36,24 +37,27 @@ class Eigenpairs(NamedTuple):
     residuals: Float[np.ndarray, " K"]
 
 
-def extreme_eigenpairs(log_prob_fn: LogProb, x: Points, num_low: Count, num_high: Count) -> Eigenpairs:
-    """The `num_low` lowest and the `num_high` highest eigenpairs at `x` [*shape], each as often as its multiplicity.
+def extreme_eigenpairs(log_prob_fn: LogProb, x: Center, num_low: Count, num_high: Count) -> Eigenpairs:
+    """The `num_low` lowest and the `num_high` highest eigenpairs at `x`, each as often as its multiplicity.
 
-    Up to `DENSE_SIZE` values, all eigenvalues of the Hessian are computed, and the ends are exact up to rounding: a few
-    machine epsilons of the largest eigenvalue, in any unit of x. Beyond, Lanczos iterations (ARPACK) look for one end
-    at a time, and again in the complement of what they found until it holds nothing more extreme, so that double
-    eigenvalues are found; each pair's residual is at most 1e-4 of the largest eigenvalue in float32, or an error is
-    raised. Eigenvectors of equal eigenvalues are some basis of their space.
+    `x` is a point [*shape] or an Expansion, whose Hessian then serves at any size. Up to `DENSE_SIZE` values, all
+    eigenvalues of the Hessian are computed, and the ends are exact up to rounding: a few machine epsilons of the
+    largest eigenvalue, in any unit of x. Beyond, Lanczos iterations (ARPACK) look for one end at a time, and again in
+    the complement of what they found until it holds nothing more extreme, so that double eigenvalues are found; each
+    pair's residual is at most 1e-4 of the largest eigenvalue in float32, or an error is raised. Eigenvectors of equal
+    eigenvalues are some basis of their space.
 
-    The lowest, most negative, eigenvalues belong to the directions along which log p falls off fastest. Runs on the
-    host, and not under `jax.jit`.
+    The lowest, most negative, eigenvalues belong to the directions along which log p falls off fastest. At a mean of
+    images, look at the range over resampled means before you quote one: between equally good means of 10,000 images
+    the lowest eigenvalue of a Glow moved from -80 to -238, while traces moved by a tenth. Runs on the host, and not
+    under `jax.jit`.
 
     >>> import jax.numpy as jnp
     >>> from glowjax import analysis as an
     >>> an.extreme_eigenpairs(lambda x: -2 * x[0] ** 2 - x[1] ** 2 - x[2] ** 2, jnp.zeros(3), 1, 2).values.tolist()
     [-4.0, -2.0, -2.0]
     """
-    log_prob, x = check_point(log_prob_fn, x)
+    log_prob, (x, _, expansion) = check_center(log_prob_fn, x, "x")
     counts_are_whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (num_low, num_high))
     if not counts_are_whole or min(num_low, num_high) < 0 or not 0 < num_low + num_high <= x.size:
         raise InputError(
@@ -62,9 +66,9 @@ def extreme_eigenpairs(log_prob_fn: LogProb, x: Points, num_low: Count, num_high
         )
     if isinstance(x, jax.core.Tracer):
         raise InputError("extreme_eigenpairs runs on the host; call it outside of jax.jit and other transformations.")
-    if x.size <= DENSE_SIZE:
-        rows = np.asarray(log_prob.run_divided(hessian_rows, x, jnp.arange(x.size)), np.float64).reshape(x.size, x.size)
-        check_finite(rows, "The Hessian of log_prob_fn")
+    if expansion is not None or x.size <= DENSE_SIZE:
+        matrix = hessian_of(log_prob, x, None) if expansion is None else expansion.hessian
+        rows = np.asarray(matrix, np.float64).reshape(x.size, x.size)
         values, vectors = np.linalg.eigh((rows + rows.T) / 2)
         chosen = np.r_[:num_low, x.size - num_high : x.size]
         values, vectors, products = values[chosen], vectors[:, chosen], rows @ vectors[:, chosen]

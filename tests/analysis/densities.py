@@ -45,6 +45,17 @@ def nonlinear(x):
     return -jax.nn.logsumexp(jnp.sin(a @ flat)) - jnp.sum(jnp.cosh(flat / 2)) + flat[0] ** 2 * flat[-1] / 4
 
 
+@jax.custom_jvp
+def undifferentiable(x):
+    """The same as `nonlinear`, but no derivative can be taken."""
+    return nonlinear(x)
+
+
+@undifferentiable.defjvp
+def _(primals, tangents):
+    raise AssertionError("differentiated")
+
+
 def numbers(found):
     """[2, ...] values and standard errors of an estimate, or of every one in a result: [estimates, 2, ...]."""
     if isinstance(found, Estimate):

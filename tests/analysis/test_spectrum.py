@@ -2,9 +2,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from analysis.densities import GLOW_POINT, dense_glow_hessian, glow_density, points, quadratic, symmetric
+from analysis.densities import (
+    GLOW_POINT,
+    dense_glow_hessian,
+    glow_density,
+    points,
+    quadratic,
+    symmetric,
+    undifferentiable,
+)
 
-from glowjax.analysis import extreme_eigenpairs, spectrum
+from glowjax.analysis import expand, extreme_eigenpairs, spectrum
 from glowjax.checks import InputError
 
 SHAPE = (2, 3, 2)
@@ -45,6 +53,14 @@ def test_eigenvalues_of_a_glow_are_those_of_its_hessian(float64):
     np.testing.assert_allclose(pairs.values, expected[[0, 1, -1]], atol=1e-9 * np.abs(expected).max())
     flat = pairs.vectors.reshape(3, -1)
     np.testing.assert_allclose(flat @ dense, pairs.values[:, None] * flat, atol=1e-9 * np.abs(expected).max())
+
+
+def test_an_expansion_serves_in_the_place_of_the_point(float64, monkeypatch):
+    monkeypatch.setattr(spectrum, "DENSE_SIZE", 0)
+    expansion = expand(quadratic(MATRIX), points(1, SHAPE)[0])
+    pairs = extreme_eigenpairs(undifferentiable, expansion, 2, 3)
+    np.testing.assert_allclose(pairs.values, VALUES[[0, 1, -3, -2, -1]], rtol=1e-9)
+    assert pairs.vectors.shape == (5, *SHAPE)
 
 
 @pytest.fixture(params=["dense", "lanczos"])
