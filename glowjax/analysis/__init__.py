@@ -12,6 +12,7 @@ Many functions share these arguments:
 """
 
 from glowjax.analysis import constant_volume, paths
+from glowjax.analysis.compare import GapDifference, compare
 from glowjax.analysis.components import CurvatureComponents, curvature_components
 from glowjax.analysis.constant_volume import constant_volume_gap
 from glowjax.analysis.curvature import hessian, hessian_diagonal, hessian_trace, hvp, quadratic_forms
@@ -41,12 +42,14 @@ __all__ = [
     "Eigenpairs",
     "Estimate",
     "Expansion",
+    "GapDifference",
     "LocationSpread",
     "LogProb",
     "Moments",
     "Remainder",
     "SecondOrderGap",
     "Spread",
+    "compare",
     "constant_volume",
     "constant_volume_gap",
     "curvature_components",

@@ -7,12 +7,14 @@ Images are not always independent draws: several SVHN digits are cut from one ph
 each image, whole groups are resampled, and an interval reflects the number of photos.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from glowjax.checks import InputError, is_count
+from glowjax.ood.ranking import Ranking
 from glowjax.stats import CONFIDENCE, Estimate, Result, group_codes, resample
 from glowjax.stats.means import vector
 
@@ -30,6 +32,23 @@ class DetectionMetrics(Result):
         aupr_in: average precision of the negated scores with in-distribution as the positive class.
         fpr_at_95_tpr: fraction of in-distribution images that are flagged at the highest threshold which flags 95 % or
             more of the out-of-distribution ones; an image is flagged if its score reaches the threshold. 0 is best.
+    """
+
+    auroc: Estimate
+    aupr_out: Estimate
+    aupr_in: Estimate
+    fpr_at_95_tpr: Estimate
+
+
+class DetectionDifference(Result):
+    """Detection metrics of one score minus those of another on the same images, with paired errors.
+
+    Attributes:
+        auroc: the difference of the areas under the ROC curve; positive if the first score separates better.
+        aupr_out: the difference of the average precisions, with out-of-distribution as the positive class.
+        aupr_in: the same with in-distribution as the positive class.
+        fpr_at_95_tpr: the difference of the false positive rates; negative if the first score is better. Its error is
+            at least one in-distribution image (or group), 1/N.
     """
 
     auroc: Estimate
@@ -66,57 +85,99 @@ def detection_metrics(
         num_resamples: the number of bootstrap resamples, at least 2.
         seed: the seed of the resampling; the same seed gives the same intervals.
     """
-    scores_in, scores_out = (
-        np.asarray(vector(scores, name), np.float64)
-        for scores, name in ((in_scores, "in_scores"), (out_scores, "out_scores"))
-    )
-    codes_in = group_codes(groups_in, len(scores_in), "groups_in")
-    codes_out = group_codes(groups_out, len(scores_out), "groups_out")
-    if not is_count(num_resamples) or num_resamples < 2:
-        raise InputError(f"num_resamples is {num_resamples!r}; an interval needs 2 or more: try 300.")
-
-    scores = np.concatenate([scores_in, scores_out])
-    order = np.argsort(scores)
-    is_out, ends = order >= len(scores_in), _last_of_equals(scores[order])
-
-    rng = np.random.default_rng(seed)
-    draws = [np.concatenate([resample(rng, codes_in), resample(rng, codes_out)]) for _ in range(num_resamples)]
-    resampled = np.concatenate([_metrics(is_out, ends, np.stack(part)[:, order]) for part in _parts(draws)])
+    (ranking,), codes_in, codes_out = _rankings([(in_scores, out_scores)], ("",), groups_in, groups_out)
+    resampled = _resampled([ranking], codes_in, codes_out, num_resamples, seed)[0]
     lows, highs = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     errors = np.std(resampled, axis=0, ddof=1)
-    values = _metrics(is_out, ends, np.ones((1, len(scores)), int))[0]
+    values = ranking.measures(_once(codes_in, codes_out))[0]
     count = min(int(codes_in.max()), int(codes_out.max())) + 1
     columns = zip(values, errors, lows, highs, strict=True)
     return DetectionMetrics(*(Estimate(float(v), float(e), count, float(lo), float(hi)) for v, e, lo, hi in columns))
 
 
-def _last_of_equals(ranked: Float[np.ndarray, " N"]) -> Int[np.ndarray, " K"]:
-    """The place of the last of each run of equal scores, in ascending order."""
-    return np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+def compare(
+    in_a: Any,
+    out_a: Any,
+    in_b: Any,
+    out_b: Any,
+    *,
+    groups_in: Any = None,
+    groups_out: Any = None,
+    num_resamples: int = 300,
+    seed: int = 0,
+) -> DetectionDifference:
+    """The detection metrics of the score a minus those of the score b on the same images.
 
+    Most of the uncertainty of a metric comes from the choice of images, which both scores share. Every bootstrap
+    resample therefore draws the same images (or groups) for both, and the error is that of the difference. For two
+    models that rank images alike, it is several times smaller than that of an unpaired difference.
 
-def _parts(draws: list[np.ndarray]) -> list[list[np.ndarray]]:
-    """The resamples in parts whose arrays stay small."""
-    size = max(1, PART // len(draws[0]))
-    return [draws[start : start + size] for start in range(0, len(draws), size)]
+    >>> import numpy as np
+    >>> from glowjax import ood
+    >>> rng = np.random.default_rng(0)
+    >>> in_a, out_a = rng.normal(size=500), rng.normal(size=500) + 1
+    >>> in_b, out_b = in_a + rng.normal(size=500) / 5, out_a + rng.normal(size=500) / 5
+    >>> ood.compare(in_a, out_a, in_b, out_b).auroc
+    +0.0051 ± 0.0036
 
+    The interval is Student's t with the smaller number of images (or groups) minus 1. Its coverage in simulations with
+    Gaussian scores, AUROCs of 0.08 to 0.95 and correlations of 0.5 and 0.97, at N = M = 50, 200 and 1,000 (standard
+    errors 0.01 to 0.015): 0.92-0.98 for the AUROC, 0.91-0.99 for the areas under precision and recall, 0.94-1.00 for
+    the false positive rate. With groups whose images correlate by 0.6, for the AUROC: 0.93-0.96 with 20 and 64 groups,
+    0.85-0.98 with 5.
 
-def _metrics(
-    is_out: Bool[np.ndarray, " N"], ends: Int[np.ndarray, " K"], counts: Int[np.ndarray, "R N"]
-) -> Float[np.ndarray, "R 4"]:
-    """(auroc, aupr_out, aupr_in, fpr_at_95_tpr) of each resample, in which the n-th image appears counts[r, n] times.
-
-    Images are in the order of their scores, and `ends` are the places of the last of equals.
+    Args:
+        in_a: [N] scores a of in-distribution images; higher means more out-of-distribution.
+        out_a: [M] scores a of out-of-distribution images.
+        in_b: [N] scores b of the same in-distribution images, in the same order.
+        out_b: [M] likewise for the out-of-distribution images.
+        groups_in: [N] the group of each in-distribution image; None if each image is its own group.
+        groups_out: [M] likewise for the out-of-distribution images.
+        num_resamples: the number of bootstrap resamples, at least 2.
+        seed: the seed of the resampling.
     """
-    below_out, below_in = (np.cumsum(counts * kind, axis=1)[:, ends] for kind in (is_out, ~is_out))
-    num_out, num_in = below_out[:, -1:], below_in[:, -1:]
-    own_out, own_in = (np.diff(below, axis=1, prepend=0) for below in (below_out, below_in))  # of each score
-    above_out, above_in = num_out - below_out + own_out, num_in - below_in + own_in  # that reach each score
-    # A pair is in order if the OOD image scores higher, and a tie counts half.
-    auroc = np.sum(own_out * (below_in - own_in / 2), axis=1) / (num_out * num_in)[:, 0]
-    aupr_out = np.sum(own_out * above_out / np.maximum(above_out + above_in, 1), axis=1) / num_out[:, 0]
-    aupr_in = np.sum(own_in * below_in / np.maximum(below_out + below_in, 1), axis=1) / num_in[:, 0]
-    flagged = above_out >= 0.95 * num_out  # falls from True to False with the threshold
-    last = flagged.sum(axis=1) - 1
-    fpr = above_in[np.arange(len(counts)), last] / num_in[:, 0]
-    return np.stack([auroc, aupr_out, aupr_in, fpr], axis=1)
+    rankings, codes_in, codes_out = _rankings([(in_a, out_a), (in_b, out_b)], ("_a", "_b"), groups_in, groups_out)
+    a, b = _resampled(rankings, codes_in, codes_out, num_resamples, seed)
+    errors = np.std(a - b, axis=0, ddof=1)
+    num_in, num_out = int(codes_in.max()) + 1, int(codes_out.max()) + 1
+    errors[-1] = max(errors[-1], 1 / num_in)  # a resample cannot show a change by less than one image
+    once = _once(codes_in, codes_out)
+    values = (rankings[0].measures(once) - rankings[1].measures(once))[0]
+    columns = zip(values, errors, strict=True)
+    return DetectionDifference(*(Estimate(float(v), float(e), min(num_in, num_out)) for v, e in columns))
+
+
+def _rankings(
+    pairs: Sequence[tuple[Any, Any]], suffixes: Sequence[str], groups_in: Any, groups_out: Any
+) -> tuple[list[Ranking], np.ndarray, np.ndarray]:
+    """The ranking by each score, and the codes of the groups of either set; all scores are of the same images."""
+    checked = []
+    for pair, suffix in zip(pairs, suffixes, strict=True):
+        names = ("in_scores", "out_scores") if not suffix else (f"in{suffix}", f"out{suffix}")
+        checked.append([np.asarray(vector(scores, name)) for scores, name in zip(pair, names, strict=True)])
+    lengths = [tuple(map(len, pair)) for pair in checked]
+    if len(set(lengths)) > 1:
+        raise InputError(
+            f"The scores a are of {lengths[0][0]} and {lengths[0][1]} images, the scores b of {lengths[1][0]} and "
+            f"{lengths[1][1]}; a paired comparison needs both scores of the same images in the same order."
+        )
+    codes = (group_codes(groups_in, lengths[0][0], "groups_in"), group_codes(groups_out, lengths[0][1], "groups_out"))
+    return [Ranking(*pair) for pair in checked], *codes
+
+
+def _once(codes_in: np.ndarray, codes_out: np.ndarray) -> Int[np.ndarray, "1 N"]:
+    """The counts of the images as they are."""
+    return np.ones((1, len(codes_in) + len(codes_out)), int)
+
+
+def _resampled(
+    rankings: Sequence[Ranking], codes_in: np.ndarray, codes_out: np.ndarray, num_resamples: int, seed: int
+) -> Float[np.ndarray, "num_rankings num_resamples 4"]:
+    """The measures of every ranking in each resample; both sets are resampled separately, by group."""
+    if not is_count(num_resamples) or num_resamples < 2:
+        raise InputError(f"num_resamples is {num_resamples!r}; an interval needs 2 or more: try 300.")
+    rng = np.random.default_rng(seed)
+    draws = [np.concatenate([resample(rng, codes_in), resample(rng, codes_out)]) for _ in range(num_resamples)]
+    size = max(1, PART // len(draws[0]))
+    parts = [np.stack(draws[start : start + size]) for start in range(0, num_resamples, size)]
+    return np.stack([np.concatenate([ranking.measures(part) for part in parts]) for ranking in rankings])

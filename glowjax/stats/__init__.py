@@ -2,7 +2,7 @@
 
 from glowjax.stats.estimate import CONFIDENCE, Estimate, Result
 from glowjax.stats.groups import group_codes, resample
-from glowjax.stats.means import difference, gap, mean, share, standard_error
+from glowjax.stats.means import difference, gap, mean, share, share_difference, standard_error
 from glowjax.stats.robust import RobustGap, robust_gap
 from glowjax.stats.tails import HeavyTailWarning, Tail
 
@@ -20,5 +20,6 @@ __all__ = [
     "resample",
     "robust_gap",
     "share",
+    "share_difference",
     "standard_error",
 ]

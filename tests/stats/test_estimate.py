@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from glowjax.checks import InputError
-from glowjax.stats import Estimate, Result, difference, gap, mean, share
+from glowjax.stats import Estimate, Result, difference, gap, mean, share, share_difference
 
 LABELS = np.repeat(np.arange(30), np.random.default_rng(0).integers(1, 8, 30))
 
@@ -165,3 +165,26 @@ def test_results_print_one_row_per_term_and_become_json():
 def test_bad_values_and_labels_are_refused_in_a_sentence(values, groups, message):
     with pytest.raises(InputError, match=message):
         mean(values, groups)
+
+
+def test_a_difference_of_shares_is_paired_and_not_certain_if_no_image_differs():
+    flags = np.random.default_rng(0).random(400) < 0.5
+    others = flags.copy()
+    others[:8] = ~others[:8]
+    found = share_difference(flags, others)
+    assert found.value == pytest.approx(flags.mean() - others.mean())
+    assert np.diff(found.interval) < 0.4 * np.diff(share(flags).interval)
+    same, grouped = share_difference(flags, flags), share_difference(flags, flags, np.arange(400) // 10)
+    assert same.interval[0] < 0 < same.interval[1]
+    assert grouped.interval == pytest.approx(share_difference(flags[:40], flags[:40]).interval)
+    with pytest.raises(InputError, match="expected booleans"):
+        share_difference(flags, others[1:])
+
+
+def test_intervals_of_paired_shares_cover():
+    rng = np.random.default_rng(0)
+    covered = []
+    for drawn in rng.random((300, 60)):
+        low, high = share_difference(drawn < 0.3, drawn > 0.9).interval
+        covered.append(low <= 0.2 <= high)
+    assert np.mean(covered) == pytest.approx(0.955, abs=0.04)
