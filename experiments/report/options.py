@@ -2,6 +2,9 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 REFERENCES = ("contrast-0.5", "constant", "noise")
 """The generated sets below each histogram by default: images of less contrast, constant images, and noise."""
@@ -66,7 +69,7 @@ class OneModel(Data, Distributed):
         out_dists: OOD sets to compare with the model's own test set, such as mnist or mnist:train.
     """
 
-    run_dir: Path
+    run_dir: Annotated[Path, tyro.conf.arg(aliases=("--run",))]
     out_dists: tuple[str, ...] = ()
 
 
