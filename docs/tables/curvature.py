@@ -128,12 +128,13 @@ def remainders() -> Rows:
             yield [f"{name}, {CENTERS[center]}", *map(signed, (found["gap"], *parts))]
 
 
-def spreads() -> Rows:
-    """The spread of each set, computed in several ways."""
+def spreads(*runs: str) -> Rows:
+    """The spread of each set, computed in several ways, under some of the models or under all."""
     columns = {"value": "from values", "gradient": "from gradients", "smooth": "smooth part", "kink": "kink part"}
     columns |= {"at_mean": "Hessian at the mean alone", "quadrature": "quadrature"}
     yield ["model: pair, spread of", *columns.values()]
-    for run, name in RUNS.items():
+    for run in runs or RUNS:
+        name = RUNS[run]
         for part, of in zip(("in_dist", "out_dist"), name.split(": ")[1].split(" → "), strict=True):
             found = _curvature(run)["location_spread"][f"spread_{part.removesuffix('_dist')}"]
             if "predictions" in _curvature(run):

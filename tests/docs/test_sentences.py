@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from docs.documents import ROOT
+from docs.said_of_models import OF_MODELS
 
 from docs.tables.kept import kept
 from docs.tables.likelihoods import over_seeds
@@ -128,9 +129,38 @@ def spectra():
     yield f"trained longer they go from {longer['eigenvalues'][0]:.0f} to zero (trace {longer['trace']:.0f})"
 
 
-@pytest.mark.parametrize(
-    "sentences", [claims, moments, search, samples, latents, crossing, spectra], ids=lambda f: f.__name__
-)
+def heavy_tails():
+    run, test, digits = "cv-fashion-hours", "fashion_mnist:test", "mnist:test"
+    likelihoods, ranks = kept(run, "likelihoods"), kept(run, "rankings")
+    (curvature,) = kept(run, "curvature").values()
+    auroc = likelihoods[digits]["detection"]["auroc"]
+    yield f"The AUROC of the digits is {auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]"
+    few, all_images = curvature["expansions"]["in_dist"]["gap"], curvature["location_spread"]["gap"]
+    own, other = (likelihoods[name]["bits_per_dim"] for name in (test, digits))
+    gap = NATS_PER_BIT * (own["mean"] - other["mean"])
+    error = NATS_PER_BIT * math.hypot(own["sem"], other["sem"])
+    yield (
+        f"is {few['mean']:+.0f} ± {few['sem']:.0f} over 100 images of each set, {gap:+.0f} ± {error:.0f} over 2,000 "
+        f"and {all_images['mean']:+.0f} ± {all_images['sem']:.0f} over 10,000"
+    )
+    assert gap > few["mean"] + 1.96 * few["sem"]
+    assert all_images["mean"] > gap + 1.96 * error
+    highest = [ranks[name]["quantiles"]["1.0"] for name in (test, digits)]
+    yield "4,203 of FashionMNIST, {:.1f} bits/dim) and a 3 with a stray pixel (7,398 of MNIST, {:.1f})".format(*highest)
+    share = ranks[digits]["likelier"]
+    yield f"By rank, {share['value']:.3f} [{share['low']:.3f}, {share['high']:.3f}] of the digits are more likely"
+    middle, upper = ([ranks[name]["quantiles"][q] for name in (test, digits)] for q in ("0.5", "0.95"))
+    yield (
+        f"test images take less than {middle[0]:.2f} bits/dim, 5 % take more than {upper[0]:.2f}, and one takes "
+        f"{highest[0]:.0f}. Of 2,000 digits, half take less than {middle[1]:.2f}, 5 % more than {upper[1]:.2f}, and "
+        f"one {highest[1]:.0f}."
+    )
+
+
+GROUPS = (claims, moments, search, samples, latents, crossing, spectra, heavy_tails, *OF_MODELS)
+
+
+@pytest.mark.parametrize("sentences", GROUPS, ids=lambda group: group.__name__)
 def test_sentences_say_what_was_measured(sentences):
     missing = [sentence for sentence in sentences() if sentence not in RESULTS]
     assert not missing
