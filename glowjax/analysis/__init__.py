@@ -16,6 +16,7 @@ from glowjax.analysis.compare import GapDifference, compare
 from glowjax.analysis.components import CurvatureComponents, curvature_components
 from glowjax.analysis.constant_volume import constant_volume_gap
 from glowjax.analysis.curvature import hessian, hessian_diagonal, hessian_trace, hvp, quadratic_forms
+from glowjax.analysis.curvature_by_scale import CurvatureByScale, SpreadByScale, curvature_by_scale
 from glowjax.analysis.density import LogProb
 from glowjax.analysis.expansion import Expansion, expand
 from glowjax.analysis.flow_terms import CurvatureTerms, curvature_terms
@@ -37,6 +38,7 @@ from glowjax.analysis.trace_estimate import hessian_trace_estimate
 from glowjax.stats import Estimate
 
 __all__ = [
+    "CurvatureByScale",
     "CurvatureComponents",
     "CurvatureTerms",
     "Eigenpairs",
@@ -49,9 +51,11 @@ __all__ = [
     "Remainder",
     "SecondOrderGap",
     "Spread",
+    "SpreadByScale",
     "compare",
     "constant_volume",
     "constant_volume_gap",
+    "curvature_by_scale",
     "curvature_components",
     "curvature_terms",
     "expand",

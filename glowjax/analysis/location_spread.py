@@ -16,9 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from glowjax import stats
+from glowjax.analysis import mean_images
+from glowjax.analysis.center import mean_of
 from glowjax.analysis.chunking import Count, check_chunk_size
 from glowjax.analysis.density import Groups, LogProb, Points, PointSet, check_pair
-from glowjax.analysis.paths import Nodes, gauss_legendre, profile_of, remainder_along
+from glowjax.analysis.paths import Nodes, check_num_paths, gauss_legendre, paths_to, profile_of, remainder_along
 from glowjax.analysis.second_order import log_probs_of
 from glowjax.analysis.subject import Subject
 from glowjax.checks import InputError, is_count
@@ -55,9 +57,10 @@ class LocationSpread(stats.Result):
         location: f(mu_q) - f(mu_p).
         spread_in: the spread of in_dist around its own mean.
         spread_out: the spread of out_dist around its own mean.
-        bias: the part of `location` that is due to the noise of the two means, each over a finite number of images. No
-            image contains that noise, and log p punishes it. `location - bias` estimates the location of the
-            distributions; the difference of the spreads then gains `bias`.
+        bias: E[location] minus the location of the distributions: what the noise of the two means changes, each over a
+            finite number of images. No image contains that noise, and log p usually punishes it.
+        corrected_location: location - bias, an estimate of the location of the distributions. The difference of the
+            spreads around the means of the distributions is larger by `bias` than that of `spread_out`, `spread_in`.
     """
 
     gap: Estimate
@@ -65,6 +68,7 @@ class LocationSpread(stats.Result):
     spread_in: Spread
     spread_out: Spread
     bias: Estimate
+    corrected_location: Estimate
 
 
 def location_spread_gap(
@@ -86,8 +90,16 @@ def location_spread_gap(
     and each resample has its own mean. The other estimates' errors are over images with the mean held fixed, so they
     can be compared with one another. Use many images: f(mean) has a bias that falls only with their number, see `bias`.
 
+    `bias` is extrapolated from the means of N/2, N/4, ... images, without replacement, to infinitely many. Its error
+    counts the choice of images (a jackknife over 32 blocks of them) and the form of the extrapolation. In simulations
+    its 95 % interval covers 0.94 to 1.00: it is up to twice too wide. Under the pretrained "fashion-mnist", the true
+    bias of FashionMNIST's mean is -30, -102 and -306 nats for N = 2,000, 500 and 100; the estimates are -29 ± 4, -87 ±
+    18 and -249 ± 142 on average, and cover 0.98, 0.95 and 1.00 (MNIST: 0.97, 1.00 and 0.95). Below 100 images the
+    extrapolation says little, and where most of the bias comes from scales below the noise of the mean, it sees a third
+    of it and covers 0.88. Below 8 images or groups it is NaN. It takes about 1,000 evaluations of log p for each set.
+
     Args:
-        key: the key of the bootstrap.
+        key: random key of the bootstrap and of the partitions.
         num_nodes: Gauss-Legendre nodes on each path.
         num_paths: the number of images of each set, the first ones, to which paths lead; None for all.
         num_resamples: at least 2.
@@ -95,8 +107,7 @@ def location_spread_gap(
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     if not is_count(num_resamples) or num_resamples < 2:
         raise InputError(f"num_resamples is {num_resamples!r}; a standard error needs 2 or more: try 200.")
-    if num_paths is not None and (not is_count(num_paths) or num_paths < 2):
-        raise InputError(f"num_paths is {num_paths!r}; a standard error needs 2 or more, or None for all images.")
+    check_num_paths(num_paths)
     sides = [
         _side(log_prob, *entry, gauss_legendre(num_nodes), num_paths, int(num_resamples), check_chunk_size(chunk_size))
         for entry in zip(
@@ -104,19 +115,8 @@ def location_spread_gap(
         )
     ]
     (*p, spread_in), (*q, spread_out) = sides
-    gap, location, bias = map(stats.difference, q, p)
-    return LocationSpread(gap, location, spread_in, spread_out, bias)
-
-
-def _check_paths(codes: np.ndarray, num_paths: Count | None, name: str) -> int:
-    """The number of points to which paths lead; they must belong to two groups or more."""
-    paths = len(codes) if num_paths is None else min(int(num_paths), len(codes))
-    if len(np.unique(codes[:paths])) < 2:
-        raise InputError(
-            f"The first {paths} points of {name} are all of one group; raise num_paths until they cover two groups or "
-            "more, or shuffle the points with their groups."
-        )
-    return paths
+    gap, location, bias, corrected = map(stats.difference, q, p)
+    return LocationSpread(gap, location, spread_in, spread_out, bias, corrected)
 
 
 def _side(
@@ -129,14 +129,19 @@ def _side(
     num_paths: Count | None,
     num_resamples: int,
     chunk_size: int | None,
-) -> tuple[Estimate, Estimate, Estimate, Spread]:
-    """E[f], f(mean), the bias of f(mean) and the spread of one set."""
+) -> tuple[Estimate, Estimate, Estimate, Estimate, Spread]:
+    """E[f], f(mean), the bias of f(mean), f(mean) without it, and the spread of one set."""
     codes = stats.group_codes(groups, len(points))
-    paths, mean, count = _check_paths(codes, num_paths, name), points.mean(axis=0), int(codes.max()) + 1
+    paths, mean, count = (
+        paths_to(codes, num_paths, name),
+        jnp.asarray(mean_of(points), points.dtype),
+        int(codes.max()) + 1,
+    )
     along = profile_of(log_prob, mean, points[:paths], nodes.t, name, chunk_size=chunk_size)
     values = along.end if paths == len(points) else log_probs_of(log_prob, points, name, chunk_size=chunk_size)
 
-    times = stats.resample(key, codes, (num_resamples,)).astype(points.dtype)
+    resample_key, parts_key = jax.random.split(key)
+    times = stats.resample(resample_key, codes, (num_resamples,)).astype(points.dtype)
     weights = times / times.sum(axis=1, keepdims=True)  # [R, N], of the points in each resample
     means = matmul(weights, points.reshape(len(points), -1)).reshape(-1, *mean.shape)
     at_means = log_probs_of(log_prob, means, f"resampled means of {name}", chunk_size=chunk_size)
@@ -150,9 +155,23 @@ def _side(
     return (
         stats.mean(values, codes),
         Estimate(at_mean, error, count),
-        Estimate(jnp.mean(at_means) - at_mean, error / num_resamples**0.5, num_resamples),
+        *_bias(log_prob, points, codes, parts_key, name, chunk_size=chunk_size),
         Spread(
             Estimate(jnp.mean(values) - at_mean, spread_error, count),
             *(stats.mean(part, codes[:paths]) for part in by_points),
         ),
     )
+
+
+def _bias(
+    log_prob: Subject, points: PointSet, codes: np.ndarray, key: Key, name: str, *, chunk_size: int | None
+) -> tuple[Estimate, Estimate]:
+    """The bias of f(mean), and f(mean) minus it; NaN with too few groups."""
+    num_groups = int(codes.max()) + 1
+    if num_groups < mean_images.MIN_GROUPS:
+        nothing = jnp.full((), jnp.nan, points.dtype)
+        return (Estimate(nothing, nothing, num_groups),) * 2
+    sizes = mean_images.halvings(num_groups)
+    curve = mean_images.mean_curve(log_prob, points, codes, key, sizes, name, chunk_size=chunk_size)
+    bias, form = mean_images.bias_of(curve)
+    return mean_images.jackknife(bias, form), mean_images.jackknife(curve.center - bias, form)

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
 from glowjax.analysis.density import LogProb, Point, Points, PointSet, check_finite, check_like, check_points
 from glowjax.analysis.subject import Subject
-from glowjax.checks import check_count
+from glowjax.checks import InputError, check_count, is_count
 from glowjax.linalg import matmul
 from glowjax.stats import Result
 
@@ -90,6 +90,23 @@ def gauss_legendre(num_nodes: Count) -> Nodes:
     check_count("num_nodes", num_nodes)
     t, weights = np.polynomial.legendre.leggauss(int(num_nodes))
     return Nodes((t + 1) / 2, weights / 2)
+
+
+def check_num_paths(num_paths: Count | None) -> None:
+    """Refuses a number of paths over which there is no standard error."""
+    if num_paths is not None and (not is_count(num_paths) or num_paths < 2):
+        raise InputError(f"num_paths is {num_paths!r}; a standard error needs 2 or more, or None for all images.")
+
+
+def paths_to(codes: np.ndarray, num_paths: Count | None, name: str) -> int:
+    """The number of points to which paths lead; they must belong to two groups or more."""
+    paths = len(codes) if num_paths is None else min(int(num_paths), len(codes))
+    if len(np.unique(codes[:paths])) < 2:
+        raise InputError(
+            f"The first {paths} points of {name} are all of one group; raise num_paths until they cover two groups or "
+            "more, or shuffle the points with their groups."
+        )
+    return paths
 
 
 def log_prob_along(

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from analysis.densities import (
@@ -86,15 +87,51 @@ def test_errors_are_the_spread_over_fresh_samples():
     spreads = (found.spread_in, found.spread_out)
     for estimate in (found.gap, found.location, *(getattr(s, r) for s in spreads for r in ("value", "gradient"))):
         np.testing.assert_allclose(estimate.sem.mean(), estimate.value.std(), rtol=0.25)
+    mean_in, mean_out = np.zeros(2), np.full(2, 0.5)
+    for estimate, expected in (
+        (found.bias, np.trace(symmetric(2) - np.eye(2)) / 2 * (0.49 / 60 - 1 / 80)),  # Tr(H S) / 2N
+        (found.corrected_location, bowl(mean_out) - bowl(mean_in)),
+    ):
+        np.testing.assert_allclose(estimate.value.mean(), expected, atol=0.3 * estimate.value.std())
+        assert 0.8 < estimate.sem.mean() / estimate.value.std() < 2.5
 
 
-def test_the_bias_of_the_location_is_what_the_noise_of_the_means_costs():
-    """E f(mean of N) - f(E x) = Tr(H S) / 2N for a quadratic."""
-    bowl, (in_dist, out_dist) = quadratic(symmetric() - 3 * np.eye(6)), two_sets(30, 20)
-    found = location_spread_gap(bowl, in_dist, out_dist, KEY, num_nodes=2, num_resamples=3000)
-    expected = found.spread_out.at_mean.value / len(out_dist) - found.spread_in.at_mean.value / len(in_dist)
-    assert abs(expected) > 4 * found.bias.sem
-    np.testing.assert_allclose(found.bias.value, expected, atol=4 * found.bias.sem)
+WIDTH = 0.1
+
+
+def wells(x):
+    return 10 * jnp.sum(jnp.exp(-((x / WIDTH) ** 2) / 2))
+
+
+def in_wells(variance):
+    """E wells(mean of points) in two dimensions, if `variance` is that of each coordinate of the mean, centered."""
+    return 20 / np.sqrt(1 + variance / WIDTH**2)
+
+
+def test_the_bias_of_the_location_is_right_within_its_error_also_if_it_does_not_fall_as_1_over_n():
+    """Each mean of 100 points has a noise as wide as the wells, so b/n alone is off by a factor of two."""
+    rng = np.random.default_rng(0)
+    in_sets, out_sets = rng.normal(size=(40, 100, 2)), 0.5 * rng.normal(size=(40, 100, 2))
+
+    @jax.jit
+    def split(in_dist, out_dist, key):
+        found = location_spread_gap(wells, in_dist, out_dist, key, num_nodes=1, num_paths=2, num_resamples=2)
+        return found.bias, found.corrected_location
+
+    keys = jax.random.split(jax.random.key(0), 40)
+    bias, corrected = jax.lax.map(lambda arguments: split(*arguments), (in_sets, out_sets, keys))
+    true = in_wells(0.25 / 100) - in_wells(1 / 100)
+    assert abs(true) > 3
+    for estimate, expected in ((bias, true), (corrected, 0.0)):
+        error = np.abs(estimate.value - expected)
+        assert np.mean(error < 2 * estimate.sem) > 0.9
+        assert estimate.sem.mean() < 2.5 * np.sqrt(np.mean(error**2))
+
+
+def test_too_few_images_have_no_bias():
+    found = location_spread_gap(nonlinear, *two_sets(7, 24), KEY, num_nodes=2, num_resamples=2)
+    assert np.isnan(found.bias.value)
+    assert found.as_dict()["corrected_location"]["value"] is None
 
 
 def test_paths_to_some_images_give_the_routes_of_these_around_the_mean_of_all():
@@ -122,7 +159,7 @@ def test_whole_groups_are_resampled_also_of_unequal_sizes():
     found = location_spread_gap(nonlinear, in_dist, out_dist, KEY, num_nodes=2, groups_in=labels)
     expected = likelihood_gap(nonlinear, in_dist, out_dist, groups_in=labels)
     np.testing.assert_allclose(numbers(found.gap), numbers(expected), rtol=1e-10)
-    assert np.all(np.isfinite(jax.tree.leaves(found)))
+    assert np.all(np.isfinite(jax.tree.leaves((found.gap, found.location, found.spread_in, found.spread_out))))
 
 
 def test_the_bootstrap_is_a_function_of_the_key():

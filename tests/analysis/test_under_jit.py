@@ -21,6 +21,11 @@ def without_bootstrap(f, p, q):
     return found.gap, found.location.value, *spreads
 
 
+def without_curves(f, p, q):
+    found = an.curvature_by_scale(f, p, q, KEY, shares=(0.5,), sizes=(1,))
+    return found.gap, found.predicted_gap, found.in_dist.predicted
+
+
 FUNCTIONS = {
     "hessian": lambda f, p, q: an.hessian(f, p[0], chunk_size=4),
     "hvp": lambda f, p, q: an.hvp(f, p[0], p[1]),
@@ -35,6 +40,7 @@ FUNCTIONS = {
     "second_order_gap": lambda f, p, q: an.second_order_gap(f, p, q, chunk_size=4),
     "second_order_gap-diagonal": lambda f, p, q: an.second_order_gap(f, p, q, center="in_dist", covariance="diagonal"),
     "remainder": lambda f, p, q: an.remainder(f, p, q, center="in_dist", num_nodes=3),
+    "curvature_by_scale": without_curves,
     "location_spread_gap": lambda f, p, q: without_bootstrap(f, p, q),
 }
 
