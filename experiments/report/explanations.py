@@ -273,7 +273,8 @@ def exact_section(pair: Pair, exact: an.LocationSpread, predictions: Predictions
     }
     parts = {"gap": exact.gap, "location": exact.location}
     parts |= {f"spread of {name}": spread.value for name, spread in spreads.items()}
-    parts["part of the location that is noise of the means"] = exact.bias
+    parts["bias of the location, by the noise of the means"] = exact.bias
+    parts["location without this bias"] = exact.corrected_location
     tables = [
         column(
             f"gap = location + spread of the OOD set - spread of the test set, in nats, over {pair.counts()}", parts

@@ -36,6 +36,10 @@ def test_one_page_has_the_gap_its_predictions_its_exact_form_and_its_tails(expla
     assert numbers["more_likely_than_the_test_median"]["value"] == pytest.approx(np.mean(q > np.median(p)))
     larger = np.mean((p[:, None] > q[None]) + (p[:, None] == q[None]) / 2)
     assert numbers["auroc"]["value"] == pytest.approx(larger)
+    by_scale = numbers["curvature_by_scale"]
+    assert by_scale["gap"]["value"] == pytest.approx(gap, abs=1e-2)
+    assert by_scale["predicted_gap"]["value"][-1] == pytest.approx(gap, abs=0.1)  # the whole path
+    assert by_scale["in_dist"]["curve"]["value"][0] == pytest.approx(by_scale["in_dist"]["spread"]["value"], abs=0.1)
     assert set(numbers["predictions"]["by_center"]) == {"midpoint", "in_dist", "out_dist"}
     page = (output_dir / "report.html").read_text()
     assert page.count("data:image/png;base64,") == NUM_FIGURES
