@@ -55,25 +55,18 @@ class Derivatives(NamedTuple):
         gradient: [D].
         times: H v [D] for `v` [D].
         forms: d'Hd [N] for `d` [N, D], or its diagonal part.
-        is_exact: whether the Hessian is at hand.
     """
 
     wide: Callable[[Any], Flat]
     gradient: Flat
     times: Callable[[Flat], Flat]
     forms: Callable[[Flat], Flat]
-    is_exact: bool
 
 
 def derivatives_at(log_prob: Subject, center: Resolved, sets: list[Array], how: How) -> Derivatives:
     """The density's derivatives at `center`, by the Hessian or by products, as `how` says."""
     x0, expansion = center.point, center.expansion
-    arrays = [*jax.tree.leaves((x0, expansion)), *sets]
-    is_traced = not log_prob.is_known or any(isinstance(array, jax.core.Tracer) for array in arrays)
-
-    def wide(array: Any) -> Flat:
-        return jnp.asarray(array, x0.dtype) if is_traced else np.asarray(array, np.float64)
-
+    wide = widening(log_prob, center, sets)
     forms_hessian = (expansion is not None or _pays(x0, sets, how)) if how.exact is None else how.exact
     if not forms_hessian:
         gradient = log_prob.run(gradient_at, x0) if expansion is None else expansion.gradient
@@ -82,6 +75,13 @@ def derivatives_at(log_prob: Subject, center: Resolved, sets: list[Array], how: 
         check_size(x0, HESSIAN_LIMIT)
         expansion = expand_at(log_prob, x0, chunk_size=how.chunk_size, on_progress=how.on_progress)
     return _by_matrix(expansion, wide, how)
+
+
+def widening(log_prob: Subject, center: Resolved, sets: list[Array]) -> Callable[[Any], Flat]:
+    """The function that makes an array `Flat`, for work on these sets."""
+    arrays = [*jax.tree.leaves((center.point, center.expansion)), *sets]
+    is_traced = not log_prob.is_known or any(isinstance(array, jax.core.Tracer) for array in arrays)
+    return lambda array: jnp.asarray(array, center.point.dtype) if is_traced else np.asarray(array, np.float64)
 
 
 def _pays(x0: Point, sets: list[Array], how: How) -> bool:
@@ -102,7 +102,7 @@ def _by_matrix(expansion: Expansion, wide: Callable[[Any], Flat], how: How) -> D
         parts = (deviations[n : n + ROWS] for n in range(0, len(deviations), ROWS))
         return np.concatenate([((part @ matrix) * part).sum(axis=1) for part in parts])
 
-    return Derivatives(wide, wide(expansion.gradient).ravel(), lambda v: dot(matrix, v), forms, is_exact=True)
+    return Derivatives(wide, wide(expansion.gradient).ravel(), lambda v: dot(matrix, v), forms)
 
 
 def _by_products(log_prob: Subject, x0: Point, wide: Callable[[Any], Flat], gradient: Flat, how: How) -> Derivatives:
@@ -118,13 +118,14 @@ def _by_products(log_prob: Subject, x0: Point, wide: Callable[[Any], Flat], grad
     def times(v: Flat) -> Flat:
         return wide(log_prob.run(product, x0, _shaped(v, x0))).ravel()
 
-    return Derivatives(wide, gradient, times, forms, is_exact=False)
+    return Derivatives(wide, gradient, times, forms)
 
 
-def form_gradients(log_prob: Subject, x0: Point, at: Derivatives, directions: Flat, how: How) -> Flat:
+def form_gradients(log_prob: Subject, x0: Point, directions: Flat, how: How) -> Flat:
     """The gradients [K, D] of v' H v with respect to the point at which H is taken, for directions v [K, D]."""
     found = log_prob.run_divided(form_gradients_at, x0, _shaped(directions, x0), chunk_size=how.chunk_size)
-    return at.wide(found).reshape(len(directions), -1)
+    flat = found.reshape(len(directions), -1)
+    return np.asarray(flat, np.float64) if isinstance(directions, np.ndarray) else flat
 
 
 def form_gradients_at(

@@ -14,6 +14,7 @@ additions have the same means, and their spread over images gives the standard e
 midpoint the mean curvature is zero for every set of images, and so are its terms.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -22,8 +23,8 @@ from jaxtyping import Array
 
 from glowjax import stats
 from glowjax.analysis.center import Resolved, mean_of
-from glowjax.analysis.density import Point, PointSet
-from glowjax.analysis.derivatives import Derivatives, Flat, How, derivatives_at, dot, form_gradients
+from glowjax.analysis.density import PointSet
+from glowjax.analysis.derivatives import Derivatives, Flat, How, derivatives_at, dot, form_gradients, widening
 from glowjax.analysis.subject import Subject
 
 
@@ -59,7 +60,7 @@ class Line(NamedTuple):
 def terms_of(log_prob: Subject, center: Resolved, points: PointSet, how: How) -> SecondOrderGap:
     """The terms of each of `points`, around a center that was given."""
     at = derivatives_at(log_prob, center, [points], how)
-    return _around_given(at, how, center, *_mean_and_deviations(at, points))
+    return _around_given(at, how, center, *_mean_and_deviations(at.wide, points))
 
 
 def terms_of_pair(
@@ -67,13 +68,13 @@ def terms_of_pair(
 ) -> list[SecondOrderGap]:
     """The terms of each point of both sets."""
     at = derivatives_at(log_prob, center, [in_dist, out_dist], how)
-    (mean_in, p), (mean_out, q) = (_mean_and_deviations(at, points) for points in (in_dist, out_dist))
+    (mean_in, p), (mean_out, q) = (_mean_and_deviations(at.wide, points) for points in (in_dist, out_dist))
     if not any(center.weights):
         return [_around_given(at, how, center, *side) for side in ((mean_in, p), (mean_out, q))]
     weight_in, weight_out = center.weights
     lead, shift = weight_in - weight_out, mean_out - mean_in
     curved, along = at.times(shift), dot(at.gradient, shift)
-    third_mean, third_cov = _third_derivatives(log_prob, center.point, at, how, lead, shift, p, q)
+    third_mean, third_cov = _third_derivatives(log_prob, center, how, shift, p, q)
 
     def side(deviations: Flat, moves: float, offset: float, quadratic: Any) -> SecondOrderGap:
         first = Line(offset * along, at.gradient + moves * curved)
@@ -87,10 +88,10 @@ def terms_of_pair(
     ]
 
 
-def _mean_and_deviations(at: Derivatives, points: PointSet) -> tuple[Flat, Flat]:
+def _mean_and_deviations(wide: Callable[[Any], Flat], points: PointSet) -> tuple[Flat, Flat]:
     """The mean [D] and the deviations from it [N, D]."""
-    mean = at.wide(mean_of(points)).ravel()
-    return mean, at.wide(points).reshape(len(points), -1) - mean[None]
+    mean = wide(mean_of(points)).ravel()
+    return mean, wide(points).reshape(len(points), -1) - mean[None]
 
 
 def _around_given(at: Derivatives, how: How, center: Resolved, mean: Flat, deviations: Flat) -> SecondOrderGap:
@@ -113,31 +114,38 @@ def _sum(how: How, first_order: Flat, mean_curvature: Flat, covariance: Flat) ->
     return SecondOrderGap(first_order + mean_curvature + covariance, first_order, mean_curvature, covariance)
 
 
+def pulls_of_center(log_prob: Subject, center: Resolved, in_dist: Array, out_dist: Array, how: How) -> list[Flat]:
+    """What a computed center adds to the total of each image of both sets; zeros if the center was given."""
+    wide = widening(log_prob, center, [in_dist, out_dist])
+    (mean_in, p), (mean_out, q) = (_mean_and_deviations(wide, points) for points in (in_dist, out_dist))
+    weight_in, weight_out = center.weights
+    if not any(center.weights):
+        return [0 * p[:, 0], 0 * q[:, 0]]
+    slope = sum(_third_derivatives(log_prob, center, how, mean_out - mean_in, p, q))
+    return [dot(p, -weight_in * slope), dot(q, weight_out * slope)]
+
+
 def _third_derivatives(
-    log_prob: Subject, x0: Point, at: Derivatives, how: How, lead: float, shift: Flat, p: Flat, q: Flat
+    log_prob: Subject, center: Resolved, how: How, shift: Flat, p: Flat, q: Flat
 ) -> tuple[Flat, Flat]:
-    """T_mean and T_cov [D] of the module's docstring."""
-    none = shift * 0
+    """T_mean and T_cov [D] of the module's docstring; zeros if no errors are asked for."""
+    none, lead = shift * 0, center.weights[0] - center.weights[1]
     if not how.has_errors:
         return none, none
-    weights, directions = _decomposed(at, how, p, q)
-    by_cov = dot(weights, form_gradients(log_prob, x0, at, directions, how)) / 2
+    weights, directions = _decomposed(how, p, q)
+    by_cov = dot(weights, form_gradients(log_prob, center.point, directions, how)) / 2
     if not lead or how.equal_means:
         return none, by_cov
-    return lead / 2 * form_gradients(log_prob, x0, at, shift[None], how)[0], by_cov
+    return lead / 2 * form_gradients(log_prob, center.point, shift[None], how)[0], by_cov
 
 
-def _decomposed(at: Derivatives, how: How, p: Flat, q: Flat) -> tuple[Flat, Flat]:
+def _decomposed(how: How, p: Flat, q: Flat) -> tuple[Flat, Flat]:
     """Weights [K] and directions [K, D]: S_q - S_p is the sum of weight times direction times its transpose."""
-    size = p.shape[1]
+    size, numpy = p.shape[1], np if isinstance(p, np.ndarray) else jnp
     if how.covariance == "diagonal":
-        return (q**2).mean(axis=0) - (p**2).mean(axis=0), at.wide(np.eye(size))
-    if not at.is_exact:
-        return at.wide(np.repeat([-1 / len(p), 1 / len(q)], [len(p), len(q)])), _stacked(p, q)
-    numpy = np if isinstance(p, np.ndarray) else jnp
+        return (q**2).mean(axis=0) - (p**2).mean(axis=0), numpy.eye(size, dtype=p.dtype)
+    if len(p) + len(q) < size:
+        weights = np.repeat([-1 / len(p), 1 / len(q)], [len(p), len(q)])
+        return numpy.asarray(weights, dtype=p.dtype), numpy.concatenate([p, q])
     values, vectors = numpy.linalg.eigh(dot(q.T, q) / len(q) - dot(p.T, p) / len(p))
     return values, vectors.T
-
-
-def _stacked(p: Flat, q: Flat) -> Flat:
-    return np.concatenate([p, q]) if isinstance(p, np.ndarray) else jnp.concatenate([p, q])

@@ -14,6 +14,8 @@ the model held fixed; a center that is computed from the images is part of them,
 
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from glowjax import stats
@@ -24,7 +26,7 @@ from glowjax.analysis.curvature import Progress
 from glowjax.analysis.density import Groups, LogProb, Points, PointSet, check_finite, check_pair, check_points
 from glowjax.analysis.derivatives import How
 from glowjax.analysis.paths import Remainder, gauss_legendre, profile_of, remainder_along
-from glowjax.analysis.prediction import SecondOrderGap, terms_of, terms_of_pair
+from glowjax.analysis.prediction import SecondOrderGap, pulls_of_center, terms_of, terms_of_pair
 from glowjax.analysis.subject import Subject
 from glowjax.checks import unknown
 from glowjax.typing import Key
@@ -95,6 +97,15 @@ def second_order_gap(
     The covariance term is the mean of (x - mu)' H (x - mu) over all images. It takes D Hessian-vector products, which
     form H, or one product per image, which need no array of D^2 values. An Expansion as the center brings its H along:
     then nothing is differentiated again.
+
+    Standard errors include a center that is computed from the images, by the delta method with third derivatives, which
+    cost about twice as much again as the Hessian. Where H changes much within the error of the mean, intervals cover
+    less. In simulations with 200 images of light tails and 6 values they cover 0.95 to 0.96 for a gently curved log p,
+    and 0.93 ("midpoint") and 0.88 ("in_dist") for a strongly curved one, but 0.95 with 1,000 images. If H jumps at
+    kinks as much as it changes between them, no derivative sees it: they cover 0.86 and 0.73, and a bootstrap of the
+    center by `num_resamples=30` covers 0.98 to 1.00, or 0.88 to 0.96 with 1,000 images. For the pretrained NVP-Glow of
+    minutes, with ReLU, errors by the delta method are 0.9 to 1.4 times the spread over 16 disjoint sets of 2,000
+    images. With the center held fixed they would be 0.3 to 0.4 of it at "in_dist".
 
     Compare the total with `remainder` before you trust it: images lie far outside the region where log p of a trained
     flow is quadratic.
@@ -170,16 +181,24 @@ def remainder(
     """The gap minus its second-order prediction around `center`, computed along a straight path to each image.
 
     `center` is as in `second_order_gap`; `num_nodes` is the number of Gauss-Legendre nodes on each path. The cost per
-    image is num_nodes + 2 second derivatives along a line.
+    image is num_nodes + 2 second derivatives along a line. The errors of `total` and `smooth` include a center that is
+    computed, by the delta method.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
-    x0, size = resolve(center, in_dist, out_dist).point, check_chunk_size(chunk_size)
-    nodes = gauss_legendre(num_nodes)
-    p, q = (
-        remainder_along(profile_of(log_prob, x0, points, nodes.t, name, chunk_size=size), nodes)
-        for points, name in ((in_dist, "in_dist"), (out_dist, "out_dist"))
-    )
-    return stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
+    at, size, nodes = resolve(center, in_dist, out_dist), check_chunk_size(chunk_size), gauss_legendre(num_nodes)
+    sets = {"in_dist": in_dist, "out_dist": out_dist}
+    along = [profile_of(log_prob, at.point, points, nodes.t, name, chunk_size=size) for name, points in sets.items()]
+    parts = [remainder_along(one, nodes) for one in along]
+    if any(at.weights):  # log p of the images does not move with the center, but its second order does
+        pulls = pulls_of_center(log_prob, at, in_dist, out_dist, How("full", False, None, size))
+        parts = [_without(part, pull) for part, pull in zip(parts, pulls, strict=True)]
+    return stats.gap(*parts, groups_in=groups_in, groups_out=groups_out)
+
+
+def _without(part: Remainder, pull: Any) -> Remainder:
+    """`part` with [N] subtracted from its total and its smooth part."""
+    wide = np.asarray if isinstance(pull, np.ndarray) else jnp.asarray
+    return part.replace(total=wide(part.total, pull.dtype) - pull, smooth=wide(part.smooth, pull.dtype) - pull)
 
 
 def check_covariance(covariance: Any) -> None:

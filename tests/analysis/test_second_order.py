@@ -131,29 +131,37 @@ def jagged(x):
     return jnp.asarray(signs) @ jnp.square(jax.nn.relu(jnp.asarray(slopes) @ x + jnp.asarray(shifts)))
 
 
-def draws(count, num_in, num_out):
+def draws(count, size, scale):
     rng = np.random.default_rng(0)
-    return 0.6 * rng.normal(size=(count, num_in, DIM)), 0.3 + 0.3 * rng.normal(size=(count, num_out, DIM))
+    return scale * rng.normal(size=(count, size, DIM)), 0.3 + 0.3 * rng.normal(size=(count, size, DIM))
 
 
-def assert_errors_are_spreads(found, rtol=0.25):
+def assert_errors_are_spreads(found, rtol=0.35):
     """Of estimates over many draws, the errors are the standard deviation of the values, and 0 if that is 0."""
     for values, sems in numbers(found):
         np.testing.assert_allclose(sems.mean(), values.std(), rtol=rtol)
 
 
-@pytest.mark.parametrize("equal_means", [False, True])
 @both_covariances
 @every_center
-def test_errors_are_the_spread_over_fresh_samples(center, covariance, equal_means):
-    """Each term of 150 draws varies as much as one draw says it does, with the center that each draw has."""
+def test_errors_are_the_spread_over_fresh_samples(center, covariance):
+    """Each term of 100 draws varies as much as one draw says it does, with the center that each draw has.
+
+    Without third derivatives the errors of the covariance term would be 0.2 to 0.5 times the spread.
+    """
 
     @jax.jit
     def terms(in_dist, out_dist):
-        how = {"covariance": covariance, "equal_means": equal_means}
-        return second_order_gap(bent, in_dist, out_dist, center=center, **how)
+        return second_order_gap(bent, in_dist, out_dist, center=center, covariance=covariance)
 
-    assert_errors_are_spreads(jax.lax.map(lambda sets: terms(*sets), draws(150, 500, 400)))
+    assert_errors_are_spreads(jax.lax.map(lambda sets: terms(*sets), draws(100, 300, 1.2)))
+
+
+@every_center
+def test_errors_of_the_remainder_are_the_spread_over_fresh_samples(center):
+    terms = jax.jit(lambda p, q: remainder(bent, p, q, center=center, num_nodes=1).total)
+    found = jax.lax.map(lambda sets: terms(*sets), draws(100, 300, 1.2))
+    np.testing.assert_allclose(found.sem.mean(), found.value.std(), rtol=0.35)
 
 
 def test_the_mean_curvature_is_zero_at_the_midpoint_whatever_the_images():
@@ -164,15 +172,15 @@ def test_the_mean_curvature_is_zero_at_the_midpoint_whatever_the_images():
 
 
 def test_a_bootstrap_of_the_center_sees_that_the_hessian_jumps():
-    in_sets, out_sets = draws(100, 100, 100)
+    in_sets, out_sets = draws(100, 100, 0.6)
     whole = jax.jit(lambda p, q: second_order_gap(jagged, p, q, center="in_dist").covariance)
     spread = numbers(jax.lax.map(lambda sets: whole(*sets), (in_sets, out_sets)))[0].std()
     delta, resampled = (
         [
             second_order_gap(jagged, p, q, center="in_dist", key=jax.random.key(n), num_resamples=num).covariance.sem
-            for n, (p, q) in enumerate(zip(in_sets[:8], out_sets[:8], strict=True))
+            for n, (p, q) in enumerate(zip(in_sets[:4], out_sets[:4], strict=True))
         ]
-        for num in (0, 20)
+        for num in (0, 15)
     )
     assert np.mean(delta) < 0.8 * spread < np.mean(resampled) < 1.8 * spread
 
