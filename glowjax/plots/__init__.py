@@ -1,6 +1,6 @@
 """All figures: one function per figure, from arrays to a Matplotlib figure; `save` writes a figure and its data."""
 
-from glowjax.plots.curvature import along_paths, contrast_curves, pixel_moments, spectrum
+from glowjax.plots.curvature import along_paths, contrast_curves, curvature_by_scale, pixel_moments, spectrum
 from glowjax.plots.gaps import gap_by_part, gap_estimates
 from glowjax.plots.images import samples, scored_images
 from glowjax.plots.likelihoods import decomposition, likelihood_histograms, likelihood_panels
@@ -13,6 +13,7 @@ __all__ = [
     "along_paths",
     "bits_by_time",
     "contrast_curves",
+    "curvature_by_scale",
     "decomposition",
     "gap_by_part",
     "gap_estimates",

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +16,7 @@ from glowjax.plots.style import (
     Vector,
     finished,
     finite_arrays,
+    legend_entries,
     line_styles,
     new_figure,
     styled,
@@ -50,6 +52,41 @@ def along_paths(
         axes.set_xlabel("position (0: center, 1: images)")
         axes.xaxis.set_major_locator(MaxNLocator(5))
     return finished(figure, left, title)
+
+
+@styled
+def curvature_by_scale(
+    share: Vector,
+    predicted_gap: Estimate,
+    gap: Estimate,
+    curves: Mapping[str, tuple[Vector, Estimate]],
+    title: str = "",
+) -> Figure:
+    """A gap predicted by parabolas over a share of the paths, and the curvature by the number of images in a mean.
+
+    Args:
+        share: [T] the shares of the paths.
+        predicted_gap: T predictions in nats.
+        gap: the measured gap.
+        curves: {set: ([K] sizes N, K estimates of N times the change of log p by the noise of a mean of N)}.
+        title: the title above the figure.
+    """
+    figure, (left, right) = new_figure(3.4, 2)
+    bars: dict[str, Any] = {"marker": "o", "markersize": 4, "capsize": 2}
+    left.axhline(0, color="0.85", linewidth=1, zorder=0)
+    left.axhline(float(gap.value), color="0.3", linestyle=(0, (1.5, 1.5)), label="measured gap")
+    left.errorbar(share, predicted_gap.value, yerr=2 * predicted_gap.sem, color="0.3", label="predicted gap", **bars)
+    left.set(xlabel="share t of the path", ylabel="gap [nats]", xlim=(0, 1.05))
+    right.axhline(0, color="0.85", linewidth=1, zorder=0)
+    right.set_xscale("log")
+    right.set_yscale("symlog", linthresh=100)
+    for name, style in line_styles(curves).items():
+        size, curve = curves[name]
+        right.errorbar(np.asarray(size), curve.value, yerr=2 * curve.sem, label=name, **style, **bars)
+    right.set(xlabel="images N in a mean (1: the images)", ylabel="N x change of log p [nats]")
+    for axes in (left, right):
+        axes.legend(*legend_entries(axes), loc="best")
+    return finished(figure, None, title)
 
 
 @styled
