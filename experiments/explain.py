@@ -11,15 +11,14 @@ predict the gap, and that curvature measured half-way to the images does better.
 
 import dataclasses
 
-import jax
 import numpy as np
 
+from experiments.report.by_scale import by_scale_section, curvature_of
 from experiments.report.explanations import (
     Pair,
     column,
     exact_form,
     exact_section,
-    nats,
     pair_of,
     predict,
     predictions_section,
@@ -27,7 +26,6 @@ from experiments.report.explanations import (
 )
 from experiments.report.options import OneModel
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table, slug
-from experiments.report.progress import announce
 from experiments.report.scoring import image_sets
 from experiments.report.trained import Trained, heading, load_flow, title
 from glowjax import analysis as an
@@ -43,14 +41,6 @@ PARTNERS = {"fashion_mnist": "mnist:train", "notmnist_small": "mnist:train", "ci
 QUESTION = (
     "Why are images likely that the model never saw? This page puts the measured gap beside what curvature at three "
     "centers predicts for the same images, and beside an exact form of the gap."
-)
-SCALE_TEXT = (
-    "Is log p quadratic at the scale of the images, if not at that of their mean? On the path from the mean of a set "
-    "to each image, a parabola through log p at the shares 0, t/2 and t of the path predicts log p at its end. With t "
-    "near 0 it has the curvature at the mean, and with t = 1 it is exact. The gap is predicted by the location, which "
-    "is exact, plus the difference of the predicted spreads, whose errors can cancel. The other tables show the same "
-    "without paths: N times the mean of log p(mean of N images) - log p(mean of all) would not depend on N if log p "
-    "were quadratic. It is half the trace of the Hessian times the covariance for large N, and the spread at N = 1."
 )
 TAILS_TEXT = (
     "A few images that the model finds extremely unlikely can decide a mean. Then its interval is not valid, and the "
@@ -84,13 +74,12 @@ def main(config: ExplainConfig) -> Result:
         pair = pair_of(trained, test, other, config.seed)
         predictions = predict(pair)
         exact = exact_form(pair, config.num_paths, config.num_nodes)
-        announce("Curvature by scale")
-        by_scale = an.curvature_by_scale(pair.log_prob, pair.p, pair.q, jax.random.key(config.seed), **pair.groups)
+        by_scale = curvature_of(pair, len(pair.p), config.seed)
         robust, more_likely, auroc = tails(pair)
         sections += [
             predictions_section(pair, exact, predictions, {}, names, slug(other.name)),
             exact_section(pair, exact, predictions, config.num_paths),
-            _scale_section(pair, by_scale),
+            by_scale_section(pair, by_scale, len(pair.p), names),
             _tails_section(pair, robust, more_likely, auroc, slug(other.name)),
         ]
         summaries.append(summarize(names, pair, exact, predictions))
@@ -129,36 +118,6 @@ def tails(pair: Pair) -> tuple[stats.RobustGap, Estimate, Estimate]:
         stats.share(q > np.median(p), pair.groups["groups_out"]),
         detection_metrics(-p, -q, **pair.groups).auroc,
     )
-
-
-def _scale_section(pair: Pair, by_scale: an.CurvatureByScale) -> Section:
-    """Predictions by parabolas, and the curves of both sets."""
-    sides = dict(zip(pair.titles, (by_scale.in_dist, by_scale.out_dist), strict=True))
-    columns = [by_scale.predicted_gap, *(side.predicted for side in sides.values())]
-    measured = [nats(one) for one in (by_scale.gap, *(side.spread for side in sides.values()))]
-    rows: list[list[Cell]] = [
-        [f"{share:g}", *(nats(one_of(estimates, place)) for estimates in columns)]
-        for place, share in enumerate(by_scale.share)
-    ]
-    parabolas = Table(
-        f"Predictions by parabolas, in nats, over {pair.counts()}",
-        ["share t", "gap", *(f"spread of {name}" for name in sides)],
-        [*rows, ["measured", *measured]],
-    )
-    curves = [
-        Table(
-            f"{name}: N times the mean of log p(mean of N) - log p(mean), in nats",
-            ["N", "nats"],
-            [[f"{size:,.0f}", nats(one_of(side.curve, place))] for place, size in enumerate(side.size)],
-        )
-        for name, side in sides.items()
-    ]
-    return Section(f"{pair.titles[1]}: curvature by scale", SCALE_TEXT, [parabolas, *curves])
-
-
-def one_of(estimates: Estimate, place: int) -> Estimate:
-    """One of an array of estimates."""
-    return Estimate(estimates.value[place], estimates.sem[place], estimates.count)
 
 
 def _tails_section(pair: Pair, robust: stats.RobustGap, more_likely: Estimate, auroc: Estimate, file: str) -> Section:

@@ -224,6 +224,7 @@ class Planner:
         if kind in ("nvp", "cv"):
             options |= {name: {} for name in ("scales", "contrast", "spectrum")}
             options["second-order"] = {"num_paths": max(2, self.config.num_images // 10)}
+            options["curvature-by-scale"] = {"num_paths": max(2, self.config.num_images // 2)}
         common = {"run_dir": _run_dir(needs), "out_dists": pair.out_dist}
         return [self.stage(name, kind, needs, pair, **common, **more) for name, more in options.items()]
 

@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 
-from experiments.report.explanations import Pair
-from experiments.report.page import Cell, Figure, Number, Section, Table, slug
+from experiments.report.explanations import Pair, nats
+from experiments.report.page import Cell, Figure, Section, Table, slug
 from experiments.report.progress import announce
 from glowjax import analysis as an
 from glowjax import plots
@@ -12,16 +12,16 @@ from glowjax.stats import Estimate
 
 TEXT = (
     "Parabolas (left): on the path from the mean of each set to each of its images, a parabola through log p at the "
-    "shares 0, t/2 and t of the path predicts log p at the image. Near t = 0 it has the curvature at the mean; at t = 1 "
-    "it is exact. So the smallest t from which on the gap is right says over which distance log p is nearly quadratic. "
-    "The location of the gap is measured and not predicted, so a gap within a factor of two is cheap. Compare the two "
-    "spreads as well: they can be wrong one by one while their errors cancel.\n\n"
-    "Means (right): the mean of N images has a noise whose variance is 1/N of that of the images. N times the loss of "
-    "log p by this noise would be one constant, 1/2 Tr(HS), if log p were quadratic. It goes from the curvature at the "
-    "mean on the right to the spread of the images themselves at N = 1 on the left. Where it changes its sign, small "
-    "noise makes an image less likely and the variation among real images makes it more likely.\n\n"
+    "shares 0, t/2 and t of the path predicts log p at the image. Near t = 0 it has the curvature at the mean; at t = "
+    "1 it is exact. So the smallest t from which on the gap is right says over which distance log p is nearly "
+    "quadratic. The location, a part of the gap, is measured and not predicted, so a gap within a factor of two is "
+    "cheap. Compare the two spreads as well: they can be wrong one by one while their errors cancel.\n\n"
+    "Means (right): the noise of the mean of N images has 1/N of their variance. N times the change of log p by this "
+    "noise would be one constant, 1/2 Tr(HS), if log p were quadratic. It goes from the curvature at the mean, on the "
+    "right, to the spread of the images themselves at N = 1, on the left. Where it changes its sign, small noise makes "
+    "images less likely, but the variation among real images makes them more likely.\n\n"
     "Errors are standard errors over images, those of the parabolas with the error of the mean. They do not include "
-    "the choice of the model: one seed."
+    "the choice of the model, which is one training with one seed."
 )
 
 
@@ -62,7 +62,7 @@ def _parabolas(found: an.CurvatureByScale, spreads: dict[str, an.SpreadByScale],
         ]
         for place, share in enumerate(found.share)
     ]
-    measured = [Number(estimate, "+,.0f") for estimate in (found.gap, *(s.spread for s in spreads.values()))]
+    measured = [nats(estimate) for estimate in (found.gap, *(s.spread for s in spreads.values()))]
     lengths = {min(num_paths, len(points)) for points in (pair.p, pair.q)}
     return Table(
         "The gap and the spread of each set around its own mean as parabolas predict them, in nats, and as measured on "
@@ -78,7 +78,7 @@ def _curves(spreads: dict[str, an.SpreadByScale]) -> list[Table]:
     sizes = sorted(set().union(*columns.values()), reverse=True)
     return [
         Table(
-            "N times [E log p(mean of N images) - log p(mean of all)] in nats; N counts groups for a set that has them",
+            "N times [E log p(mean of N images) - log p(mean of infinitely many)] in nats; N counts groups if any",
             ["N", *spreads],
             [
                 [f"{n:,.4g}" if n % 1 else f"{n:,.0f}", *(by_size.get(n, "") for by_size in columns.values())]
@@ -89,19 +89,17 @@ def _curves(spreads: dict[str, an.SpreadByScale]) -> list[Table]:
 
 
 def summary(pair: Pair, found: an.CurvatureByScale) -> str:
-    """The result in two sentences."""
-    half = int(np.argmin(np.abs(found.share - 0.5)))
-    least = int(np.argmin(found.share))
+    """The result in three sentences."""
+    half, least = int(np.argmin(np.abs(found.share - 0.5))), int(np.argmin(found.share))
     texts = []
     for name, one in zip(pair.titles, (found.in_dist, found.out_dist), strict=True):
-        largest = len(one.size) - 1
-        texts.append(
-            f"{_at(one.curve, largest):+,.0f} nats at N = {one.size[largest]:,.0f} and {_at(one.curve, 0):+,.0f} at N = {one.size[0]:,.0f} for {name}"
-        )
+        few, many = (f"{_at(one.curve, place):+,.0f} at N = {one.size[place]:,.0f}" for place in (0, -1))
+        texts.append(f"for {name} {many} and {few}")
     return (
-        f"The gap to {pair.titles[1]} is {found.gap:+,.0f} nats. Parabolas through a share of {found.share[half]:g} of the paths "
-        f"predict {_at(found.predicted_gap, half):+,.0f}, and through {found.share[least]:g} {_at(found.predicted_gap, least):+,.0f}. "
-        f"N times the change of log p by the noise of a mean of N images is {' and '.join(texts)}."
+        f"The gap to {pair.titles[1]} is {found.gap:+,.0f} nats. Parabolas through a share of {found.share[half]:g} of "
+        f"the paths predict {_at(found.predicted_gap, half):+,.0f}, and through {found.share[least]:g} "
+        f"{_at(found.predicted_gap, least):+,.0f}. N times the change of log p by the noise of a mean of N images is, "
+        f"in nats, {', '.join(texts)}."
     )
 
 
@@ -110,5 +108,5 @@ def _at(estimate: Estimate, place: int) -> Estimate:
     return Estimate(float(estimate.value[place]), float(estimate.sem[place]), estimate.count)
 
 
-def _nats(estimate: Estimate, place: int) -> Number:
-    return Number(_at(estimate, place), "+,.0f")
+def _nats(estimate: Estimate, place: int) -> Cell:
+    return nats(_at(estimate, place))

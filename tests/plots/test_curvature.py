@@ -14,6 +14,21 @@ def test_the_remainder_is_the_distance_between_the_curves():
     assert left.get_ylim()[0] > -100  # the expansion leaves the panel; the measured curve fills it
 
 
+def test_predictions_and_curves_by_scale_have_their_errors_and_a_line_marks_the_gap():
+    curve = Estimate(np.array([-5.0, -2000.0]), np.array([1.0, 50.0]), 32)
+    predicted = Estimate(np.array([700.0, 600.0]), np.array([20.0, 10.0]), 99)
+    left, right = plots.curvature_by_scale(
+        [0.5, 1.0], predicted, Estimate(600.0, 9.0, 99), {"a": ([1, 10], curve)}
+    ).axes
+    assert [600.0, 600.0] in [list(line.get_ydata()) for line in left.lines]
+    assert right.get_yscale() == "symlog"
+    for axes, points, reach in ((left, [[0.5, 700], [1, 600]], [40, 20]), (right, [[1, -5], [10, -2000]], [2, 100])):
+        (drawn,) = axes.containers
+        assert drawn.lines[0].get_xydata().tolist() == points
+        (bars,) = drawn.lines[2]
+        assert [np.ptp(bar[:, 1]) / 2 for bar in bars.get_segments()] == pytest.approx(reach)
+
+
 def test_a_note_below_the_panel_names_an_expansion_outside_it():
     curve = [Estimate(0.0, 0.1, 9), Estimate(1.0, 0.1, 9)]
     measured = {panel: {"a": curve} for panel in ("to black", "to grey")}

@@ -9,6 +9,7 @@ from glowjax.stats import Estimate
 
 NAMES = ("$\\frac{$", "cost $5 and $6", "_a_^b", "two\nlines")
 ONE = Estimate(1.0, 0.1, 9, 0.8, 1.2)
+MANY = Estimate(np.array([1.0]), np.array([0.1]), 9)
 DRAW = {
     "likelihood_histograms": lambda n: plots.likelihood_histograms(
         {n: [1.0, 2.0]}, 4, n, n, references={f"r{n}": [1.0]}
@@ -16,6 +17,7 @@ DRAW = {
     "likelihood_panels": lambda n: plots.likelihood_panels({n: {n: [1.0, 2.0]}}, 4, n),
     "decomposition": lambda n: plots.decomposition({n: [1.0, 2.0]}, {n: [1.0, 2.0]}, n, n),
     "gap_estimates": lambda n: plots.gap_estimates({"measured": {n: ONE}, "predicted": {f"r{n}": ONE}}, n),
+    "curvature_by_scale": lambda n: plots.curvature_by_scale([0.5], MANY, ONE, {n: ([1.0], MANY)}, n),
     "gap_by_part": lambda n: plots.gap_by_part({n: {n: ONE, "total": ONE}}, n),
     "training_curve": lambda n: plots.training_curve([1, 2], {n: [3.0, 2.0]}, [n], title=n),
     "bits_by_time": lambda n: plots.bits_by_time({n: ([1.0, 2.0], {n: [3.0, 2.0]})}, n, title=n),
