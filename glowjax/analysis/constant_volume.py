@@ -76,7 +76,7 @@ def constant_volume_gap(
         params: its learned arrays.
         in_dist: [N, H, W, C] floating-point images in grey levels; out_dist likewise.
         form: "jacobian", "linear" or "published", as explained above.
-        center: as for `second_order_gap`; it matters for the form "jacobian" alone.
+        center: as for `second_order_gap`; it matters for the form "jacobian" alone. Standard errors hold it fixed.
         covariance: "full", or "diagonal" for variances alone, as the form "published" always has it.
     """
     if form not in FORMS:
