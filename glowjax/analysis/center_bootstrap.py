@@ -76,8 +76,8 @@ def with_bootstrap_errors(
             on_progress(n + 1, num_resamples)
     return SecondOrderGap(
         **{
-            name: stats.Estimate(term.value, np.sqrt(square / num_resamples), min(term.count, num_resamples + 1))
-            for (name, term), square in zip(vars(gap).items(), squares.values(), strict=True)
+            name: stats.Estimate(term.value, np.sqrt(squares[name] / num_resamples), min(term.count, num_resamples + 1))
+            for name, term in vars(gap).items()
         }
     )
 

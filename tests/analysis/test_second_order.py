@@ -185,6 +185,16 @@ def test_a_bootstrap_of_the_center_sees_that_the_hessian_jumps():
     assert np.mean(delta) < 0.8 * spread < np.mean(resampled) < 1.8 * spread
 
 
+def test_the_bootstrap_of_a_smooth_density_agrees_with_the_delta_method_term_by_term():
+    in_dist, out_dist = (one[0] for one in draws(1, 200, 0.6))
+    bowl = quadratic(symmetric() - np.eye(DIM), slope=1.0)
+    delta = second_order_gap(bowl, in_dist, out_dist, center="in_dist")
+    resampled = second_order_gap(bowl, in_dist, out_dist, center="in_dist", key=jax.random.key(0), num_resamples=60)
+    errors = numbers(delta)[:, 1]
+    assert np.ptp(errors) > 0.5 * errors.max()  # so that no term could stand for another
+    np.testing.assert_allclose(numbers(resampled)[:, 1], errors, rtol=0.35)
+
+
 def test_the_bootstrap_draws_whole_groups():
     in_dist, out_dist = two_sets(9, 12)
     how = {"center": "in_dist", "num_resamples": 5, "key": jax.random.key(0)}
