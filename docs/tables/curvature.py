@@ -38,7 +38,7 @@ def _name(run: str, label: str | None = None) -> str:
     return (label or RUNS[run]) + ("" if "predictions" in _curvature(run) else OLD)
 
 
-def _predicted(run: str, center: str) -> Estimate | None:
+def predicted(run: str, center: str) -> Estimate | None:
     """The second-order prediction: over all images, or that of the old numbers, over those to which paths lead."""
     found = _curvature(run)
     if "predictions" not in found:
@@ -47,7 +47,7 @@ def _predicted(run: str, center: str) -> Estimate | None:
     return of_all["class_means"] if center == "classes" else of_all["by_center"][center]["total"]
 
 
-def _published(run: str) -> Any:
+def published(run: str) -> Any:
     """The paper's version and its terms, over all images in old numbers too."""
     found = _curvature(run)
     return found["predictions"]["published"] if "predictions" in found else found["published"]
@@ -76,10 +76,9 @@ def exact_form() -> Rows:
         "= location",
         "+ spread of the OOD set",
         f"{MINUS} spread of the test set",
-        "noise of means in location",
     ]
     for run, name in RUNS.items():
-        yield [name, *_location_and_spreads(run), signed(_curvature(run)["location_spread"]["bias"])]
+        yield [name, *_location_and_spreads(run)]
 
 
 def along_training() -> Rows:
@@ -102,7 +101,7 @@ def along_training() -> Rows:
         "nvp-fashion-hours": "36,000 steps of 32, 2 x 16",
     }.items():
         spread = _curvature(run)["location_spread"]["spread_in"]
-        last = (spread["smooth"], spread["kink"], _predicted(run, "in_dist"))
+        last = (spread["smooth"], spread["kink"], predicted(run, "in_dist"))
         yield [_name(run, name), *_location_and_spreads(run), *map(signed, last)]
 
 
@@ -112,10 +111,31 @@ def second_order() -> Rows:
     for run in RUNS:
         estimates = [
             _curvature(run)["location_spread"]["gap"],
-            *(_predicted(run, center) for center in CENTERS),
-            _published(run)["total"],
+            *(predicted(run, center) for center in CENTERS),
+            published(run)["total"],
         ]
         yield [_name(run), *("" if one is None else signed(one) for one in estimates)]
+
+
+def verdicts() -> Rows:
+    """Each prediction as a multiple of the measured gap, with the verdict on its sign."""
+    yield ["model: pair", *CENTERS.values(), "the paper's version"]
+    for run in RUNS:
+        estimates = [*(predicted(run, center) for center in CENTERS), published(run)["total"]]
+        yield [_name(run), *("" if one is None else f"{verdict(run, one)}, {multiple(run, one)}" for one in estimates)]
+
+
+def verdict(run: str, prediction: Estimate) -> str:
+    """Whether the sign of a prediction is right, wrong, or open: no different from zero at 95 %."""
+    if abs(value(prediction)) < 1.96 * prediction["sem"]:
+        return "open"
+    return "right" if value(prediction) * value(_curvature(run)["location_spread"]["gap"]) > 0 else "wrong"
+
+
+def multiple(run: str, prediction: Estimate) -> str:
+    """The size of a prediction in units of the measured gap."""
+    times = abs(value(prediction) / value(_curvature(run)["location_spread"]["gap"]))
+    return f"{times:,.1f}" if times < 10 else f"{times:,.0f}"
 
 
 def remainders() -> Rows:
@@ -150,14 +170,57 @@ def closed_forms() -> Rows:
     for run in ("cv-fashion-hours", "cv-notmnist", "cv-cifar10-hours"):
         found = _curvature(run)
         forms = [signed(found["closed_forms"][form], _digits(found["closed_forms"][form])) for form in columns]
-        others = [signed(_published(run)["covariance"]), signed(found["location_spread"]["gap"])]
+        others = [signed(published(run)["covariance"]), signed(found["location_spread"]["gap"])]
         yield [RUNS[run].split(": ")[1], *forms, *others]
+
+
+EXPLAINED = ("nvp-fashion", "nvp-fashion-hours", "cv-fashion")
+"""The runs whose weights come with glowjax."""
+
+
+def by_scale() -> Rows:
+    """The gap and the spreads predicted by parabolas along shares of the paths."""
+    shares = _by_scale(EXPLAINED[0])["share"]
+    yield ["model", "of", *(f"t = {share:g}" for share in shares[:-1]), "measured"]
+    for run in EXPLAINED:
+        found = _by_scale(run)
+        for label, predicted_by_share, measured in (
+            ("gap", found["predicted_gap"], found["gap"]),
+            ("spread, FashionMNIST", found["in_dist"]["predicted"], found["in_dist"]["spread"]),
+            ("spread, MNIST", found["out_dist"]["predicted"], found["out_dist"]["spread"]),
+        ):
+            cells = [signed(one) for one in _each(predicted_by_share)[:-1]]
+            yield [RUNS[run].partition(":")[0], label, *cells, signed(measured)]
+
+
+def one_curve() -> Rows:
+    """N times the mean of log p(mean of N images) - log p(mean), for each N."""
+    columns = [(run, side) for run in EXPLAINED for side in ("in_dist", "out_dist")]
+    names = {"in_dist": "FashionMNIST", "out_dist": "MNIST"}
+    yield ["images in a mean", *(f"{RUNS[run].partition(':')[0]}: {names[side]}" for run, side in columns)]
+    sizes = _by_scale(EXPLAINED[0])["in_dist"]["size"]
+    curves = [_each(_by_scale(run)[side]["curve"]) for run, side in columns]
+    for place, size in reversed(list(enumerate(sizes))):
+        yield [f"{size:,.0f}", *(signed(curve[place]) for curve in curves)]
+    at_means = [_curvature(run)["predictions"]["at_mean"][side] for run, side in columns]
+    yield ["Hessian at the mean", *map(signed, at_means)]
+
+
+def _by_scale(run: str) -> Any:
+    (found,) = kept(run, "by-scale").values()
+    return found["curvature_by_scale"]
+
+
+def _each(estimates: dict[str, Any]) -> list[Estimate]:
+    """The estimates of an array of them."""
+    pairs = zip(estimates["value"], estimates["sem"], strict=True)
+    return [{"value": one, "sem": sem} for one, sem in pairs]
 
 
 def spectrum() -> Rows:
     """The extreme eigenvalues at a mean and at means of resampled images."""
     yield ["model", "trace", "lowest", "at resampled means", "highest", "at resampled means"]
-    for run in ("nvp-fashion", "nvp-fashion-hours", "cv-fashion"):
+    for run in EXPLAINED:
         found = kept(run, "spectrum")
         cells = [f"{found['trace']:,.0f}"]
         for end, at_means in zip((0, -1), zip(*found["at_resampled_means"], strict=True), strict=True):

@@ -2,7 +2,7 @@
 
 import math
 
-from docs.tables.kept import kept
+from docs.tables.kept import kept, value
 
 FASHION, CIFAR = "nvp-fashion-hours", "nvp-cifar10-hours"
 
@@ -96,6 +96,11 @@ def by_scale():
         found["mnist:test"][t]["mean"] - found["fashion_mnist:test"][t]["mean"] for t in ("log_pz_nats", "log_det_nats")
     ]
     yield "log p(z) contributes {:.0f} nats and the volume {:.0f}".format(*terms)
+    early = kept("nvp-fashion", "scales")["gaps"]["mnist:test"]
+    parts = [f"{value(part):+.0f} ± {part['sem']:.0f}" for part in early.values()]
+    yield "the same table had {}, {}, {} and {}, in total {}".format(*parts)
+    short = [value(part) for part in early.values()]
+    yield f"For the short model, 7 and 675 became {short[0] + short[2]:.0f} and {short[1] + short[3]:.0f}."
     houses = kept(CIFAR, "scales")["gaps"]["svhn:test"]
     priors = sum(part["mean"] for name, part in houses.items() if "prior" in name)
     yield f"the priors contribute {priors:.0f} of the house numbers' {houses['total']['mean']:,.0f} nats"

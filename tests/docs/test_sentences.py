@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from docs.documents import ROOT
+from docs.said_of_curvature import OF_CURVATURE
 from docs.said_of_models import OF_MODELS
 
 from docs.tables.kept import kept
@@ -157,7 +158,7 @@ def heavy_tails():
     )
 
 
-GROUPS = (claims, moments, search, samples, latents, crossing, spectra, heavy_tails, *OF_MODELS)
+GROUPS = (claims, moments, search, samples, latents, crossing, spectra, heavy_tails, *OF_MODELS, *OF_CURVATURE)
 
 
 @pytest.mark.parametrize("sentences", GROUPS, ids=lambda group: group.__name__)
