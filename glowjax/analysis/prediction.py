@@ -23,6 +23,7 @@ from jaxtyping import Array
 
 from glowjax import stats
 from glowjax.analysis.center import Resolved, mean_of
+from glowjax.analysis.curvature import HESSIAN_LIMIT
 from glowjax.analysis.density import PointSet
 from glowjax.analysis.derivatives import Derivatives, Flat, How, derivatives_at, dot, form_gradients, widening
 from glowjax.analysis.subject import Subject
@@ -144,7 +145,7 @@ def _decomposed(how: How, p: Flat, q: Flat) -> tuple[Flat, Flat]:
     size, numpy = p.shape[1], np if isinstance(p, np.ndarray) else jnp
     if how.covariance == "diagonal":
         return (q**2).mean(axis=0) - (p**2).mean(axis=0), numpy.eye(size, dtype=p.dtype)
-    if len(p) + len(q) < size:
+    if len(p) + len(q) < size or size**2 * p.dtype.itemsize > 2 * HESSIAN_LIMIT:  # a matrix of D^2 float64 numbers
         weights = np.repeat([-1 / len(p), 1 / len(q)], [len(p), len(q)])
         return numpy.asarray(weights, dtype=p.dtype), numpy.concatenate([p, q])
     values, vectors = numpy.linalg.eigh(dot(q.T, q) / len(q) - dot(p.T, p) / len(p))
