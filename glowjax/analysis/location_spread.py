@@ -158,7 +158,7 @@ def _side(
         *_bias(log_prob, points, codes, parts_key, name, chunk_size=chunk_size),
         Spread(
             Estimate(jnp.mean(values) - at_mean, spread_error, count),
-            *(stats.mean(part, codes[:paths]) for part in by_points),
+            *(stats.mean(part, codes[:paths], beside=values) for part in by_points),
         ),
     )
 

@@ -98,14 +98,19 @@ def second_order_gap(
     form H, or one product per image, which need no array of D^2 values. An Expansion as the center brings its H along:
     then nothing is differentiated again.
 
-    Standard errors include a center that is computed from the images, by the delta method with third derivatives, which
-    cost about twice as much again as the Hessian. Where H changes much within the error of the mean, intervals cover
-    less. In simulations with 200 images of light tails and 6 values they cover 0.95 to 0.96 for a gently curved log p,
-    and 0.93 ("midpoint") and 0.88 ("in_dist") for a strongly curved one, but 0.95 with 1,000 images. If H jumps at
-    kinks as much as it changes between them, no derivative sees it: they cover 0.86 and 0.73, and a bootstrap of the
-    center by `num_resamples=30` covers 0.98 to 1.00, or 0.88 to 0.96 with 1,000 images. For the pretrained NVP-Glow of
-    minutes, with ReLU, errors by the delta method are 0.9 to 1.4 times the spread over 16 disjoint sets of 2,000
-    images. With the center held fixed they would be 0.3 to 0.4 of it at "in_dist".
+    Standard errors include a center that is computed from the images, by the delta method with third derivatives. These
+    cost about four times as much as the Hessian; a center that is given as a point or an Expansion needs none. Where H
+    changes much within the error of the mean, intervals cover less. In simulations with 200 images of light tails and 6
+    values they cover 0.95 to 0.96 for a gently curved log p, and 0.93 ("midpoint") and 0.88 ("in_dist") for a strongly
+    curved one, but 0.95 with 1,000 images. If H jumps at kinks as much as it changes between them, no derivative sees
+    it: they cover 0.86 and 0.73, and a bootstrap of the center by `num_resamples=30` covers 0.98 to 1.00, or 0.88 to
+    0.96 with 1,000 images.
+
+    For the pretrained Glow `fashion-mnist-small`, with ReLU, errors by the delta method are 0.9 to 1.4 times the spread
+    over 16 disjoint sets of 2,000 images; with the center held fixed they would be 0.3 to 0.4 of it at "in_dist". After
+    longer training H is unlike its surroundings at some means, and neither kind of error tells: for `fashion-mnist`,
+    eight such sets predict 42,000 nats at the midpoint with a standard deviation of 21,000, and the delta method says
+    47,000 on average; over 10,000 images it says 4,500, and ten resamples 13,000. Report several means there.
 
     Compare the total with `remainder` before you trust it: images lie far outside the region where log p of a trained
     flow is quadratic.

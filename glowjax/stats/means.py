@@ -12,18 +12,19 @@ from glowjax.stats.groups import group_codes
 from glowjax.stats.tails import warn_of_heavy_tails
 
 
-def mean(values: Any, groups: Any = None, *, name: str = "values") -> Estimate:
+def mean(values: Any, groups: Any = None, *, name: str = "values", beside: Any = None) -> Estimate:
     """The mean of `values` [N] and its standard error, over values or over groups of them.
 
     With groups, the standard error is cluster-robust: deviations are first summed within each group, so that images
     which vary together count as one. `groups` [N] label the units that were drawn independently, such as the photo
     from which each image was cut. Known values are averaged in float64, whatever their dtype, and traced ones in
-    theirs. A `HeavyTailWarning`, which calls the values `name`, is given if the interval of known values is not valid.
+    theirs. A `HeavyTailWarning`, which calls the values `name`, is given if the interval of known values is not valid,
+    unless they vary by less than a thousandth of the values `beside`, of which they are a part.
     """
     values = vector(values, name)
     codes = group_codes(groups, len(values))
     if not isinstance(values, jax.core.Tracer):
-        warn_of_heavy_tails((values, codes, name))
+        warn_of_heavy_tails((values, codes, name), beside=beside)
     return _mean(values, codes)
 
 

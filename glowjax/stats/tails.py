@@ -23,6 +23,10 @@ FINITE_VARIANCE = 2.0
 """The tail index above which the variance is finite."""
 
 
+NEGLIGIBLE = 1e-3
+"""The standard deviation, relative to the largest of a call, below which a part gives no warning."""
+
+
 class HeavyTailWarning(UserWarning):
     """A mean whose t interval is not valid, because one image makes up too much of its variance.
 
@@ -147,12 +151,17 @@ def largest_of(deviations: Float[np.ndarray, " N"], codes: np.ndarray) -> tuple[
     return (float(squares[group] / total) if total > 0 else 0.0), int(own[np.abs(deviations[own]).argmax()])
 
 
-def warn_of_heavy_tails(*sets: tuple[Any, np.ndarray, str]) -> None:
+def warn_of_heavy_tails(*sets: tuple[Any, np.ndarray, str], beside: Any = None) -> None:
     """A HeavyTailWarning for the worst of the sets, each given by values, codes and a name; none if all are light.
 
-    Traced values are passed over.
+    Traced values are passed over, and so are sets of negligible spread beside the other sets and the values `beside`:
+    a part that is nothing but rounding has heavy tails too.
     """
-    found = [finding for one in sets if not isinstance(one[0], jax.core.Tracer) and (finding := _finding(*one))]
+    known = [one for one in sets if not isinstance(one[0], jax.core.Tracer)]
+    others = [] if beside is None or not known else [beside]
+    largest = max((float(np.std(values)) for values in (*(one[0] for one in known), *others)), default=0.0)
+    heard = [one for one in known if np.std(one[0]) > NEGLIGIBLE * largest]
+    found = [finding for one in heard if (finding := _finding(*one))]
     if found:
         warnings.warn(max(found, key=lambda one: one.share), stacklevel=_outside(sys._getframe()))
 

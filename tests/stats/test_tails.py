@@ -65,6 +65,17 @@ def test_an_outlier_within_a_group_is_named_by_its_image():
     assert "image 301" in sentence
 
 
+def test_a_part_that_is_nothing_but_rounding_is_not_warned_about():
+    values = np.random.default_rng(0).normal(size=100)
+    outlier = np.where(np.arange(100) == 7, 1.0, 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stats.mean(1e-6 * outlier, beside=values)
+        stats.gap({"whole": values, "part": 1e-6 * outlier}, {"whole": values, "part": 1e-6 * values})
+    with pytest.warns(stats.HeavyTailWarning, match="image 7"):
+        stats.mean(outlier, beside=values)
+
+
 def test_traced_values_and_few_of_them_are_not_warned_about():
     values = np.zeros(500)
     values[3] = 1
