@@ -88,6 +88,11 @@ def curvature_by_scale(
     Each set is expanded around its own mean. The predicted gap is f(mean_q) - f(mean_p), which is exact, plus the
     difference of the predicted spreads. So the gap is predicted more easily than the spreads: compare those too.
 
+    Errors are over images, or over groups of them, and those of the parabolas include the error of the mean. On a
+    quartic density with 100 points, 95 % intervals of predicted gaps and spreads cover 0.95 to 0.98, and 0.91 with 20
+    clusters; those of the curve cover 0.91 at size 1 and up to 1.00 at large sizes, where they are twice too wide. A
+    parabola with a small t multiplies the noise of the mean by about 2/t^2: give all images, and fewer paths instead.
+
     Args:
         key: random key of the partitions from which the curves are computed.
         shares: shares t of the paths, in (0, 1].
