@@ -80,15 +80,16 @@ def test_the_spread_and_the_gap_are_those_of_the_images_with_paths():
 def test_whole_groups_stay_together():
     in_dist, out_dist = two_sets(64, 64)
     copied, labels = np.repeat(in_dist, 3, axis=0), np.repeat(np.arange(64), 3)
-    single = curvature_by_scale(nonlinear, in_dist, out_dist, KEY)
-    grouped = curvature_by_scale(nonlinear, copied, out_dist, KEY, groups_in=labels)
-    alone = curvature_by_scale(nonlinear, copied, out_dist, KEY)
+    few = {"shares": (0.5,), "sizes": (1, 8)}
+    single = curvature_by_scale(nonlinear, in_dist, out_dist, KEY, **few)
+    grouped = curvature_by_scale(nonlinear, copied, out_dist, KEY, groups_in=labels, **few)
+    alone = curvature_by_scale(nonlinear, copied, out_dist, KEY, **few)
     for one, other in zip(jax.tree.leaves(single), jax.tree.leaves(grouped), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9)
     assert alone.in_dist.curve.sem[0] < 0.75 * grouped.in_dist.curve.sem[0]
     assert np.all(alone.in_dist.predicted.sem < 0.75 * grouped.in_dist.predicted.sem)
     unequal = np.sort(np.random.default_rng(0).integers(0, 20, 64))
-    found = curvature_by_scale(nonlinear, in_dist, out_dist, KEY, groups_in=unequal)
+    found = curvature_by_scale(nonlinear, in_dist, out_dist, KEY, groups_in=unequal, **few)
     assert np.all(np.isfinite(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found)])))
 
 
