@@ -123,7 +123,7 @@ def hessian_trace(
             "most of the variance, but little of Tr(H S): see curvature_components."
         )
     forms = log_prob.run_divided(forms_at, x, jnp.moveaxis(factor, -1, 0), chunk_size=check_chunk_size(chunk_size))
-    return check_finite(forms, "v' H v of the n-th column of factor").sum()
+    return total_of(check_finite(forms, "v' H v of the n-th column of factor"))
 
 
 def hessian_of(
@@ -185,6 +185,13 @@ def diagonal_at(
 def product_at(log_prob: Callable, x: Point) -> Callable[[Array], Array]:
     """The function v -> H v at `x`; the gradient is linearized once, and products repeat its linear part only."""
     return jax.linearize(jax.grad(log_prob), x)[1]
+
+
+def total_of(values: Float[Array, " N"]) -> Float[Array, ""]:
+    """The sum, in float64 on the host if the values are known: terms of both signs cancel."""
+    if isinstance(values, jax.core.Tracer):
+        return values.sum()
+    return jnp.asarray(np.asarray(values, np.float64).sum(), values.dtype)
 
 
 def basis_vector(n: Integer[Array, ""], x: Point) -> Point:

@@ -11,7 +11,7 @@ from matfree import stochtrace
 
 from glowjax import stats
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
-from glowjax.analysis.curvature import diagonal_of, product_at
+from glowjax.analysis.curvature import diagonal_of, product_at, total_of
 from glowjax.analysis.density import LogProb, Points, check_finite, check_like, check_point
 from glowjax.analysis.subject import Subject
 from glowjax.checks import InputError, is_count, unknown
@@ -84,7 +84,7 @@ def _xtrace(
     log_prob: Subject, x: Array, weights: Array, key: Key, num_probes: int, chunk_size: int | None
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     if 2 * num_probes >= x.size:  # as many products as the exact trace takes
-        trace = jnp.sum(weights * diagonal_of(log_prob, x, chunk_size=chunk_size))
+        trace = total_of((weights * diagonal_of(log_prob, x, chunk_size=chunk_size)).ravel())
         return trace, jnp.zeros_like(trace)
     return log_prob.run(_leave_one_out, x, weights, key, num_probes=num_probes, chunk_size=chunk_size)
 
