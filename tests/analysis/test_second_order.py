@@ -164,6 +164,27 @@ def test_errors_of_the_remainder_are_the_spread_over_fresh_samples(center):
     np.testing.assert_allclose(found.sem.mean(), found.value.std(), rtol=0.35)
 
 
+def test_the_parts_of_a_computed_center_are_booked_under_the_terms_that_it_moves():
+    """Of x'Ax / 2 both terms of the means are functions of the means alone, with derivatives in closed form."""
+    in_dist, out_dist = two_sets(30, 20)
+    matrix, mean_in, mean_out = symmetric(), in_dist.mean(axis=0), out_dist.mean(axis=0)
+    slopes = {  # of each term by the mean of in_dist and of out_dist
+        "midpoint": {"first_order": (-mean_in, mean_out), "mean_curvature": (0 * mean_in, 0 * mean_out)},
+        "in_dist": {
+            "first_order": (mean_out - 2 * mean_in, mean_in),
+            "mean_curvature": (mean_in - mean_out, mean_out - mean_in),
+        },
+    }
+    for center, terms in slopes.items():
+        gap = second_order_gap(quadratic(matrix), in_dist, out_dist, center=center)
+        for name, slope in terms.items():
+            errors = [
+                np.std(images @ matrix @ one, ddof=1) / len(images) ** 0.5
+                for images, one in zip((in_dist, out_dist), slope, strict=True)
+            ]
+            np.testing.assert_allclose(getattr(gap, name).sem, np.hypot(*errors), rtol=1e-10)
+
+
 def test_the_mean_curvature_is_zero_at_the_midpoint_whatever_the_images():
     for exact in (True, False):
         gap = second_order_gap(nonlinear, *two_sets(30, 20), exact=exact)
