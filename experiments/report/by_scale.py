@@ -80,10 +80,7 @@ def _curves(spreads: dict[str, an.SpreadByScale]) -> list[Table]:
         Table(
             "N times [E log p(mean of N images) - log p(mean of infinitely many)] in nats; N counts groups if any",
             ["N", *spreads],
-            [
-                [f"{n:,.4g}" if n % 1 else f"{n:,.0f}", *(by_size.get(n, "") for by_size in columns.values())]
-                for n in sizes
-            ],
+            [[f"{n:,.0f}", *(by_size.get(n, "") for by_size in columns.values())] for n in sizes],
         )
     ]
 

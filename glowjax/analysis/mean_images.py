@@ -85,6 +85,23 @@ def halvings(num_groups: int) -> list[float]:
     return [num_groups / 2**k for k in range(1, NUM_HALVINGS + 1) if num_groups / 2**k >= 2]
 
 
+def parts_of(num_groups: int, size: float) -> int:
+    """The number of parts into which a set is divided for a size; blocks of the jackknife are divided alike."""
+    num_parts, groups = round(num_groups / size), groups_in_blocks(num_groups)
+    return num_parts if num_parts < len(groups) else int(_pieces(groups, size).sum())
+
+
+def groups_in_blocks(num_groups: int) -> np.ndarray:
+    """The number of groups in each block."""
+    num_blocks = min(NUM_BLOCKS, num_groups)
+    return np.diff(-(-np.arange(num_blocks + 1) * num_groups // num_blocks))
+
+
+def _pieces(groups: np.ndarray, size: float) -> np.ndarray:
+    """The number of parts within each block."""
+    return np.maximum(1, np.round(groups / size).astype(int))
+
+
 def mean_curve(
     log_prob: Subject,
     points: PointSet,
@@ -97,21 +114,20 @@ def mean_curve(
 ) -> MeanCurve:
     """The values at the means of parts of about each of `sizes`. Every partition uses all images."""
     num_groups = int(codes.max()) + 1
-    num_parts = tuple(round(num_groups / size) for size in sizes)
-    means, levels = _plan(points, codes, key, num_groups, num_parts)
+    means, levels = _plan(points, codes, key, num_groups, tuple(sizes))
     at, what = means.reshape(-1, *points.shape[1:]), f"means of parts of {name}"
     values = log_probs_of(log_prob, at, what, chunk_size=chunk_size)
     center, *by_level = jnp.split(
-        values, np.cumsum([1 + num_blocks_of(num_groups), *(w.shape[1] for _, w in levels)])[:-1]
+        values, np.cumsum([1 + len(groups_in_blocks(num_groups)), *(w.shape[1] for _, w in levels)])[:-1]
     )
     rows = [matmul(weights, of_level) for (_, weights), of_level in zip(levels, by_level, strict=True)]
     ratio = jnp.stack([parts for parts, _ in levels], axis=1)
-    return MeanCurve(center, ratio, jnp.stack(rows, axis=1) - center[:, None], num_groups / np.asarray(num_parts))
-
-
-def num_blocks_of(num_groups: int) -> int:
-    """The number of blocks into which so many groups are dealt."""
-    return min(NUM_BLOCKS, num_groups)
+    return MeanCurve(
+        center,
+        ratio,
+        jnp.stack(rows, axis=1) - center[:, None],
+        np.array([num_groups / parts_of(num_groups, size) for size in sizes]),
+    )
 
 
 Level: TypeAlias = tuple[Float[Array, " R"], Float[Array, "R _"]]
@@ -120,11 +136,11 @@ Level: TypeAlias = tuple[Float[Array, " R"], Float[Array, "R _"]]
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
 def _plan(
-    points: PointSet, codes: Array, key: Key, num_groups: int, num_parts: tuple[int, ...]
+    points: PointSet, codes: Array, key: Key, num_groups: int, sizes: tuple[float, ...]
 ) -> tuple[Float[Array, "_ D"], list[Level]]:
     """The means of all images, of those without each block, and of the parts of each level; and the levels."""
-    num_blocks = num_blocks_of(num_groups)
-    groups = np.diff(-(-np.arange(num_blocks + 1) * num_groups // num_blocks))  # in each block
+    groups = groups_in_blocks(num_groups)
+    num_blocks = len(groups)
     order_key, deal_key = jax.random.split(key)
     place = jnp.argsort(jax.random.bits(order_key, (num_groups,)))[codes]  # of each image, by its group
     dealt = jnp.argsort(jax.random.bits(deal_key, (NUM_PARTITIONS, num_blocks)), axis=1)
@@ -132,12 +148,11 @@ def _plan(
     total = Sums(blocks.points.sum(axis=0, keepdims=True), blocks.counts.sum(keepdims=True))
     left = Sums(total.points - blocks.points, total.counts - blocks.counts)
     means, levels = [total.means, left.means], []
-    for num in num_parts:
-        if num < num_blocks:
+    for size in sizes:
+        if (num := round(num_groups / size)) < num_blocks:
             at, level = _of_blocks(blocks, jnp.asarray(np.arange(num_blocks) * num // num_blocks)[dealt], num)
         else:
-            pieces = np.maximum(1, np.round(groups * num / num_groups).astype(int))
-            at, level = _within_blocks(points, place, blocks, pieces, groups)
+            at, level = _within_blocks(points, place, blocks, _pieces(groups, size), groups)
         means.append(at)
         levels.append(level)
     return jnp.concatenate(means), levels

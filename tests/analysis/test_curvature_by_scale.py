@@ -23,7 +23,7 @@ def test_for_a_quadratic_every_share_is_exact_and_the_curve_constant():
         np.testing.assert_allclose(side.predicted.sem, np.full(6, side.spread.sem), rtol=1e-8)
         assert np.all(np.abs(side.curve.value - trace) < 3 * side.curve.sem)
         assert side.curve.sem[0] < 0.1 * abs(trace)
-    assert list(found.in_dist.size) == [1, 2, 5, 10, 20, 48, 120, 240]
+    assert list(found.in_dist.size) == [1, 1.875, 5, 10, 20, 48, 120, 240]  # of equal parts
 
 
 def quartic(x):
@@ -46,6 +46,15 @@ def test_for_a_quartic_the_parabolas_and_the_curve_have_closed_forms():
     assert np.all(np.abs(side.curve.value - (-2 - 6 / side.size)) < 3 * side.curve.sem)
     assert np.all(side.curve.sem[:3] < 0.6)
     assert side.curve.value[0] + 4 < -4 * side.curve.sem[0]  # not the constant of a quadratic
+
+
+def test_sizes_are_those_of_the_parts():
+    """Of a slope in the variance of the mean, size times its average over parts is the same at every size."""
+    points_of = points(1000, (2,), seed=5)
+    found = curvature_by_scale(lambda x: -jnp.sum(x**2), points_of, points_of, KEY, shares=(1,), sizes=range(1, 100, 7))
+    assert np.all(np.diff(found.in_dist.size) > 0)
+    assert np.all(np.abs(found.in_dist.curve.value + 2) < 3 * found.in_dist.curve.sem)
+    assert found.in_dist.curve.sem.max() < 1
 
 
 def test_errors_are_the_spread_over_fresh_samples_also_through_the_mean():
