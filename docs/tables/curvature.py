@@ -229,45 +229,5 @@ def spectrum() -> Rows:
         yield [RUNS[run].partition(":")[0], *(cell.replace("-0.0", "0.0").replace("-", MINUS) for cell in cells)]
 
 
-BY_SCALE = {
-    "nvp-fashion-hours": "NVP, 36,000 steps",
-    "nvp-fashion": "NVP, 2,500 steps",
-    "cv-fashion": "CV, 1,250 steps",
-}
-"""The runs of the tables by scale: the models that come with glowjax, of FashionMNIST."""
-
-SETS = {"FashionMNIST": "in_dist", "MNIST": "out_dist"}
-"""The sets of these tables, and what the numbers call them."""
-
-
-def _by_scale(run: str) -> Any:
-    return kept(run, "curvature-by-scale")["mnist:test"]["curvature_by_scale"]
-
-
-def curvature_by_scale() -> Rows:
-    """The gap as parabolas predict it that meet log p up to a share of the paths, and the difference of the spreads."""
-    shares = _by_scale("nvp-fashion-hours")["share"]
-    yield ["model, FashionMNIST → MNIST", "measured", *(f"t = {share:g}" for share in shares)]
-    for run, name in BY_SCALE.items():
-        found = _by_scale(run)
-        spreads = {f"{name}, spread of {of}": found[part] for of, part in SETS.items()}
-        rows = {f"{name}, gap": (found["gap"], found["predicted_gap"])}
-        rows |= {label: (spread["spread"], spread["predicted"]) for label, spread in spreads.items()}
-        for label, (measured, predicted) in rows.items():
-            yield [label, signed(measured), *(_one(predicted, place) for place in range(len(shares)))]
-
-
-def noise_of_means() -> Rows:
-    """N times the change of log p by the noise of a mean of N images."""
-    yield ["N", *(f"{name}: {of}" for name in BY_SCALE.values() for of in SETS)]
-    curves = [_by_scale(run)[part] for run in BY_SCALE for part in SETS.values()]
-    for place, size in reversed(list(enumerate(curves[0]["size"]))):
-        yield [f"{size:,.0f}", *(_one(curve["curve"], place) for curve in curves)]
-
-
-def _one(found: Any, place: int) -> str:
-    return signed({"value": found["value"][place], "sem": found["sem"][place]})
-
-
 def _digits(found: Estimate) -> int:
     return 3 if abs(value(found)) < 100 else 0
