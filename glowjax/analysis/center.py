@@ -43,6 +43,8 @@ def resolve(center: Center, in_dist: Array, out_dist: Array) -> Resolved:
         means = (mean_of(points) for points in (in_dist, out_dist))
         point = sum(weight * mean for weight, mean in zip(weights, means, strict=True))
         return Resolved(jnp.asarray(point, in_dist.dtype), weights)
+    if center is None:
+        raise InputError("center is None; expected 'midpoint', 'in_dist', a point or an Expansion.")
     return given(center, in_dist[0])
 
 
