@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.report import histograms
+from experiments.report.keys import key_for
 from experiments.report.options import Draws, OneModel, References, Seeded
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import Evaluation, FlowDetails, evaluate, score
@@ -127,11 +128,12 @@ def main(config: ModelSamplesConfig) -> Result:
 
 def draw(trained: Trained, temperature: float, num_images: int, seed: int) -> Samples:
     """`num_images` samples of the model at one temperature."""
-    keys = jax.random.split(jax.random.key(seed), -(-num_images // BATCH_SIZE))
+    key = key_for("samples", seed)
+    keys = jax.random.split(key, -(-num_images // BATCH_SIZE))
     name = f"samples, temperature {temperature:g}"
     source = f"{num_images:,} samples of the {trained.title}, drawn with seed {seed}"
     if not isinstance(trained.model, Flow):
-        images = samples(trained.model, trained.params, jax.random.key(seed), num_images, temperature, BATCH_SIZE)
+        images = samples(trained.model, trained.params, key, num_images, temperature, BATCH_SIZE)
         return Samples(temperature, ImageSet(name, images, source=source))
     call = on_default_device(functools.partial(_draw, trained.model, trained.params))
     batches = side_by_side(lambda key: jax.device_get(call(key, temperature)), list(keys))

@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments import train
 from experiments.presets import TrainConfig, adapted, preset_named
-from experiments.report import histograms
+from experiments.report import histograms, paired
 from experiments.report.experiment import runs_of
 from experiments.report.options import Data, LatentDraws, References
 from experiments.report.page import Number, Result, Section, Table
@@ -77,11 +77,14 @@ def main(config: EnsembleConfig) -> Result:
         name: averaged(list(evaluations.values()), average) for name, average in ((MIXTURE, mixture), (MEAN, mean))
     }
     spread = spread_over_members(list(evaluations.values()))
-    numbers = {name: evaluation.numbers() for name, evaluation in (evaluations | averages).items()}
+    compared = paired.all_differences(evaluations | averages, MIXTURE)
+    numbers = paired.with_differences(
+        {name: evaluation.numbers() for name, evaluation in (evaluations | averages).items()}, compared, MIXTURE
+    )
     mixed = histograms.one_model(averages[MIXTURE], one.num_dims, MIXTURE, "ensemble")
     each = histograms.several_models(evaluations, one.num_dims, "members")
     text = f"One of the members: {described(one, num_draws(one, config))}\n\n{TEXT}"
-    tables = [_table(evaluations | averages), _disagreement(len(members), spread)]
+    tables = [_table(evaluations | averages), *paired.table(compared, MIXTURE), _disagreement(len(members), spread)]
     return Result(
         f"{len(members)} {one.title}s that differ in their seed, trained on {title(one.name)}",
         QUESTION,

@@ -10,10 +10,10 @@ MNIST, an AUROC near 0.09, and a gap that comes from log |det dz/dx| rather than
 import dataclasses
 from typing import Any
 
-import jax
 import numpy as np
 
 from experiments.report import histograms
+from experiments.report.keys import key_for
 from experiments.report.options import Draws, OneModel, References
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
 from experiments.report.scoring import Evaluation, evaluate
@@ -211,7 +211,7 @@ def _images(trained: Trained, evaluation: Evaluation) -> Figure:
         if not trained.learned(scored.images)
     }
     for temperature in TEMPERATURES:
-        samples = trained.model.sample(trained.params, jax.random.key(0), NUM_SHOWN, temperature)
+        samples = trained.model.sample(trained.params, key_for("samples", 0), NUM_SHOWN, temperature)
         tiles[f"samples of the {trained.title}, temperature {temperature:g}"] = np.asarray(samples)
     return Figure(
         "samples",

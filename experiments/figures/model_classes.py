@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments.report import histograms
+from experiments.report import histograms, paired
 from experiments.report.options import References, SeveralModels
 from experiments.report.page import Result, Section, slug
 from experiments.report.scoring import Evaluation, evaluate, num_draws
@@ -37,7 +37,8 @@ def main(config: ModelClassesConfig) -> Result:
     models = load_alike(config.run_dirs)
     specs = (*config.out_dists, *config.references)
     evaluations = {name: evaluate(trained, specs, config) for name, trained in models.items()}
-    first = next(iter(models.values()))
+    first, baseline = next(iter(models.values())), next(iter(models))
+    compared = paired.all_differences(evaluations, baseline)
     text = "\n\n".join(described(trained, num_draws(trained, config)) for trained in models.values())
     return Result(
         f"Several models trained on {title(first.name)}",
@@ -45,10 +46,10 @@ def main(config: ModelClassesConfig) -> Result:
         summarize(evaluations),
         [
             Section("The models", text),
-            Section("The likelihoods", tables=[histograms.table(evaluations)]),
+            Section("The likelihoods", tables=[histograms.table(evaluations), *paired.table(compared, baseline)]),
             *_histograms(evaluations, first.num_dims),
         ],
-        {name: evaluation.numbers() for name, evaluation in evaluations.items()},
+        paired.with_differences({name: one.numbers() for name, one in evaluations.items()}, compared, baseline),
     )
 
 

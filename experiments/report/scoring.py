@@ -60,7 +60,8 @@ class Scored:
 
     def mean(self, values: ArrayLike | None = None) -> Estimate:
         """The mean of `values` [N], by default of the bits per dimension."""
-        return stats.mean(np.asarray(self.bits_per_dim if values is None else values), self.images.groups)
+        values = np.asarray(self.bits_per_dim if values is None else values)
+        return stats.mean(values, self.images.groups, name=title(self.images.name))
 
     def count(self) -> str:
         """The number of images, and of their groups: the photos or fonts, say, from which they were cut."""
@@ -182,9 +183,10 @@ def score(trained: Trained, images: ImageSet, num_draws: int, seed: int) -> Scor
 def gap(images: ImageSet, values: ArrayLike, test: ImageSet, test_values: ArrayLike) -> Estimate:
     """The mean of a set's values minus that of the test set's, paired by image for a set made from these."""
     values, test_values = np.asarray(values), np.asarray(test_values)
+    own, name = title(test.name), title(images.name)
     if images.derived_from == test.name:
-        return stats.mean(values - test_values, test.groups)
-    return stats.difference(stats.mean(values, images.groups), stats.mean(test_values, test.groups))
+        return stats.mean(values - test_values, test.groups, name=f"{name} minus {own}")
+    return stats.gap(test_values, values, groups_in=test.groups, groups_out=images.groups, names=(own, name))
 
 
 @functools.partial(jax.jit, static_argnums=0)
