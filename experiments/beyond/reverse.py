@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from experiments.report import histograms
 from experiments.report.options import References, SeveralModels
 from experiments.report.page import Cell, Number, Result, Section, Table, slug
-from experiments.report.scoring import Evaluation, evaluate
+from experiments.report.scoring import Evaluation, evaluate, gap
 from experiments.report.trained import Trained, heading, load, title
 from glowjax.checks import InputError
+from glowjax.stats import Estimate
 
 QUESTION = "A model can find other images more likely than those it was trained on. Does it in both directions?"
 TEXT = (
@@ -40,19 +41,27 @@ def main(config: ReverseConfig) -> Result:
     models = [load(run_dir) for run_dir in config.run_dirs]
     evaluated: list[tuple[str, Evaluation]] = []
     figures, numbers = [], {}
+    changes: list[list[Cell]] = []
     for a, b in pairs_of(models):
         by_model = both_directions(a, b, config)
+        changed = change(by_model)
+        changes.append([f"from {title(a.name)} to {title(b.name)}, {a.title}", Number(changed, "+,.0f")])
         evaluated += by_model.items()  # a model is in several pairs if there are three
         figures.append(histograms.several_models(by_model, a.num_dims, slug(f"{a.name}-{b.name}-{a.title}")))
         numbers[f"{a.name} and {b.name}, {a.title}"] = {
             model: {
-                name: row | ({"gap_nats": one.gap(name)} if name in one.others else {})
+                name: row
+                | ({"gap_nats": one.gap(name)} if name in one.others else {})
+                | ({"gap_minus_other_model_nats": changed} if name == next(iter(one.others)) else {})
                 for name, row in one.numbers().items()
             }
             for model, one in by_model.items()
         }
     described = "\n\n".join(f"{heading(trained)}: {trained.summarize()}." for trained in models)
-    sections = [Section("The models", described), Section("Both directions", TEXT, [_table(evaluated)], figures)]
+    sections = [
+        Section("The models", described),
+        Section("Both directions", TEXT, [_table(evaluated), _paired(changes)], figures),
+    ]
     return Result("Both directions of each pair", QUESTION, summarize(evaluated), sections, numbers)
 
 
@@ -87,6 +96,17 @@ def both_directions(a: Trained, b: Trained, config: ReverseConfig) -> dict[str, 
     return {heading(own): evaluate(own, (f"{other.in_dist}:test", *more), config) for own, other in ((a, b), (b, a))}
 
 
+def change(by_model: dict[str, Evaluation]) -> Estimate:
+    """The gap from the first model's test set to the second's under the first model, minus that under the second.
+
+    The other way round it is the same number.
+    """
+    a, b = by_model.values()
+    in_b, in_a = b.sets[a.test.images.name], a.sets[b.test.images.name]
+    own = a.test.log_likelihood - in_b.log_likelihood
+    return gap(in_a.images, in_a.log_likelihood - b.test.log_likelihood, a.test.images, own)
+
+
 def summarize(evaluated: Sequence[tuple[str, Evaluation]]) -> str:
     """The result in a sentence per direction."""
     sentences = []
@@ -98,6 +118,15 @@ def summarize(evaluated: Sequence[tuple[str, Evaluation]]) -> str:
             f"{evaluation.test.mean().value:.2f} bits/dim."
         )
     return " ".join(sentences)
+
+
+def _paired(changes: Sequence[Sequence[Cell]]) -> Table:
+    return Table(
+        "The same images under both models of a pair: the gap under the model of the first set minus the gap under the "
+        "model of the second, ± standard error, paired by image",
+        ["gap", "difference [nats]"],
+        changes,
+    )
 
 
 def _table(evaluated: Sequence[tuple[str, Evaluation]]) -> Table:

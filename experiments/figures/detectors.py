@@ -29,6 +29,8 @@ BATCH_SIZE = 128
 LIKELIHOOD, TYPICALITY = "likelihood", "typicality"
 CLASSIFIER: Detector = ("classifier", "confidence")
 ACCEPTED, AND_WRONG = "accepted", "accepted_and_confidently_wrong"
+MINUS_CLASSIFIER = {ACCEPTED: "accepted_minus_classifier", AND_WRONG: "accepted_and_confidently_wrong_minus_classifier"}
+"""The names of the differences of these shares from those of the classifier's confidence, paired by image."""
 
 Classifier: TypeAlias = Callable[[AnyImages], np.ndarray]
 """A classifier maps uint8 images [N, H, W, C] to the probabilities of classes [N, num_classes]."""
@@ -111,23 +113,24 @@ def shares_of(answers: Answers, validation: Answers, kept: Sequence[float], conf
     """The numbers of a set: accuracy, mean confidence, the share of confident wrong answers, and shares by detector.
 
     For each detector and each share `kept` of validation images that it accepts, "detectors" holds the share of images
-    that it accepts, and the share that it accepts and that is then answered wrongly with confidence.
+    that it accepts, the share that it accepts and that is then answered wrongly with confidence, and the differences of
+    both from the shares of the classifier's own confidence on the same images.
     """
-    groups, reference = answers.images.groups, validation.scores(validation)
+    groups, reference, own = answers.images.groups, validation.scores(validation), answers.scores(validation)
     wrong = ~answers.correct & (answers.confidence >= confident)
     detectors: dict[Detector, dict[float, Any]] = {}
-    for detector, scores in answers.scores(validation).items():
+    for detector in own:
         detectors[detector] = {}
         for share in kept:
-            accepted = scores <= np.quantile(reference[detector], share)
-            detectors[detector][share] = {
-                ACCEPTED: stats.share(accepted, groups),
-                AND_WRONG: stats.share(accepted & wrong, groups),
+            by_classifier, accepted = (own[d] <= np.quantile(reference[d], share) for d in (CLASSIFIER, detector))
+            flags = {ACCEPTED: (accepted, by_classifier), AND_WRONG: (accepted & wrong, by_classifier & wrong)}
+            detectors[detector][share] = {what: stats.share(one, groups) for what, (one, _) in flags.items()} | {
+                MINUS_CLASSIFIER[what]: stats.share_difference(*pair, groups) for what, pair in flags.items()
             }
     return {
         "num_images": len(answers.correct),
         "accuracy": stats.share(answers.correct, groups),
-        "confidence": stats.mean(answers.confidence, groups),
+        "confidence": stats.mean(answers.confidence, groups, name=answers.images.name),
         "confidently_wrong": stats.share(wrong, groups),
         "detectors": detectors,
     }

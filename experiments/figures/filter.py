@@ -20,6 +20,7 @@ from experiments.figures.detectors import (
     AND_WRONG,
     CLASSIFIER,
     LIKELIHOOD,
+    MINUS_CLASSIFIER,
     TYPICALITY,
     Answers,
     Classifier,
@@ -196,10 +197,14 @@ def _detectors(outcomes: Outcomes, kept: float, confident: float, rotated: Colle
     }
     tables = []
     for what, caption in captions.items():
+        paired = f"{caption}: minus that of the classifier's confidence, paired by image"
         for sets in filter(None, by_kind):
-            shares = [_shares(outcomes[name], what, kept) for name in sets]
-            rows: list[list[Cell]] = [[", ".join(d), *(Number(one[d], ".3f[]") for one in shares)] for d in shares[0]]
-            tables.append(Table(caption, ["detector", *map(title, sets)], rows))
+            header = ["detector", *map(title, sets)]
+            for text, shown, spec in ((caption, what, ".3f[]"), (paired, MINUS_CLASSIFIER[what], "+.3f[]")):
+                shares = [_shares(outcomes[name], shown, kept) for name in sets]
+                detectors = [d for d in shares[0] if d != CLASSIFIER or shown == what]
+                rows: list[list[Cell]] = [[", ".join(d), *(Number(one[d], spec) for one in shares)] for d in detectors]
+                tables.append(Table(text, header, rows))
     return Section(f"Detectors that keep {kept:.0%} of validation images", tables=tables)
 
 
@@ -219,25 +224,44 @@ def _rotated(outcomes: Mapping[float, dict[str, Any]], kept: float) -> Section:
     return Section("Rotated images", figures=[figure])
 
 
+def _halves(clean: Answers, answers: Answers, validation: Answers) -> dict[Detector, list[ood.selective.Part]]:
+    """{detector: the clean half and the OOD half}, of the same size."""
+    halves = (clean, answers)
+    size = min(len(half.correct) for half in halves)
+    groups = [None if half.images.groups is None else half.images.groups[:size] for half in halves]
+    by_half = [half.scores(validation) for half in halves]
+    return {
+        detector: [
+            (scores[detector][:size], ~half.correct[:size], own)
+            for scores, half, own in zip(by_half, halves, groups, strict=True)
+        ]
+        for detector in by_half[0]
+    }
+
+
+def _area(row: str, detector: Detector, parts: Mapping[Detector, list[ood.selective.Part]]) -> list[Cell]:
+    """The row of a detector: its area under the curve, and the difference from the classifier's."""
+    area = Number(ood.area_under_risk(parts[detector]), ".3f[]")
+    if detector == CLASSIFIER:
+        return [row, area, ""]
+    return [row, area, Number(ood.compare_areas_under_risk(parts[detector], parts[CLASSIFIER]), "+.3f[]")]
+
+
 def _risk_coverage(clean: Answers, ood_sets: Mapping[str, Answers], validation: Answers) -> Section:
     grid = np.linspace(1 / NUM_POINTS, 1, NUM_POINTS)
     risk: dict[str, dict[Detector, np.ndarray]] = {}
     best: dict[str, np.ndarray] = {}
     by_detector: list[list[Cell]] = []
     for name, answers in ood_sets.items():
-        halves = (clean, answers)
-        size = min(len(half.correct) for half in halves)
-        wrong = [~half.correct[:size] for half in halves]
-        groups = [None if half.images.groups is None else half.images.groups[:size] for half in halves]
-        curves = risk.setdefault(title(name), {})
-        by_half = [half.scores(validation) for half in halves]
-        for detector in by_half[0]:
-            scores = [half[detector][:size] for half in by_half]
-            curves[detector] = np.interp(grid, *ood.risk_coverage(np.concatenate(scores), np.concatenate(wrong)))
-            area = ood.area_under_risk(list(zip(scores, wrong, groups, strict=True)))
-            by_detector.append([f"{title(name)}: {', '.join(detector)}", Number(area, ".3f[]")])
-        rejects_wrong_first = np.concatenate(wrong) + np.arange(2 * size) / (4 * size)
-        best[title(name)] = np.interp(grid, *ood.risk_coverage(rejects_wrong_first, np.concatenate(wrong)))
+        parts = _halves(clean, answers, validation)
+        wrong = np.concatenate([half[1] for half in parts[CLASSIFIER]])
+        risk[title(name)] = {
+            detector: np.interp(grid, *ood.risk_coverage(np.concatenate([half[0] for half in halves]), wrong))
+            for detector, halves in parts.items()
+        }
+        by_detector += [_area(f"{title(name)}: {', '.join(detector)}", detector, parts) for detector in parts]
+        rejects_wrong_first = wrong + np.arange(len(wrong)) / (2 * len(wrong))
+        best[title(name)] = np.interp(grid, *ood.risk_coverage(rejects_wrong_first, wrong))
     figure = Figure(
         "risk-coverage",
         plots.risk_coverage(dict.fromkeys(risk, grid), risk, best),
@@ -248,7 +272,9 @@ def _risk_coverage(clean: Answers, ood_sets: Mapping[str, Answers], validation: 
         "Lower is better; the curve of a detector that prefers OOD images starts high.",
         "Risk against coverage for each detector",
     )
-    caption = "Area under the risk-coverage curve, with 95 % bootstrap intervals"
-    return Section(
-        "Risk and coverage", RISK_TEXT, [Table(caption, ["half and detector", "area"], by_detector)], [figure]
+    caption = (
+        "Area under the risk-coverage curve, and its difference from that of the classifier's confidence, paired by "
+        "image, with 95 % bootstrap intervals"
     )
+    header = ["half and detector", "area", "minus the classifier's"]
+    return Section("Risk and coverage", RISK_TEXT, [Table(caption, header, by_detector)], [figure])

@@ -39,7 +39,7 @@ from experiments.report.distributed import connected
 from experiments.report.options import OneModel, Output, Seeded, SeveralModels
 from experiments.report.page import Result, over_seeds, write
 from experiments.report.programs import about_programs, keep_programs
-from glowjax import processes
+from glowjax import processes, stats
 from glowjax.checks import InputError, check_printable, check_seed, expanded, writable_directory
 from glowjax.cores import cores_as_devices
 from glowjax.data.sources import data_folder
@@ -129,11 +129,19 @@ def _write(folder: Path, result: Result, repeat: str) -> Path:
 
 
 def _noted(main: Callable[[Any], Any], config: Any) -> Any:
-    """The result of an experiment, with its warnings as notes for the page, except for those of other packages."""
+    """The result of an experiment, with its warnings as notes for the page, except for those of other packages.
+
+    Of the means that one image determines, each image of a set is noted once.
+    """
     notes: dict[str, None] = {}
+    outliers: set[tuple[str, int]] = set()
     shown = warnings.showwarning
 
     def note(message: Warning | str, category: type[Warning], filename: str, *place: Any, **more: Any) -> None:
+        if isinstance(message, stats.HeavyTailWarning):
+            if (message.name, message.image) in outliers:
+                return
+            outliers.add((message.name, message.image))
         if "site-packages" not in filename:
             notes[str(message)] = None
         shown(message, category, filename, *place, **more)

@@ -21,6 +21,7 @@ def test_a_pair_has_both_directions(trained_run, folder, tmp_path):
     there, back = pair.values()
     assert list(there) == ["ramps:test", "others:test", *references]
     assert list(back) == ["others:test", "ramps:test", *references]
+    both = there["others:test"]["gap_nats"]["value"] + back["ramps:test"]["gap_nats"]["value"]
     for sets in (there, back):
         own, other, _, same = sets.values()
         assert set(same["gap_nats"].values()) == {0}  # compared image by image
@@ -28,6 +29,7 @@ def test_a_pair_has_both_directions(trained_run, folder, tmp_path):
         gap = 64 * np.log(2) * (own["bits_per_dim"]["value"] - other["bits_per_dim"]["value"])
         assert other["gap_nats"]["value"] == pytest.approx(gap, rel=1e-3)
         assert other["gap_nats"]["sem"] > 0
+        assert other["gap_minus_other_model_nats"]["value"] == pytest.approx(both, rel=1e-5)
     assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 1
 
 

@@ -35,6 +35,9 @@ def test_an_ensemble_is_the_mean_of_likelihoods_beside_each_member(trained_run, 
     np.testing.assert_allclose(mixture, logsumexp(members, axis=0) - np.log(2), rtol=1e-5)
     bits = {name: results[name]["others:test"]["bits_per_dim"]["value"] for name in list(results)[:4]}
     assert bits[MIXTURE] <= bits[MEAN] == pytest.approx((bits["seed 0"] + bits["seed 1"]) / 2)
+    worse = results["seed 1"]["ramps:test"][f"minus {MIXTURE}"]["bits_per_dim"]
+    own = [results[name]["ramps:test"]["bits_per_dim"]["value"] for name in ("seed 1", MIXTURE)]
+    assert worse["value"] == pytest.approx(own[0] - own[1])
     means, spread = members.mean(axis=1), results["spread_nats"]
     assert spread["of means"]["others:test"] == pytest.approx(abs(means[0] - means[1]) / np.sqrt(2), rel=1e-4)
     about = np.subtract(*(members - means[:, None])) / np.sqrt(2)

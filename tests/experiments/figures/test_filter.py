@@ -44,6 +44,11 @@ def test_the_classifier_and_every_detector_see_every_set(result):
         accepted, wrong = by_kept["0.99"]["accepted"], by_kept["0.99"]["accepted_and_confidently_wrong"]
         assert accepted["value"] >= max(wrong["value"], by_kept["0.95"]["accepted"]["value"])
     assert numbers["noise"]["detectors"]["NVP-Glow, typicality"]["0.99"]["accepted"]["value"] == 0
+    found = {name: detectors[name]["0.95"] for name in ("classifier, confidence", "VAE, likelihood")}
+    accepted, by_classifier = (found[name]["accepted"]["value"] for name in reversed(found))
+    change = found["VAE, likelihood"]["accepted_minus_classifier"]
+    assert change["value"] == pytest.approx(accepted - by_classifier)
+    assert change["low"] < change["value"] < change["high"]
     headers = [table.header[1:] for section in result.sections for table in section.tables]
     assert ["test images rotated by 90°"] in headers
 

@@ -18,6 +18,12 @@ def test_every_model_evaluates_the_same_images(trained_run, folder):
     assert list(result.numbers) == ["NVP-Glow", "PixelCNN", "VAE"]
     assert all(list(sets) == ["ramps:test", "others:test", "noise"] for sets in result.numbers.values())
     assert result.numbers["NVP-Glow"]["noise"]["bits_per_dim"]["value"] > 8
+    nvp, vae = (result.numbers[name]["others:test"] for name in ("NVP-Glow", "VAE"))
+    change = vae["minus NVP-Glow"]
+    for measure in ("bits_per_dim", "auroc"):
+        assert change[measure]["value"] == pytest.approx(vae[measure]["value"] - nvp[measure]["value"])
+    assert "minus NVP-Glow" not in nvp
+    assert result.sections[1].tables[1].rows[0][0] == "PixelCNN, ramps test"
     (figure,) = [figure for section in result.sections for figure in section.figures]
     assert list(figure.data) == list(result.numbers)
     assert all(list(sets) == ["ramps test", "others test", "uniform noise"] for sets in figure.data.values())

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from experiments import __main__ as runner
@@ -18,6 +19,7 @@ from experiments.figures.likelihoods import LikelihoodsConfig
 from experiments.report.experiment import command, from_command_line, parsed, repetitions, run
 from experiments.report.options import Output, Seeded, SeveralModels
 from experiments.report.page import Number, Result, Section, Table
+from glowjax import stats
 from glowjax.checks import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -248,3 +250,17 @@ def test_the_readme_leads_to_every_experiment_and_its_commands_are_understood():
     for name, *arguments in commands:
         if arguments and "..." not in arguments:
             assert parsed(module(name), arguments)
+
+
+def test_an_image_that_determines_several_means_is_noted_once_on_the_page(tmp_path):
+    values = np.zeros(400)
+    values[17] = 1e6
+
+    def main(config: Output) -> Result:
+        for factor in (1.0, 2.0):
+            stats.mean(factor * values, name="clothes")
+        return Result("Title", "Question?", "Summary.", [], {})
+
+    (note,) = run(main, Output(output_dir=tmp_path)).notes
+    assert "the mean of clothes is not valid, because image 17 " in note
+    assert note in (tmp_path / "report.html").read_text()
