@@ -55,11 +55,11 @@ def main(config: ScalesConfig) -> Result:
     if not others:
         raise InputError("Neither --out-dists nor --references names a data set; name one: --out-dists mnist")
     own = parts_by_scale(trained, test, config.seed)
-    means = {test.name: {part: stats.mean(v, test.groups) for part, v in own.items()}}
+    means = {test.name: stats.mean(own, test.groups, name=title(test.name))}
     gaps = {}
     for one in others:
         values = parts_by_scale(trained, one, config.seed)
-        means[one.name] = {part: stats.mean(v, one.groups) for part, v in values.items()}
+        means[one.name] = stats.mean(values, one.groups, name=title(one.name))
         gaps[one.name] = {part: gap(one, v, test, own[part]) for part, v in values.items()}
     figure = Figure(
         "scales",

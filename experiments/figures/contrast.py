@@ -109,8 +109,9 @@ def _curve(
         values.append(np.asarray(an.log_probs(log_prob, x)))
         along = an.paths.log_prob_along(log_prob, center, x, np.zeros(0))
         predicted.append(float(along.second_order().mean()))
-    measured = [stats.mean(v, images.groups) for v in values]
-    return Curve(measured, predicted, stats.mean(values[-1] - values[0], images.groups))
+    measured = [stats.mean(v, images.groups, name=title(images.name)) for v in values]
+    change = stats.mean(values[-1] - values[0], images.groups, name=f"the change of {title(images.name)}")
+    return Curve(measured, predicted, change)
 
 
 def summarize(test: str, factors: tuple[float, ...], curves: Curves) -> str:

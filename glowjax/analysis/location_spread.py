@@ -153,12 +153,12 @@ def _side(
     smooth = missed.smooth + taylor
     by_points = (smooth + missed.kink, smooth, missed.kink, taylor, missed.quadrature)
     return (
-        stats.mean(values, codes),
+        stats.mean(values, codes, name=name),
         Estimate(at_mean, error, count),
         *_bias(log_prob, points, codes, parts_key, name, chunk_size=chunk_size),
         Spread(
             Estimate(jnp.mean(values) - at_mean, spread_error, count),
-            *(stats.mean(part, codes[:paths], beside=values) for part in by_points),
+            *stats.mean(by_points, codes[:paths], name=f"the spread of {name}", beside=values),
         ),
     )
 

@@ -12,7 +12,7 @@ from glowjax.stats.groups import group_codes
 from glowjax.stats.tails import warn_of_heavy_tails
 
 
-def mean(values: Any, groups: Any = None, *, name: str = "values", beside: Any = None) -> Estimate:
+def mean(values: Any, groups: Any = None, *, name: str = "values", beside: Any = None) -> Any:
     """The mean of `values` [N] and its standard error, over values or over groups of them.
 
     With groups, the standard error is cluster-robust: deviations are first summed within each group, so that images
@@ -20,12 +20,13 @@ def mean(values: Any, groups: Any = None, *, name: str = "values", beside: Any =
     from which each image was cut. Known values are averaged in float64, whatever their dtype, and traced ones in
     theirs. A `HeavyTailWarning`, which calls the values `name`, is given if the interval of known values is not valid,
     unless they vary by less than a thousandth of the values `beside`, of which they are a part.
+
+    The mean is an Estimate. Of a tuple or Result of arrays, it is a tuple or Result of Estimates, and the warning is
+    about the worst of them.
     """
-    values = vector(values, name)
-    codes = group_codes(groups, len(values))
-    if not isinstance(values, jax.core.Tracer):
-        warn_of_heavy_tails((values, codes, name), beside=beside)
-    return _mean(values, codes)
+    parts = _parts(values, groups, name, "groups")
+    warn_of_heavy_tails(*((*part, name + path) for path, *part in parts), beside=beside)
+    return _like(values, [_mean(*part) for _, *part in parts])
 
 
 def standard_error(deviations: Any, codes: np.ndarray) -> Any:
@@ -61,12 +62,12 @@ def gap(
     Groups are as in `mean`. Given two tuples or Results of such arrays, it returns a tuple or Result of Estimates. A
     `HeavyTailWarning` calls the sets `names`; it is about the worst of all means of the call.
     """
-    p, q = _parts(in_dist, groups_in, "in"), _parts(out_dist, groups_out, "out")
+    p, q = _parts(in_dist, groups_in, "in_dist", "groups_in"), _parts(out_dist, groups_out, "out_dist", "groups_out")
     warn_of_heavy_tails(
         *((*part, name + path) for side, name in ((p, names[0]), (q, names[1])) for path, *part in side)
     )
     estimates = [difference(_mean(*of_q), _mean(*of_p)) for (_, *of_p), (_, *of_q) in zip(p, q, strict=True)]
-    return jax.tree.unflatten(jax.tree.structure(in_dist, is_leaf=_is_list), estimates)
+    return _like(in_dist, estimates)
 
 
 def share(flags: Any, groups: Any = None) -> Estimate:
@@ -78,7 +79,8 @@ def share(flags: Any, groups: Any = None) -> Estimate:
     flags = np.asarray(flags)
     if flags.dtype != bool:
         raise InputError(f"flags are {flags.dtype}; expected booleans [N], such as `scores > threshold`.")
-    estimate = mean(flags.astype(np.float64), groups)
+    values = vector(flags.astype(np.float64), "flags")
+    estimate = _mean(values, group_codes(groups, len(values)))
     value, count = float(estimate.value), float(len(flags))
     if groups is not None:
         reach = max(float(estimate.interval[1]) - value, np.finfo(float).eps)
@@ -146,17 +148,22 @@ def _mean(values: Any, codes: np.ndarray) -> Estimate:
     return Estimate(average, standard_error(values - average, codes), int(codes.max()) + 1)
 
 
-def _parts(values: Any, groups: Any, side: str) -> list[tuple[str, Any, np.ndarray]]:
+def _parts(values: Any, groups: Any, name: str, groups_name: str) -> list[tuple[str, Any, np.ndarray]]:
     """(path, checked values, codes) of each array of a pytree."""
     return [
         (
             path := jax.tree_util.keystr(keys),
-            checked := vector(one, f"{side}_dist{path}"),
-            group_codes(groups, len(checked), f"groups_{side}"),
+            checked := vector(one, name + path),
+            group_codes(groups, len(checked), groups_name),
         )
-        for keys, one in jax.tree_util.tree_leaves_with_path(values, is_leaf=_is_list)
+        for keys, one in jax.tree_util.tree_leaves_with_path(values, is_leaf=_is_vector)
     ]
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
+def _like(values: Any, estimates: list[Estimate]) -> Any:
+    return jax.tree.unflatten(jax.tree.structure(values, is_leaf=_is_vector), estimates)
+
+
+def _is_vector(value: Any) -> bool:
+    """Whether `value` is a list, or a tuple of numbers, rather than a tree of arrays."""
+    return isinstance(value, list) or (type(value) is tuple and not any(np.ndim(one) for one in value))

@@ -84,6 +84,7 @@ def test_traced_values_and_few_of_them_are_not_warned_about():
         jax.jit(stats.mean)(jnp.asarray(values))
         stats.mean(values[:20])
         stats.mean(np.zeros(500))
+        stats.share(values > 0)  # whose interval is not Student's
 
 
 def test_a_tail_index_is_that_of_the_distribution():

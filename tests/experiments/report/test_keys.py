@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.extend.random import define_prng_impl
 
-from experiments.beyond import model_samples, scales
+from experiments.beyond import curvature_by_scale, model_samples, scales
 from experiments.figures import filter as filters
 from experiments.figures import likelihoods, second_order
 from experiments.report.keys import key_for
@@ -60,6 +60,12 @@ CASES = {
     "model-samples-vae": (model_samples.main, model_samples.ModelSamplesConfig, "vae", {"num_draws": 2}),
     "likelihoods": (likelihoods.main, likelihoods.LikelihoodsConfig, "nvp", {"num_draws": 2}),
     "second-order": (second_order.main, second_order.SecondOrderConfig, "nvp", {"num_paths": 4, "num_nodes": 2}),
+    "curvature-by-scale": (
+        curvature_by_scale.main,
+        curvature_by_scale.CurvatureByScaleConfig,
+        "nvp",
+        {"num_images": 40, "num_paths": 4},
+    ),
     "scales": (scales.main, scales.ScalesConfig, "nvp", {}),
     "filter": (filters.main, filters.FilterConfig, "nvp", {"angles": (30.0,), "classifier_steps": 1}),
 }
