@@ -1,9 +1,9 @@
 """The section about curvature by scale, which the experiments `curvature-by-scale` and `explain` share."""
 
-import jax
 import numpy as np
 
 from experiments.report.explanations import Pair, nats
+from experiments.report.keys import key_for
 from experiments.report.page import Cell, Figure, Section, Table, slug
 from experiments.report.progress import announce
 from glowjax import analysis as an
@@ -28,7 +28,7 @@ TEXT = (
 def curvature_of(pair: Pair, num_paths: int, seed: int) -> an.CurvatureByScale:
     """The curvature by scale of both sets, with paths to the first `num_paths` images of each."""
     announce(f"Curvature by scale, over {pair.counts()}, with paths to {num_paths:,} of each")
-    key = jax.random.fold_in(jax.random.key(seed), 1)  # not the key of the noise
+    key = key_for("curvature by scale", seed)
     return an.curvature_by_scale(pair.log_prob, pair.p, pair.q, key, num_paths=num_paths, **pair.groups)
 
 

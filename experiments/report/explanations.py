@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.report.keys import key_for
 from experiments.report.page import Cell, Figure, Number, Section, Table
 from experiments.report.progress import announce, shown
 from experiments.report.trained import Trained, title
@@ -216,7 +217,7 @@ def exact_form(pair: Pair, num_paths: int, num_nodes: int) -> an.LocationSpread:
     """Location and spreads over all images; smooth and kink parts along the paths to the first `num_paths` of each."""
     announce(f"Location and spreads, with paths to {num_paths:,} images of each set")
     return an.location_spread_gap(
-        pair.log_prob, pair.p, pair.q, jax.random.key(0), num_nodes=num_nodes, num_paths=num_paths, **pair.groups
+        pair.log_prob, pair.p, pair.q, key_for("bootstrap", 0), num_nodes=num_nodes, num_paths=num_paths, **pair.groups
     )
 
 

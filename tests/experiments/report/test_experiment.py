@@ -252,6 +252,7 @@ def test_the_readme_leads_to_every_experiment_and_its_commands_are_understood():
             assert parsed(module(name), arguments)
 
 
+@pytest.mark.filterwarnings("default")
 def test_an_image_that_determines_several_means_is_noted_once_on_the_page(tmp_path):
     values = np.zeros(400)
     values[17] = 1e6
