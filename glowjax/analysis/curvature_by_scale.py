@@ -140,7 +140,7 @@ def _check_sizes(sizes: Any, num_groups: int, name: str) -> list[float]:
         sizes = [*(size for size in series if size <= num_groups / 2), num_groups]
     elif isinstance(sizes, str) or not all(is_count(size) and size <= num_groups for size in sizes) or not len(sizes):
         raise InputError(f"sizes is {sizes!r}; expected whole numbers from 1 to {num_groups}, the images of {name}.")
-    return sorted({num_groups / mean_images.parts_of(num_groups, size) for size in sizes})
+    return sorted({num_groups / mean_images.parts_of(num_groups, float(size)) for size in sizes})
 
 
 class _Means(NamedTuple):

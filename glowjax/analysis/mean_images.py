@@ -126,7 +126,7 @@ def mean_curve(
         center,
         ratio,
         jnp.stack(rows, axis=1) - center[:, None],
-        np.array([num_groups / parts_of(num_groups, size) for size in sizes]),
+        np.array([num_groups / parts_of(num_groups, float(size)) for size in sizes]),
     )
 
 
