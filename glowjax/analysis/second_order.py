@@ -109,8 +109,8 @@ def second_order_gap(
     For the pretrained Glow `fashion-mnist-small`, with ReLU, errors by the delta method are 0.9 to 1.4 times the spread
     over 16 disjoint sets of 2,000 images; with the center held fixed they would be 0.3 to 0.4 of it at "in_dist". After
     longer training H is unlike its surroundings at some means, and neither kind of error tells: for `fashion-mnist`,
-    eight such sets predict 42,000 nats at the midpoint with a standard deviation of 21,000, and the delta method says
-    47,000 on average; over 10,000 images it says 4,500, and ten resamples 13,000. Report several means there.
+    ten such sets predict 42,000 nats at the midpoint with a standard deviation of 19,000, and the delta method says
+    40,000 on average; over 10,000 images it says 4,500, and ten resamples 13,000. Report several means there.
 
     Compare the total with `remainder` before you trust it: images lie far outside the region where log p of a trained
     flow is quadratic.
