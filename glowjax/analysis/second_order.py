@@ -103,8 +103,8 @@ def second_order_gap(
     changes much within the error of the mean, intervals cover less. In simulations with 200 images of light tails and 6
     values they cover 0.95 to 0.96 for a gently curved log p, and 0.93 ("midpoint") and 0.88 ("in_dist") for a strongly
     curved one, but 0.95 with 1,000 images. If H jumps at kinks as much as it changes between them, no derivative sees
-    it: they cover 0.86 and 0.73, and a bootstrap of the center by `num_resamples=30` covers 0.98 to 1.00, or 0.88 to
-    0.96 with 1,000 images.
+    it: they cover 0.86 and 0.73, and a bootstrap of the center by `num_resamples=30` covers 0.94 to 0.99. With 1,000
+    images it covers 0.84 to 0.96, because the terms at a noisy center are biased.
 
     For the pretrained Glow `fashion-mnist-small`, with ReLU, errors by the delta method are 0.9 to 1.4 times the spread
     over 16 disjoint sets of 2,000 images; with the center held fixed they would be 0.3 to 0.4 of it at "in_dist". After
