@@ -1,6 +1,6 @@
 """Sentences of "What explains the gap", with numbers that `docs/numbers` holds."""
 
-from docs.tables.curvature import RUNS, predicted, published, verdict
+from docs.tables.curvature import EXPLAINED, RUNS, predicted, published, verdict
 from docs.tables.kept import kept, value
 
 NEW = [run for run in RUNS if "predictions" in next(iter(kept(run, "curvature").values()))]
@@ -108,6 +108,27 @@ def old_row():
     )
 
 
+def by_scale():
+    errors, spread_errors = [], []
+    for run in EXPLAINED:
+        (found,) = kept(run, "by-scale").values()
+        found = found["curvature_by_scale"]
+        half = found["share"].index(0.5)
+        measured = value(found["gap"])
+        errors.append(abs(found["predicted_gap"]["value"][half] / measured - 1))
+        for side in ("in_dist", "out_dist"):
+            wrong = found[side]["predicted"]["value"][half] - value(found[side]["spread"])
+            spread_errors.append(abs(wrong))
+    yield f"predicts the gap of all three models within {100 * max(errors):.0f} %"
+    yield f"the spreads one by one are off by {min(spread_errors):.0f} to {max(spread_errors):.0f} nats"
+    (longer,) = kept("nvp-fashion-hours", "by-scale").values()
+    curve = longer["curvature_by_scale"]["in_dist"]["curve"]["value"]
+    sizes = longer["curvature_by_scale"]["in_dist"]["size"]
+    yield f"from {curve[-1]:+,.0f} nats at {sizes[-1]:,.0f} images to {curve[0]:+,.0f} at one"
+    (change,) = [n for n in range(len(sizes) - 1) if curve[n] * curve[n + 1] < 0]
+    yield f"it changes its sign between N = {sizes[change]:.0f} and N = {sizes[change + 1]:.0f}:"
+
+
 def with_training():
     longer = [abs(ratio("nvp-fashion-hours", predicted("nvp-fashion-hours", c))) for c in ("midpoint", "in_dist")]
     short = [abs(ratio("nvp-fashion", predicted("nvp-fashion", c))) for c in ("midpoint", "in_dist")]
@@ -115,4 +136,12 @@ def with_training():
     yield f"and from {short[1]:.0f} to {longer[1]:.0f} times around the test mean"
 
 
-OF_CURVATURE = (exact_form, along_training, signs_and_sizes, right_within_their_errors, old_row, with_training)
+OF_CURVATURE = (
+    exact_form,
+    along_training,
+    signs_and_sizes,
+    right_within_their_errors,
+    old_row,
+    by_scale,
+    with_training,
+)
