@@ -27,7 +27,7 @@ def test_the_error_of_a_summed_variance_is_that_of_fresh_sets_of_grouped_images(
 
     def drawn():
         groups = np.repeat(np.arange(60), 5)
-        images = 128 + 20 * rng.standard_normal((60, 2, 2, 1))[groups] + 5 * rng.standard_normal((300, 2, 2, 1))
+        images = 128 + 20 * rng.standard_normal((60, 6, 6, 1))[groups] + 5 * rng.standard_normal((300, 6, 6, 1))
         one = ImageSet("drawn", np.clip(images, 0, 255).astype(np.uint8), groups=groups)
         return summed_variance(one, one.images.mean(axis=0) / 255)[0]
 
