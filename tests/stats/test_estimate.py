@@ -95,6 +95,11 @@ def test_a_share_on_which_all_images_agree_counts_the_groups():
     assert grouped.count == 10
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_rare_flag_is_no_heavy_tail():
+    assert share(np.arange(400) == 7).interval[0] > 0
+
+
 def test_groups_whose_images_are_no_more_alike_than_others_change_no_share():
     one_in_ten = np.tile(np.arange(10) > 0, 24)
     assert share(one_in_ten, np.repeat(np.arange(24), 10)).interval == share(one_in_ten).interval

@@ -1,0 +1,96 @@
+"""`ood.detection_metrics` and `ood.area_under_risk`."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from scipy.stats import norm
+
+from benchmarks.coverage.populations import ICC, cluster_labels
+from benchmarks.coverage.row import Case, Lab, one_by_one, row
+from glowjax import ood
+
+TIMES = 500
+
+GRID = np.linspace(-12, 12, 40_001)
+STEP = GRID[1] - GRID[0]
+
+
+def scores(rng: np.random.Generator, times: int, num: int, labels: np.ndarray | None = None) -> np.ndarray:
+    """[times, num] normal scores, alike within groups."""
+    own = rng.normal(size=(times, num))
+    if labels is None:
+        return own
+    return math.sqrt(ICC) * rng.normal(size=(times, labels.max() + 1))[:, labels] + math.sqrt(1 - ICC) * own
+
+
+def truths(shift: float) -> dict[str, float]:
+    """The metrics of N(0, 1) against N(shift, 1), sets of one size."""
+    out = norm.sf(GRID - shift)  # the share of out_dist above each threshold
+    inside = norm.sf(GRID)
+    precision = out / np.maximum(out + inside, 1e-300)
+    precision_in = norm.cdf(GRID) / np.maximum(norm.cdf(GRID) + norm.cdf(GRID - shift), 1e-300)
+    return {
+        "auroc": float(norm.cdf(shift / math.sqrt(2))),
+        "aupr_out": float(np.sum(precision * norm.pdf(GRID - shift)) * STEP),
+        "aupr_in": float(np.sum(precision_in * norm.pdf(GRID)) * STEP),
+        "fpr_at_95_tpr": float(norm.sf(norm.ppf(0.05) + shift)),
+    }
+
+
+def _settings() -> Iterator[tuple[float, int, int | None]]:
+    for auroc in (0.05, 0.5, 0.95):
+        for num in (50, 200, 2000):
+            yield auroc, num, None
+    for groups in (5, 20, 64, 256):
+        yield 0.05, len(cluster_labels(groups)), groups
+    yield 0.9999, 50, None
+    yield 0.9999, 200, None
+
+
+@row("ood.detection_metrics")
+def detection_metrics(lab: Lab) -> Iterator[Case]:
+    """Normal scores, one by one or with an OOD set in groups; at 0.9999 most samples are separated perfectly."""
+    for auroc, num, groups in _settings():
+        rng = lab.rng(auroc, num, groups)
+        labels = None if groups is None else cluster_labels(groups)
+        shift, times = math.sqrt(2) * norm.ppf(auroc), lab.times(TIMES if num < 2000 else TIMES // 2)
+        p, q = scores(rng, times, num), shift + scores(rng, times, num, labels)
+        found, told = one_by_one(lambda n: ood.detection_metrics(p[n], q[n], groups_out=labels, seed=n), times)  # noqa: B023
+        for field, truth in truths(shift).items():
+            data = f"AUROC {auroc:g}" + (", OOD set alike in groups" if groups else "")
+            yield Case(field, data, num, getattr(found, field), truth, groups, told)
+
+
+@row("ood.area_under_risk")
+def area_under_risk(lab: Lab) -> Iterator[Case]:
+    """A classifier that errs more often where the score is high, on images alone or with as many foreign ones."""
+    for foreign in (False, True):
+        truth = _area(foreign)
+        for num, groups in ((50, None), (200, None), (2000, None), (0, 5), (0, 20), (0, 64)):
+            rng, labels = lab.rng(foreign, num, groups), None if groups is None else cluster_labels(groups)
+            size, times = num if labels is None else len(labels), lab.times(TIMES)
+            own, others = scores(rng, times, size, labels), 1 + scores(rng, times, size)
+            wrong = rng.uniform(size=own.shape) < expit(own - 2)
+
+            def estimate(n: int) -> Any:
+                parts = [(own[n], wrong[n], labels)]  # noqa: B023
+                if foreign:  # noqa: B023
+                    parts.append((others[n], np.ones(size, bool), None))  # noqa: B023
+                return ood.area_under_risk(parts, seed=n)
+
+            found, told = one_by_one(estimate, times)
+            data = "with as many foreign images" if foreign else "one set"
+            yield Case("", data, size, found, truth, groups, told)
+
+
+def _area(foreign: bool) -> float:
+    """The area of infinitely many images."""
+    own = norm.pdf(GRID)
+    errs, density = own * expit(GRID - 2), own
+    if foreign:
+        errs, density = (errs + norm.pdf(GRID - 1)) / 2, (own + norm.pdf(GRID - 1)) / 2
+    accepted, mistakes = np.cumsum(density) * STEP, np.cumsum(errs) * STEP
+    return float(np.sum(density * mistakes / np.maximum(accepted, 1e-300)) * STEP)
