@@ -64,6 +64,27 @@ def detection_metrics(lab: Lab) -> Iterator[Case]:
             yield Case(field, data, num, getattr(found, field), truth, groups, told)
 
 
+@row("ood.compare")
+def compare(lab: Lab) -> Iterator[Case]:
+    """Two scores of the same images, which correlate by 0.9: one that ranks them at 0.05, and one at 0.1."""
+    shifts = [math.sqrt(2) * norm.ppf(auroc) for auroc in (0.05, 0.1)]
+    expected = {name: truths(shifts[0])[name] - truths(shifts[1])[name] for name in truths(0)}
+    for num, groups in ((50, None), (200, None), (1000, None), (0, 5), (0, 20), (0, 64)):
+        rng, labels = lab.rng("compare", num, groups), None if groups is None else cluster_labels(groups)
+        size, times = num if labels is None else len(labels), lab.times(TIMES if num < 1000 else TIMES // 2)
+        shared = [scores(rng, times, size), scores(rng, times, size, labels)]
+        a, b = ([math.sqrt(0.9) * x + math.sqrt(0.1) * rng.normal(size=x.shape) for x in shared] for _ in shifts)
+
+        def estimate(n: int) -> Any:
+            in_a, out_a, in_b, out_b = a[0][n], a[1][n] + shifts[0], b[0][n], b[1][n] + shifts[1]  # noqa: B023
+            return ood.compare(in_a, out_a, in_b, out_b, groups_out=labels, seed=n)  # noqa: B023
+
+        found, told = one_by_one(estimate, times)
+        for field, truth in expected.items():
+            data = "AUROC 0.05 and 0.1" + (", OOD set alike in groups" if groups else "")
+            yield Case(field, data, size, getattr(found, field), truth, groups, told)
+
+
 @row("ood.area_under_risk")
 def area_under_risk(lab: Lab) -> Iterator[Case]:
     """A classifier that errs more often where the score is high, on images alone or with as many foreign ones."""

@@ -78,6 +78,21 @@ def likelihood_gap(lab: Lab) -> Iterator[Case]:
         yield Case("", tails.name, num, found, truth, groups)
 
 
+@row("analysis.compare")
+def compare(lab: Lab) -> Iterator[Case]:
+    """A quadratic density and a quartic one on the same images."""
+
+    def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> an.GapDifference:
+        del key
+        return an.compare(QUARTIC, QUADRATIC, p, q, **labels)
+
+    for tails, num, groups in settings(SKEWED):
+        found = simulated(of_sets, lab, TIMES, tails, num, groups)
+        p, q = (QUARTIC.expectation(one) - QUADRATIC.expectation(one) for one in pair(tails))
+        for field, truth in {"gap": q - p, "in_dist": p}.items():
+            yield Case(field, tails.name, num, getattr(found, field), truth, groups)
+
+
 def center_of(name: str, in_dist: Population, out_dist: Population) -> np.ndarray:
     """The center that a name, or "given", stands for, of the populations."""
     return {"in_dist": in_dist.mean, "midpoint": (in_dist.mean + out_dist.mean) / 2, "given": np.full(DIM, 0.1)}[name]
@@ -129,6 +144,21 @@ def second_order_given(lab: Lab) -> Iterator[Case]:
     """A center that is given."""
     yield from _second_order(lab, "given", QUARTIC, "smooth density")
     yield from _second_order(lab, "given", QUADRATIC, "quadratic density")
+
+
+@row("analysis.second_order_gap(num_resamples=100)")
+def second_order_resampled(lab: Lab) -> Iterator[Case]:
+    """Errors by resampling the images with their center, of a density with a kink that the center may cross."""
+    for num in (50, 200):
+        in_dist, out_dist = pair(NORMAL)
+        p, q = (terms(KINKED, in_dist.mean, images) for images in (in_dist, out_dist))
+
+        def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> an.SecondOrderGap:
+            return an.second_order_gap(KINKED, p, q, center="in_dist", num_resamples=100, key=key, **labels)
+
+        found = simulated(of_sets, lab, TIMES // 4, NORMAL, num)
+        for field in p:
+            yield Case(field, "density with a kink, normal", num, getattr(found, field), q[field] - p[field])
 
 
 @row('analysis.second_order_gap(center="in_dist", covariance="diagonal", equal_means=True)')

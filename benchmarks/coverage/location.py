@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.coverage.gaps import KINKED, QUARTIC, pair, settings, simulated
-from benchmarks.coverage.populations import SKEWED, Density, Population
+from benchmarks.coverage.populations import SKEWED, Density, Population, cluster_labels
 from benchmarks.coverage.row import Case, Lab, row
 from glowjax import analysis as an
 from glowjax.stats import Estimate
@@ -23,7 +23,10 @@ def location_spread(lab: Lab) -> Iterator[Case]:
             def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> an.LocationSpread:
                 return an.location_spread_gap(density, p, q, key, num_nodes=12, **labels)  # noqa: B023
 
-            found, truths = simulated(of_sets, lab, TIMES, tails, num, groups), _truths(density, *pair(tails), num)
+            found, truths = (
+                simulated(of_sets, lab, TIMES, tails, num, groups),
+                _truths(density, *pair(tails), num, groups),
+            )
             for field, estimate in _estimates(found).items():
                 if field in truths:
                     yield Case(field, f"{what}, {tails.name}", num, estimate, truths[field], groups)
@@ -37,9 +40,12 @@ def _estimates(found: an.LocationSpread) -> dict[str, Estimate]:
     }
 
 
-def _truths(density: Density, in_dist: Population, out_dist: Population, num: int) -> dict[str, float]:
+def _truths(
+    density: Density, in_dist: Population, out_dist: Population, num: int, num_groups: int | None
+) -> dict[str, float]:
+    groups = None if num_groups is None else cluster_labels(num_groups)
     (at_p, e_p), (at_q, e_q) = ((density.at(one.mean), density.expectation(one)) for one in (in_dist, out_dist))
-    bias = [density.expectation(one.of_means(num)) - density.at(one.mean) for one in (in_dist, out_dist)]
+    bias = [density.expectation(one.of_means(num, groups)) - density.at(one.mean) for one in (in_dist, out_dist)]
     kink = density.kink_from(in_dist.mean, in_dist) if density.kink else 0.0
     truths = {"gap": e_q - e_p, "location": at_q - at_p, "bias": bias[1] - bias[0]}
     truths |= {"spread_in.value": e_p - at_p, "spread_in.gradient": e_p - at_p, "spread_in.smooth": e_p - at_p - kink}

@@ -105,8 +105,10 @@ class Population:
         """Images."""
         return self.mean[None] + self.scale[None] * draw_numbers(self.tails, key, num, groups, (DIM,))
 
-    def of_means(self, num: int) -> "Population":
-        """The distribution of the mean of `num` images."""
+    def of_means(self, num: float, groups: np.ndarray | None = None) -> "Population":
+        """The distribution of the mean of `num` images, or of normal images in groups."""
+        if groups is not None:  # as many images, drawn one by one, have a mean of the same variance
+            num = num**2 / (ICC * np.sum(np.bincount(groups) ** 2) + (1 - ICC) * num)
         skewness, kurtosis = self.tails.skewness / math.sqrt(num), 3 + (self.tails.kurtosis - 3) / num
         tails = dataclasses.replace(self.tails, skewness=skewness, kurtosis=kurtosis)
         return dataclasses.replace(self, tails=tails, scale=self.scale / math.sqrt(num))

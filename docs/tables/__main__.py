@@ -9,12 +9,24 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.tables import curvature, faults, likelihoods
+from docs.tables import coverage, curvature, faults, likelihoods
 from docs.tables.kept import Rows
 
 DOCS = Path(__file__).parents[1]
 TABLE = re.compile(r"(<!-- table: (.+?) -->\n\n)(?:\|.*\n)*")
-TEXT = {"candidate", "time", "training", "fault", "must hold", "row", "open files", "memory maps"}
+TEXT = {
+    "candidate",
+    "time",
+    "training",
+    "fault",
+    "must hold",
+    "row",
+    "open files",
+    "memory maps",
+    "field",
+    "data",
+    "lowest at",
+}
 """Columns that are aligned to the left."""
 
 
@@ -34,7 +46,7 @@ def table(name: str, *arguments: str) -> str:
 
 KINDS: dict[str, Callable[..., Rows]] = {
     name.replace("_", "-"): function
-    for module in (likelihoods, curvature, faults)
+    for module in (likelihoods, curvature, coverage, faults)
     for name, function in vars(module).items()
     if getattr(function, "__module__", None) == module.__name__ and function.__annotations__.get("return") == Rows
 }
