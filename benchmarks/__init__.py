@@ -1,1 +1,1 @@
-"""Speed, memory, growth, and what a run survives: measured by commands, not by tests."""
+"""Speed, memory, growth, what a run survives, and how often intervals are right: measured by commands, not by tests."""

@@ -6,6 +6,9 @@ Runs the parts one after another in processes of their own (ours and the peers i
 `python -m benchmarks.NAME` does: glow (training step, likelihood, samples, beside PyTorch and normflows), costs (depth,
 memory, convolutions, bfloat16, starts), curvature (traces, beside torch.func), networks (PixelCNN and VAE, beside
 PyTorch), input (image sets larger than memory) and scaling (a figure). It takes about an hour on 2 cores.
+
+Commands of their own, which measure no speed, are `python -m benchmarks.faults` (what a run survives), `growth` (what
+grows in a process that lives long) and `coverage` (how often intervals contain the truth).
 """
 
 import dataclasses

@@ -65,7 +65,7 @@ def detection_metrics(lab: Lab) -> Iterator[Case]:
 
 
 @row("ood.compare")
-def compare(lab: Lab) -> Iterator[Case]:
+def compare_scores(lab: Lab) -> Iterator[Case]:
     """Two scores of the same images, which correlate by 0.9: one that ranks them at 0.05, and one at 0.1."""
     shifts = [math.sqrt(2) * norm.ppf(auroc) for auroc in (0.05, 0.1)]
     expected = {name: truths(shifts[0])[name] - truths(shifts[1])[name] for name in truths(0)}
