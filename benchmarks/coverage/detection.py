@@ -41,7 +41,7 @@ def truths(shift: float) -> dict[str, float]:
 
 
 def _settings() -> Iterator[tuple[float, int, int | None]]:
-    for auroc in (0.05, 0.5, 0.95):
+    for auroc in (0.5, 0.05, 0.95):
         for num in (50, 200, 2000):
             yield auroc, num, None
     for groups in (5, 20, 64, 256):
@@ -89,7 +89,10 @@ def compare_scores(lab: Lab) -> Iterator[Case]:
 def area_under_risk(lab: Lab) -> Iterator[Case]:
     """A classifier that errs more often where the score is high, on images alone or with as many foreign ones."""
     for foreign in (False, True):
-        truth = _area(foreign)
+        own_density, other_density = norm.pdf(GRID), foreign * norm.pdf(GRID - 1)
+        density = (own_density + other_density) / (1 + foreign)
+        risk = (own_density * expit(GRID - 2) + other_density) / np.maximum(own_density + other_density, 1e-300)
+        truth = _area(risk, density)
         for num, groups in ((50, None), (200, None), (2000, None), (0, 5), (0, 20), (0, 64)):
             rng, labels = lab.rng(foreign, num, groups), None if groups is None else cluster_labels(groups)
             size, times = num if labels is None else len(labels), lab.times(TIMES)
@@ -107,11 +110,31 @@ def area_under_risk(lab: Lab) -> Iterator[Case]:
             yield Case("", data, size, found, truth, groups, told)
 
 
-def _area(foreign: bool) -> float:
-    """The area of infinitely many images."""
-    own = norm.pdf(GRID)
-    errs, density = own * expit(GRID - 2), own
-    if foreign:
-        errs, density = (errs + norm.pdf(GRID - 1)) / 2, (own + norm.pdf(GRID - 1)) / 2
-    accepted, mistakes = np.cumsum(density) * STEP, np.cumsum(errs) * STEP
+@row("ood.compare_areas_under_risk")
+def compare_areas(lab: Lab) -> Iterator[Case]:
+    """A score on which the classifier's errors depend, and one that correlates with it by 0.9."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    given_other = 0.9 * GRID[:, None] + math.sqrt(0.19) * nodes
+    errs = expit(given_other - 2) @ weights / weights.sum()
+    truth = _area(expit(GRID - 2), norm.pdf(GRID)) - _area(errs, norm.pdf(GRID))
+    for num, groups in ((50, None), (200, None), (1000, None), (0, 20), (0, 64)):
+        rng, labels = lab.rng("areas", num, groups), None if groups is None else cluster_labels(groups)
+        size, times = num if labels is None else len(labels), lab.times(TIMES)
+        own = scores(rng, times, size, labels)
+        other, wrong = (
+            0.9 * own + math.sqrt(0.19) * scores(rng, times, size),
+            rng.uniform(size=own.shape) < expit(own - 2),
+        )
+
+        def estimate(n: int) -> Any:
+            a, b = ([(one[n], wrong[n], labels)] for one in (own, other))  # noqa: B023
+            return ood.compare_areas_under_risk(a, b, seed=n)
+
+        found, told = one_by_one(estimate, times)
+        yield Case("", "one set" + (", alike in groups" if groups else ""), size, found, truth, groups, told)
+
+
+def _area(risk: np.ndarray, density: np.ndarray) -> float:
+    """The area of infinitely many images, from the risk at each score of the grid and the density of scores."""
+    accepted, mistakes = np.cumsum(density) * STEP, np.cumsum(density * risk) * STEP
     return float(np.sum(density * mistakes / np.maximum(accepted, 1e-300)) * STEP)

@@ -1,10 +1,13 @@
-"""`analysis.location_spread_gap`."""
+"""`analysis.location_spread_gap` and `curvature_by_scale`."""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from benchmarks.coverage.gaps import KINKED, QUARTIC, pair, settings, simulated
-from benchmarks.coverage.populations import SKEWED, Density, Population, cluster_labels
+from benchmarks.coverage.populations import SKEWED, Density, Population, Tails, cluster_labels
 from benchmarks.coverage.row import Case, Lab, row
 from glowjax import analysis as an
 from glowjax.stats import Estimate
@@ -35,6 +38,7 @@ def location_spread(lab: Lab) -> Iterator[Case]:
 def _estimates(found: an.LocationSpread) -> dict[str, Estimate]:
     spread = found.spread_in
     own = {"gap": found.gap, "location": found.location, "bias": found.bias}
+    own |= {"corrected_location": found.corrected_location}
     return own | {
         f"spread_in.{name}": getattr(spread, name) for name in ("value", "gradient", "smooth", "kink", "at_mean")
     }
@@ -48,6 +52,57 @@ def _truths(
     bias = [density.expectation(one.of_means(num, groups)) - density.at(one.mean) for one in (in_dist, out_dist)]
     kink = density.kink_from(in_dist.mean, in_dist) if density.kink else 0.0
     truths = {"gap": e_q - e_p, "location": at_q - at_p, "bias": bias[1] - bias[0]}
+    truths["corrected_location"] = truths["location"]
     truths |= {"spread_in.value": e_p - at_p, "spread_in.gradient": e_p - at_p, "spread_in.smooth": e_p - at_p - kink}
     truths["spread_in.at_mean"] = float(density.hessian(in_dist.mean).diagonal() @ in_dist.scale**2 / 2)
     return truths | ({"spread_in.kink": kink} if kink else {})
+
+
+@row("analysis.curvature_by_scale")
+def curvature_by_scale(lab: Lab) -> Iterator[Case]:
+    """Parabolas along the paths to images of a smooth density, and the curve of its spread."""
+    shares = (0.2, 0.5)
+    for tails, num, groups in settings(SKEWED):
+        if groups == 5:
+            continue  # a curve needs eight groups
+
+        def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> an.CurvatureByScale:
+            return an.curvature_by_scale(QUARTIC, p, q, key, shares=shares, **labels)
+
+        found = simulated(of_sets, lab, TIMES // 2, tails, num, groups)
+        (p, predicted_p), (q, predicted_q) = (_by_scale(QUARTIC, images, shares) for images in pair(tails))
+        location = QUARTIC.at(pair(tails)[1].mean) - QUARTIC.at(pair(tails)[0].mean)
+        yield Case("gap", tails.name, num, found.gap, location + q - p, groups)
+        yield Case("in_dist.spread", tails.name, num, found.in_dist.spread, p, groups)
+        for n, share in enumerate(shares):
+            truth = location + predicted_q[n] - predicted_p[n]
+            where = f"share {share:g}, {tails.name}"
+            yield Case("predicted_gap", where, num, _one(found.predicted_gap, n), truth, groups)
+            yield Case("in_dist.predicted", where, num, _one(found.in_dist.predicted, n), predicted_p[n], groups)
+        if groups is None:
+            yield from _curve(found.in_dist, tails, num)
+
+
+def _by_scale(density: Density, images: Population, shares: tuple[float, ...]) -> tuple[float, list[float]]:
+    """The spread, and its predictions by parabolas through the expectations at the shares."""
+
+    def rise(share: float) -> float:
+        closer = dataclasses.replace(images, scale=share * images.scale)
+        return density.expectation(closer) - density.at(images.mean)
+
+    parabolas = [((2 - t) * rise(t) - 4 * (1 - t) * rise(t / 2)) / t**2 for t in shares]
+    return rise(1.0), parabolas
+
+
+def _curve(found: an.SpreadByScale, tails: Tails, num: int) -> Iterator[Case]:
+    images, sizes = pair(tails)[0], np.asarray(found.size[0])
+    for wanted in (1, 10, num):
+        n = int(np.abs(sizes - wanted).argmin())
+        truth = sizes[n] * (QUARTIC.expectation(images.of_means(sizes[n])) - QUARTIC.at(images.mean))
+        yield Case("in_dist.curve", f"size {sizes[n]:g}, {tails.name}", num, _one(found.curve, n), float(truth))
+
+
+def _one(found: Estimate, n: int) -> Estimate:
+    """The n-th of several estimates of each data set."""
+    count = np.broadcast_to(np.asarray(found.count), found.value.shape[:1])
+    return Estimate(found.value[:, n], found.sem[:, n], count)

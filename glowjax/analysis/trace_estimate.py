@@ -37,8 +37,11 @@ def hessian_trace_estimate(
     Hutchinson averages v' H v over random signs v. XTrace (Epperly, Tropp and Webber 2024) spends half of its products
     on the leading eigenspace and is far better if few eigenvalues dominate; with D / 2 probes or more it is exact. Its
     leave-one-out values are correlated, and their spread over sqrt(num_probes) is up to a third too small. The standard
-    error here is sqrt(2) times that (`XTRACE_INFLATION`): nominal 95 % intervals then cover 87 to 98 % from ten probes
-    on, over spectra from flat to steep. With fewer probes they cover less, by either method.
+    error here is sqrt(2) times that (`XTRACE_INFLATION`).
+
+    Coverage of the 95 % interval (`python -m benchmarks.coverage`), for D = 100, spectra from flat to 0.8^n, and 5, 10
+    and 40 probes: 0.92-0.96 for Hutchinson, and 0.92-0.98 for XTrace. Misses lie below a trace that few eigenvalues
+    dominate.
 
     >>> import jax, jax.numpy as jnp
     >>> from glowjax import analysis as an

@@ -23,6 +23,11 @@ def mean(values: Any, groups: Any = None, *, name: str = "values", beside: Any =
 
     The mean is an Estimate. Of a tuple or Result of arrays, it is a tuple or Result of Estimates, and the warning is
     about the worst of them.
+
+    Coverage of the 95 % interval (`python -m benchmarks.coverage`), N = 50, 200 and 2,000: 0.95-0.96 for Gaussian and
+    exponential values, 0.93-0.96 for Student's t with 3 degrees of freedom; 0.91, 0.93 and 0.94 for log-normal ones;
+    0.70, 0.75 and 0.83 for a Pareto distribution of index 1.6, which has no variance. Misses lie on the side away from
+    the tail. With 5 to 256 groups of Gaussian values: 0.93-0.95.
     """
     parts = _parts(values, groups, name, "groups")
     warn_of_heavy_tails(*((*part, name + path) for path, *part in parts), beside=beside)
@@ -61,6 +66,10 @@ def gap(
 
     Groups are as in `mean`. Given two tuples or Results of such arrays, it returns a tuple or Result of Estimates. A
     `HeavyTailWarning` calls the sets `names`; it is about the worst of all means of the call.
+
+    Coverage of the 95 % interval (`python -m benchmarks.coverage`), N = 50 to 2,000: 0.94-0.97 for Gaussian values, in
+    5 to 256 groups too, for Student's t with 3 degrees of freedom, and for log-normal values; 0.86 to 0.92 for a Pareto
+    distribution of index 1.6, which has no variance.
     """
     p, q = _parts(in_dist, groups_in, "in_dist", "groups_in"), _parts(out_dist, groups_out, "out_dist", "groups_out")
     warn_of_heavy_tails(
@@ -75,6 +84,9 @@ def share(flags: Any, groups: Any = None) -> Estimate:
 
     The effective number is at most N. With groups, it is the size of a simple random sample that would have the
     uncertainty of the cluster-robust interval (Korn and Graubard 1998), or the number of groups if all flags agree.
+
+    Coverage of the 95 % interval (`python -m benchmarks.coverage`), for shares of 0.5, 0.05 and 0.99 and N = 50 to
+    2,000: 0.94-0.98, and 0.92 for 0.99 at N = 50. With 5 to 256 groups: 0.92-0.98, and 0.90 for 0.05 with 20 groups.
     """
     flags = np.asarray(flags)
     if flags.dtype != bool:

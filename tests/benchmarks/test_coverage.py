@@ -48,7 +48,7 @@ def test_the_page_has_every_row():
 
 
 SHOULD_HOLD = {
-    "mean": (1.0, 9),
+    "mean": (1.0, 6),
     "share": (1.0, 6),
     "likelihood-gap": (1.0, 3),
     "second-order-midpoint": (1.0, 9),
@@ -71,12 +71,12 @@ def test_intervals_that_should_cover_do(name, float64):
     """
     repeats, first = SHOULD_HOLD[name]
     for case in itertools.islice(row.rows()[name].cases(Lab(seed=1, repeats=repeats)), first):
-        if _is_light(case):
+        if _should_hold(case):
             found = measured(name, case)
             limit = 0.95 - 4 * np.sqrt(0.95 * 0.05 / found["times"])
             assert found["coverage"] >= limit, found
 
 
-def _is_light(case):
-    """Whether the interval should hold: enough images, or groups, of tails that are not heavy."""
-    return (case.groups or case.num) >= 20 and not case.data.startswith("heavy")
+def _should_hold(case):
+    """Whether the tails are light, and the estimate has no bias that the page speaks of."""
+    return not case.field.startswith("aupr") and case.field != "location"
