@@ -70,7 +70,14 @@ def detection_metrics(
 
     The two sets are resampled separately, by group if groups are given. An interval spans the 2.5th to the 97.5th
     percentile of the resampled metric. It covers the choice of test images, not of the model. Perfect separation gives
-    an interval of no width, which is a blind spot of the bootstrap and not certainty.
+    an interval of no width, which is a blind spot of the bootstrap and not certainty: at a true AUROC of 0.9999, the
+    intervals from 50 images contain it in 12 of 100 samples.
+
+    Coverage of the 95 % intervals (`python -m benchmarks.coverage`), Gaussian scores, N = M = 50, 200 and 2,000, AUROCs
+    of 0.05, 0.5 and 0.95 (standard errors 0.01 to 0.02): 0.92-0.96 for the AUROC. With an OOD set in 5, 20, 64 and 256
+    groups, at 0.05: 0.82, 0.87, 0.90 and 0.95. False positive rate: 0.92-0.97, but it is 1 at an AUROC of 0.05, with an
+    interval of no width. Average precision: 0.88-0.95 at 0.5 and 0.95; at 0.05 its intervals lie too high and contain
+    the truth in 0.00, 0.28 and 0.90 of the samples, and with groups they are several times too wide.
 
     >>> from glowjax import ood
     >>> metrics = ood.detection_metrics([0.1, 0.2, 0.3, 0.4], [0.35, 0.5, 0.6, 0.7])
