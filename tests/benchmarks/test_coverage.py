@@ -52,31 +52,30 @@ SHOULD_HOLD = {
     "share": (1.0, 6),
     "likelihood-gap": (1.0, 3),
     "second-order-midpoint": (1.0, 9),
-    "location-spread": (0.4, 14),
+    "location-spread": (0.4, 8),
     "trace-estimate": (1.0, 3),
-    "detection-metrics": (0.4, 8),
-    "compare-scores": (0.4, 8),
+    "detection-metrics": (0.8, 8),
+    "compare-scores": (0.8, 4),
 }
-"""By row: how many times the data sets of the benchmark, and how many of its first cases."""
+"""By row: how many times the data sets of the benchmark, and how many of its first cases, which have light tails."""
 
 
 @pytest.mark.release
 @pytest.mark.parametrize("name", SHOULD_HOLD)
 def test_intervals_that_should_cover_do(name, float64):
-    """Cases of light tails cover in a share of data sets of 0.95, less 4 standard errors of such a share.
+    """They cover in 0.9 of the data sets or more.
 
-    Power: of 2,000 data sets (most rows) the limit is 0.931, and of 400 (location-spread) or 200 (detection-metrics)
-    it is 0.906 and 0.888. A true coverage of 0.85 passes the first with a probability of 10^-23, the others with 0.001
-    and 0.06 per case. A true coverage of 0.95 fails with 3 in 100,000 per case, and 0.94 in the first with 0.04.
+    Power, by the binomial distribution: a true coverage of 0.85 passes with a probability of 3e-11 in 2,000 data sets
+    (most rows) and of 0.002 in 400 (location-spread, detection-metrics, compare-scores), per case. A true coverage of
+    0.94 fails with 2e-12 and 0.0007, and one of 0.93 with 3e-7 and 0.01.
     """
     repeats, first = SHOULD_HOLD[name]
     for case in itertools.islice(row.rows()[name].cases(Lab(seed=1, repeats=repeats)), first):
-        if _should_hold(case):
+        if not _has_a_known_bias(case.field):
             found = measured(name, case)
-            limit = 0.95 - 4 * np.sqrt(0.95 * 0.05 / found["times"])
-            assert found["coverage"] >= limit, found
+            assert found["coverage"] >= 0.9, found
 
 
-def _should_hold(case):
-    """Whether the tails are light, and the estimate has no bias that the page speaks of."""
-    return not case.field.startswith("aupr") and case.field != "location"
+def _has_a_known_bias(field):
+    """Whether the page says that the interval does not contain the estimate's bias."""
+    return field.startswith("aupr") or field == "location"
