@@ -174,22 +174,21 @@ def second_order_paper(lab: Lab) -> Iterator[Case]:
 @row("analysis.remainder")
 def remainder(lab: Lab) -> Iterator[Case]:
     """Around a computed center: all of a smooth density's remainder, and the kink's."""
-    for center in ("midpoint", "in_dist"):
-        for density, fields in ((QUARTIC, ("total", "smooth")), (KINKED, ("total", "kink"))):
-            for tails, num, groups in settings():
+    smooth, kinked = (
+        ("smooth density", QUARTIC, ("total", "smooth")),
+        ("density with a kink", KINKED, ("total", "kink")),
+    )
+    for center, (what, density, fields) in (("midpoint", smooth), ("in_dist", smooth), ("midpoint", kinked)):
+        for tails, num, groups in settings():
 
-                def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> Any:
-                    del key
-                    return an.remainder(density, p, q, center=center, num_nodes=12, **labels)  # noqa: B023
+            def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> Any:
+                del key
+                return an.remainder(density, p, q, center=center, num_nodes=12, **labels)  # noqa: B023
 
-                found, truth = (
-                    simulated(of_sets, lab, TIMES // 2, tails, num, groups),
-                    _remainder(density, tails, center),
-                )
-                what = "smooth density" if density is QUARTIC else "density with a kink"
-                for field in fields:
-                    data = f"{what}, center {center}, {tails.name}"
-                    yield Case(field, data, num, getattr(found, field), truth, groups)
+            found, truth = simulated(of_sets, lab, TIMES // 2, tails, num, groups), _remainder(density, tails, center)
+            for field in fields:
+                data = f"{what}, center {center}, {tails.name}"
+                yield Case(field, data, num, getattr(found, field), truth, groups)
 
 
 def _remainder(density: Density, tails: Tails, center: str) -> float:
