@@ -48,9 +48,10 @@ def likelihood_gap(
     A `stats.HeavyTailWarning` names an image that makes up so much of the variance that the interval is not valid; see
     `robust_gap`.
 
-    Coverage of the 95 % interval (`python -m benchmarks.coverage`), for a density of degree four in 6 values and N = 50 to
-    2,000 images per set: 0.94-0.96 for Gaussian and exponential images, 0.92-0.93 where log p has the tail index 1.5.
-    With groups of Gaussian images: 0.92 (5), 0.91 (20), 0.94 (64), 0.95 (256). Misses lie on the side away from the tail.
+    Coverage of the 95 % interval (`python -m benchmarks.coverage`), for a density of degree four in 6 values and N = 50
+    to 2,000 images per set: 0.94-0.96 for Gaussian and exponential images, 0.92-0.93 if log p has the tail index 1.5.
+    With groups of Gaussian images: 0.92 (5), 0.91 (20), 0.94 (64), 0.95 (256). Misses lie on the side away from the
+    tail.
 
     >>> import jax, jax.numpy as jnp
     >>> from glowjax import analysis as an

@@ -37,8 +37,8 @@ def area_under_risk(parts: Sequence[Part], num_resamples: int = 200, seed: int =
     Each part is resampled on its own, by whole groups if it has groups. A score that is the same for all images has
     the overall risk as its area.
 
-    Coverage of the interval (`python -m benchmarks.coverage`; standard errors 0.01 to 0.02), for one and two sets of 50,
-    200 and 2,000 images: 0.87-0.95. With 5, 20 and 64 groups: 0.75-0.89, 0.90-0.95 and 0.95-0.96.
+    Coverage of the interval (`python -m benchmarks.coverage`; standard errors 0.01 to 0.03), for one and two sets of
+    50, 200 and 2,000 images: 0.87-0.95. With 5, 20 and 64 groups: 0.75-0.89, 0.90-0.95 and 0.95-0.96.
     """
     values, resampled = _areas([parts], num_resamples, seed)
     low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
