@@ -104,5 +104,6 @@ def _curve(found: an.SpreadByScale, tails: Tails, num: int) -> Iterator[Case]:
 
 def _one(found: Estimate, n: int) -> Estimate:
     """The n-th of several estimates of each data set."""
-    count = np.broadcast_to(np.asarray(found.count), found.value.shape[:1])
+    count = np.asarray(found.count)
+    count = count[:, n] if count.ndim == 2 else np.broadcast_to(count, found.value.shape[:1])
     return Estimate(found.value[:, n], found.sem[:, n], count)
