@@ -6,22 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.coverage.gaps import KINKED, QUARTIC, pair, settings, simulated
-from benchmarks.coverage.populations import SKEWED, Density, Population, Tails, cluster_labels
+from benchmarks.coverage.gaps import KINKED, QUARTIC, pair, simulated
+from benchmarks.coverage.populations import NORMAL, SKEWED, Density, Population, Tails, cluster_labels
 from benchmarks.coverage.row import Case, Lab, row
 from glowjax import analysis as an
 from glowjax.stats import Estimate
 
 TIMES = 1000
 
+SETTINGS = (
+    (NORMAL, 50, None),
+    (NORMAL, 200, None),
+    (NORMAL, len(cluster_labels(20)), 20),
+    (SKEWED, 200, None),
+)
+"""Tails, images, groups: fewer than elsewhere, because a bootstrap or a partition of each data set takes long."""
+
 
 @row("analysis.location_spread_gap")
 def location_spread(lab: Lab) -> Iterator[Case]:
     """A smooth density, and one with a kink."""
     for density, what in ((QUARTIC, "smooth density"), (KINKED, "density with a kink")):
-        for tails, num, groups in settings(*((SKEWED,) if density is QUARTIC else ())):
-            if density is KINKED and groups:
-                continue
+        for tails, num, groups in SETTINGS if density is QUARTIC else SETTINGS[:2]:
 
             def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> an.LocationSpread:
                 return an.location_spread_gap(density, p, q, key, num_nodes=12, **labels)  # noqa: B023
@@ -62,9 +68,7 @@ def _truths(
 def curvature_by_scale(lab: Lab) -> Iterator[Case]:
     """Parabolas along the paths to images of a smooth density, and the curve of its spread."""
     shares = (0.2, 0.5)
-    for tails, num, groups in settings(SKEWED):
-        if groups == 5:
-            continue  # a curve needs eight groups
+    for tails, num, groups in SETTINGS:
 
         def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> an.CurvatureByScale:
             return an.curvature_by_scale(QUARTIC, p, q, key, shares=shares, **labels)
