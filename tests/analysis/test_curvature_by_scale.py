@@ -5,6 +5,8 @@ import pytest
 from analysis.densities import nonlinear, numbers, points, quadratic, symmetric, two_sets
 
 from glowjax.analysis import curvature_by_scale, likelihood_gap, location_spread_gap
+from glowjax.analysis.density import check_points
+from glowjax.analysis.mean_images import mean_curve
 from glowjax.checks import InputError
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -49,12 +51,9 @@ def test_for_a_quartic_the_parabolas_and_the_curve_have_closed_forms():
 
 
 def test_sizes_are_those_of_the_parts():
-    """Of a slope in the variance of the mean, size times its average over parts is the same at every size."""
-    points_of = points(1000, (2,), seed=5)
-    found = curvature_by_scale(lambda x: -jnp.sum(x**2), points_of, points_of, KEY, shares=(1,), sizes=range(1, 100, 7))
-    assert np.all(np.diff(found.in_dist.size) > 0)
-    assert np.all(np.abs(found.in_dist.curve.value + 2) < 3 * found.in_dist.curve.sem)
-    assert found.in_dist.curve.sem.max() < 1
+    density, images = check_points(quartic, points(200, (2,)), "images")
+    curve = mean_curve(density, images, np.arange(200), KEY, [200 / 3, 5.0, 4.5, 1.0], "images", chunk_size=None)
+    np.testing.assert_allclose(curve.size, 200 / curve.ratio[0])
 
 
 def test_errors_are_the_spread_over_fresh_samples_also_through_the_mean():
