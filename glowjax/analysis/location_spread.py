@@ -98,6 +98,11 @@ def location_spread_gap(
     extrapolation says little, and where most of the bias comes from scales below the noise of the mean, it sees a third
     of it and covers 0.88. Below 8 images or groups it is NaN. It takes about 1,000 evaluations of log p for each set.
 
+    Coverage of the 95 % intervals (`python -m benchmarks.coverage`; standard errors 0.01 to 0.02), for a density of
+    degree four, Gaussian and exponential images, N = 50 and 200, or 20 groups: 0.91-0.96 for `gap`, 0.94-0.98 for
+    `location` and `corrected_location`, 1.00 for `bias`. Spreads miss on the high side: 0.86 at N = 50, 0.93 at 200,
+    but 0.82 for exponential images and 0.83 with 20 groups. `at_mean` holds the mean fixed, and covers 0.79-0.96.
+
     Args:
         key: random key of the bootstrap and of the partitions.
         num_nodes: Gauss-Legendre nodes on each path.
