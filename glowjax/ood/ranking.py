@@ -17,7 +17,7 @@ class Ranking:
     def measures(self, counts: Int[np.ndarray, "R N"]) -> Float[np.ndarray, "R 4"]:
         """(auroc, aupr_out, aupr_in, fpr_at_95_tpr) of each resample, in which image n appears counts[r, n] times.
 
-        Images are counted through in_dist, then through out_dist, which is the positive class.
+        The index n runs through in_dist, then through out_dist, which is the positive class.
         """
         ranked = counts[:, self.order]
         below_out, below_in = (np.cumsum(ranked * kind, axis=1)[:, self.ends] for kind in (self.is_out, ~self.is_out))

@@ -18,10 +18,10 @@ def mean(values: Any, groups: Any = None, *, name: str = "values", beside: Any =
     With groups, the standard error is cluster-robust: deviations are first summed within each group, so that images
     which vary together count as one. `groups` [N] label the units that were drawn independently, such as the photo
     from which each image was cut. Known values are averaged in float64, whatever their dtype, and traced ones in
-    theirs. A `HeavyTailWarning`, which calls the values `name`, is given if the interval of known values is not valid,
-    unless they vary by less than a thousandth of the values `beside`, of which they are a part.
+    theirs. A `HeavyTailWarning`, which calls the values `name`, is given if the interval of known values is not valid.
+    None is given if they vary by less than a thousandth of the values `beside`, of which they are a part.
 
-    The mean is an Estimate. Of a tuple or Result of arrays, it is a tuple or Result of Estimates, and the warning is
+    The mean is an Estimate. For a tuple or Result of arrays, it is a tuple or Result of Estimates, and the warning is
     about the worst of them.
 
     Coverage of the 95 % interval (`python -m benchmarks.coverage`), N = 50, 200 and 2,000: 0.95-0.96 for Gaussian and
@@ -107,10 +107,11 @@ def share(flags: Any, groups: Any = None) -> Estimate:
 def share_difference(flags: Any, others: Any, groups: Any = None) -> Estimate:
     """The share of True among `flags` [N] minus that among `others` [N], which are flags of the same images.
 
-    The interval is that of Bonett and Price (2012) for paired shares: as if one image more were flagged by the first
-    alone, and one by the other alone. With groups, the shares of such images count at the effective number of
-    independent images, as in `share`. Coverage in simulations (1,500 samples, N = 50, 200 and 1,000, shares of 0 to
-    0.3): 0.95-0.96 for shares of 0.05 and more, 0.96-1.00 for shares of 0.02 and less; with 5 to 256 groups 0.95-1.00.
+    The interval is that of Bonett and Price (2012) for paired shares. It adds one image that is flagged by the first
+    alone, and one that is flagged by the other alone. With groups, the shares of such images count at the effective
+    number of independent images, as in `share`. Coverage in simulations (1,500 samples, N = 50, 200 and 1,000, shares
+    of 0 to 0.3): 0.95-0.96 for shares of 0.05 and more, 0.96-1.00 for shares of 0.02 and less; with 5 to 256 groups
+    0.95-1.00.
     """
     pair = [np.asarray(one) for one in (flags, others)]
     if any(one.dtype != bool for one in pair) or pair[0].shape != pair[1].shape:

@@ -1,4 +1,4 @@
-"""Gaps that a few images cannot move: of medians and of trimmed means, with what the tails of both sets are like."""
+"""Gaps that a few images cannot move: those of medians and of trimmed means, with the tails of both sets."""
 
 from typing import Any
 

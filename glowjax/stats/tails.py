@@ -35,8 +35,9 @@ class HeavyTailWarning(UserWarning):
     - s > 8 log(N) / N, and the estimated tail index is below 2, so that there is no variance; or
     - s > 1/4 and s > 6 / sqrt(N): one image determines the mean.
 
-    With groups, N is their number and the deviations are summed by group. How often it is given, and in parentheses how
-    often the t interval covers, for independent draws (4,000 samples; 1,500 for N = 2,000; standard errors up to 0.01):
+    With groups, N is their number and the deviations are summed by group. The table says how often it is given and, in
+    parentheses, how often the t interval covers. The draws are independent (4,000 samples; 1,500 for N = 2,000;
+    standard errors up to 0.01):
 
     ==================  ===========  ===========  ===========  ===========  ===========
     values              N = 50       100          200          500          2,000
@@ -54,7 +55,7 @@ class HeavyTailWarning(UserWarning):
     less often still, because the image that would be noticed is the one that was not drawn.
 
     Attributes:
-        name: what the values are of, such as "in_dist".
+        name: the name of the values, such as "in_dist".
         image: the index of the image among them.
         value: its value.
         share: its share, or that of its group, in the variance of the mean.
@@ -107,9 +108,9 @@ def tail_index(values: Float[np.ndarray, " N"], codes: np.ndarray) -> Estimate:
 
     Coverage in simulations of independent draws, N = 50 to 2,000 (standard errors 0.005 to 0.01): 0.93-0.97 for Pareto
     distributions of index 0.8, 1.6 and 3, 0.91-0.95 for Student's t with 3 degrees of freedom, and 0.97-1.00 for a
-    Gaussian, whose index is infinite. Where the tail is not yet a power at the threshold, the index describes the
-    values at hand: for a log-normal distribution, whose index is infinite too, it comes out as 3 to 4. With 20 to 256
-    groups whose images share one deviation, 0.83-0.93 (0.51-0.62 if the groups are ignored).
+    Gaussian, whose index is infinite. If the tail is not yet a power at the threshold, the index describes the values
+    at hand: for a log-normal distribution, whose index is infinite too, it comes out as 3 to 4. With 20 to 256 groups
+    whose images share one deviation, 0.83-0.93 (0.51-0.62 if the groups are ignored).
     """
     distances = np.abs(values - np.median(values))
     order = np.argsort(distances)
