@@ -59,7 +59,7 @@ def given(center: Center, x: Array) -> Resolved:
 
 
 def check_center(log_prob_fn: LogProb, center: Center, name: str) -> tuple[Subject, Resolved]:
-    """The density's subject and the center, a point or an Expansion, that sets the space."""
+    """The density as a Subject, and the resolved center, a point or an Expansion, which sets the space."""
     if not isinstance(center, Expansion):
         log_prob, x = check_point(log_prob_fn, center, name)
         return log_prob, Resolved(x)

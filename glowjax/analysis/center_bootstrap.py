@@ -57,7 +57,8 @@ def with_bootstrap_errors(
 ) -> SecondOrderGap:
     """`gap` with the root mean square of (resampled - estimated) as the error of each term.
 
-    Not the standard deviation over the resamples: if the Hessian jumps, the estimate is off from their mean as well.
+    This is not the standard deviation over the resamples: if the Hessian jumps, the estimate is off from their mean as
+    well.
     """
     sides = [
         (np.asarray(points), stats.group_codes(groups, len(points)))

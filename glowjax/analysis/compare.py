@@ -36,7 +36,7 @@ def compare(
 
     Both densities share the choice of images, and with it most of the error of each gap. The means here are of
     log p_a(x) - log p_b(x) for each image, so the errors are those of the difference. They are over images (or groups),
-    with both models held fixed. `stats.HeavyTailWarning` says how often they cover.
+    with both models held fixed. The docstring of `stats.HeavyTailWarning` says how often their intervals cover.
 
     >>> import jax, jax.numpy as jnp
     >>> from glowjax import analysis as an

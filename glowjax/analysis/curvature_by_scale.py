@@ -39,7 +39,7 @@ class SpreadByScale(stats.Result):
     """The spread of one set, E f - f(mean) in nats, by the scale at which the curvature of log p is measured.
 
     Attributes:
-        spread: measured on the images to which paths lead, as Estimate.
+        spread: an Estimate, measured on the images to which paths lead.
         predicted: by parabolas, one for each share.
         size: [K] numbers of images, or of groups if there are any.
         curve: size times [E f(mean of so many images) - f(mu)], one for each size. It tends to 1/2 Tr(H S) for large
@@ -83,15 +83,16 @@ def curvature_by_scale(
     groups_out: Groups = None,
     chunk_size: Count | None = None,
 ) -> CurvatureByScale:
-    """From which scale on a parabola explains the likelihood gap, and how the curvature changes with the scale.
+    """The scale from which a parabola explains the likelihood gap, and the change of the curvature with the scale.
 
     Each set is expanded around its own mean. The predicted gap is f(mean_q) - f(mean_p), which is exact, plus the
-    difference of the predicted spreads. So the gap is predicted more easily than the spreads: compare those too.
+    difference of the predicted spreads. So the gap is easier to predict than the spreads: compare those too.
 
     Errors are over images, or over groups of them, and those of the parabolas include the error of the mean. On a
     quartic density with 100 points, 95 % intervals of predicted gaps and spreads cover 0.95 to 0.98, and 0.91 with 20
-    clusters; those of the curve cover 0.91 at size 1 and up to 1.00 at large sizes, where they are twice too wide. A
-    parabola with a small t multiplies the noise of the mean by about 2/t^2: give all images, and fewer paths instead.
+    clusters; those of the curve cover 0.91 at size 1 and up to 1.00 at large sizes, at which they are twice too wide. A
+    parabola with a small t multiplies the noise of the mean by about 2/t^2. So give all images, and limit the number of
+    paths instead.
 
     Args:
         key: random key of the partitions from which the curves are computed.

@@ -35,7 +35,7 @@ class How(NamedTuple):
         equal_means: whether only the covariance term is computed.
         exact: whether to form the Hessian; None to decide by the numbers of values and of points.
         chunk_size: directions at a time.
-        on_progress: told of the rows of the Hessian.
+        on_progress: called after each part of the rows of the Hessian.
         has_errors: whether third derivatives are computed, which the errors need if the center is computed.
     """
 

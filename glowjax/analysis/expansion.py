@@ -44,9 +44,8 @@ def expand(
 ) -> Expansion:
     """Log p to second order around `center` [*shape], by D Hessian-vector products for its D values.
 
-    Give the result to `second_order_gap`, `second_order_terms` or `extreme_eigenpairs` in the place of the center. The
-    rows of the Hessian are shared by all cores, accelerators and processes. A Hessian of more than `limit` bytes is
-    refused.
+    Give the result to `second_order_gap`, `second_order_terms` or `extreme_eigenpairs` in place of the center. The rows
+    of the Hessian are shared by all cores, accelerators and processes. A Hessian of more than `limit` bytes is refused.
 
     >>> import jax.numpy as jnp
     >>> from glowjax import analysis as an

@@ -57,10 +57,10 @@ class LocationSpread(stats.Result):
         location: f(mu_q) - f(mu_p).
         spread_in: the spread of in_dist around its own mean.
         spread_out: the spread of out_dist around its own mean.
-        bias: E[location] minus the location of the distributions: what the noise of the two means changes, each over a
-            finite number of images. No image contains that noise, and log p usually punishes it.
+        bias: E[location] minus the location of the distributions. It is due to the noise of the two means, each of
+            which is over a finite number of images. No image contains that noise, and log p usually punishes it.
         corrected_location: location - bias, an estimate of the location of the distributions. The difference of the
-            spreads around the means of the distributions is larger by `bias` than that of `spread_out`, `spread_in`.
+            spreads around the means of the distributions is larger by `bias` than `spread_out` - `spread_in`.
     """
 
     gap: Estimate
@@ -94,14 +94,16 @@ def location_spread_gap(
     counts the choice of images (a jackknife over 32 blocks of them) and the form of the extrapolation. In simulations
     its 95 % interval covers 0.94 to 1.00: it is up to twice too wide. Under the pretrained "fashion-mnist", the true
     bias of FashionMNIST's mean is -30, -102 and -306 nats for N = 2,000, 500 and 100; the estimates are -29 ± 4, -87 ±
-    18 and -249 ± 142 on average, and cover 0.98, 0.95 and 1.00 (MNIST: 0.97, 1.00 and 0.95). Below 100 images the
-    extrapolation says little, and where most of the bias comes from scales below the noise of the mean, it sees a third
-    of it and covers 0.88. Below 8 images or groups it is NaN. It takes about 1,000 evaluations of log p for each set.
+    18 and -249 ± 142 on average, and their intervals cover 0.98, 0.95 and 1.00 (MNIST: 0.97, 1.00 and 0.95). Below 100
+    images the extrapolation says little. If most of the bias comes from scales below the noise of the mean, `bias`
+    contains a third of it, and its interval covers 0.88. Below 8 images or groups `bias` is NaN. It takes about 1,000
+    evaluations of log p for each set.
 
     Coverage of the 95 % intervals (`python -m benchmarks.coverage`; standard errors 0.01 to 0.02), for a density of
     degree four, Gaussian and exponential images, N = 50 and 200, or 20 groups: 0.91-0.96 for `gap`, 0.94-0.98 for
-    `location` and `corrected_location`, 1.00 for `bias`. Spreads miss on the high side: 0.86 at N = 50, 0.93 at 200,
-    but 0.82 for exponential images and 0.83 with 20 groups. `at_mean` holds the mean fixed, and covers 0.79-0.96.
+    `location` and `corrected_location`, 1.00 for `bias`. The intervals of spreads miss on the high side: they cover
+    0.86 at N = 50, 0.93 at 200, but 0.82 for exponential images and 0.83 with 20 groups. `at_mean` holds the mean
+    fixed, and covers 0.79-0.96.
 
     Args:
         key: random key of the bootstrap and of the partitions.

@@ -9,7 +9,7 @@ linear in d, and zero on average over the set. For an image of q it is
     mean curvature   - w_q d'Hs + w_q d.T_mean       T_mean = 1/2 (w_p - w_q) sum_ij T_ij s_i s_j
     covariance         w_q d.T_cov                   T_cov = 1/2 sum_ij T_ij (S_q - S_p)_ij
 
-with T_ij [D] the gradient of H_ij. For an image of p it is the same with -w_p in the place of w_q. The terms with these
+with T_ij [D] the gradient of H_ij. For an image of p it is the same with -w_p in place of w_q. The terms with these
 additions have the same means, and their spread over images gives the standard error of the delta method. At the
 midpoint the mean curvature is zero for every set of images, and so are its terms.
 """

@@ -9,7 +9,7 @@ and the gap is the difference between the two sets. The paper (Nalisnick et al. 
 as the center, and assumes equal means and diagonal covariances. Only 1/2 Tr(H diag(var_q - var_p)) then remains.
 
 Terms are computed for each point, and `stats.gap` averages them over both sets. Standard errors are over images, with
-the model held fixed; a center that is computed from the images is part of them, see `prediction`.
+the model held fixed. They include the error of a center that is computed from the images, see `prediction`.
 """
 
 from typing import Any
@@ -103,19 +103,21 @@ def second_order_gap(
     form H, or one product per image, which need no array of D^2 values. An Expansion as the center brings its H along:
     then nothing is differentiated again.
 
-    Standard errors include a center that is computed from the images, by the delta method with third derivatives. These
-    cost about four times as much as the Hessian; a center that is given as a point or an Expansion needs none. Where H
-    changes much within the error of the mean, intervals cover less. In simulations with 200 images of light tails and 6
-    values they cover 0.95 to 0.96 for a gently curved log p, and 0.93 ("midpoint") and 0.88 ("in_dist") for a strongly
-    curved one, but 0.95 with 1,000 images. If H jumps at kinks as much as it changes between them, no derivative sees
-    it: they cover 0.86 and 0.73, and a bootstrap of the center by `num_resamples=30` covers 0.94 to 0.99. With 1,000
-    images it covers 0.84 to 0.96, because the terms at a noisy center are biased.
+    Standard errors include that of a center that is computed from the images, by the delta method with third
+    derivatives. These cost about four times as much as the Hessian; a center that is given as a point or an Expansion
+    needs none. If H changes much within the error of the mean, intervals cover less. In simulations with 200 images of
+    light tails and 6 values, they cover 0.95 to 0.96 for a gently curved log p, and 0.93 ("midpoint") and 0.88
+    ("in_dist") for a strongly curved one, but 0.95 with 1,000 images. If H jumps at kinks as much as it changes between
+    them, no derivative sees the jumps: intervals cover 0.86 and 0.73, and those by a bootstrap of the center
+    (`num_resamples=30`) 0.94 to 0.99. With 1,000 images, the latter cover 0.84 to 0.96, because the terms at a noisy
+    center are biased.
 
     For the pretrained Glow `fashion-mnist-small`, with ReLU, errors by the delta method are 0.9 to 1.4 times the spread
     over 16 disjoint sets of 2,000 images; with the center held fixed they would be 0.3 to 0.4 of it at "in_dist". After
-    longer training H is unlike its surroundings at some means, and neither kind of error tells: for `fashion-mnist`,
-    ten such sets predict 42,000 nats at the midpoint with a standard deviation of 19,000, and the delta method says
-    40,000 on average; over 10,000 images it says 4,500, and ten resamples 13,000. Report several means there.
+    longer training, H at some means is unlike H around them, and neither kind of error shows it. For `fashion-mnist`,
+    ten such sets predict 42,000 nats at the midpoint with a standard deviation of 19,000, and the error by the delta
+    method is 40,000 on average. Over 10,000 images it is 4,500, and by ten resamples 13,000. In such a case, report
+    predictions at several means.
 
     Coverage of the 95 % intervals (`python -m benchmarks.coverage`), 6 values, N = 50 to 2,000, or 5 to 256 groups: for
     a density of degree four, Gaussian and exponential images, and each center, 0.92-0.97, except for the covariance
@@ -134,8 +136,9 @@ def second_order_gap(
             H takes at most `HESSIAN_LIMIT` bytes. The results are the same up to rounding.
         num_resamples: 0 for standard errors by the delta method; else the number of bootstrap samples of whole groups,
             each with its own center and its own derivatives. Each costs as much as the estimate itself. At least 2.
-        key: the key of the bootstrap.
-        on_progress: called as `on_progress(done, total)`: rows of a Hessian that is formed, or resamples.
+        key: random key of the bootstrap.
+        on_progress: called as `on_progress(done, total)`; both count resamples, or else rows of a Hessian that is
+            formed.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     check_covariance(covariance)
@@ -197,8 +200,8 @@ def remainder(
     """The gap minus its second-order prediction around `center`, computed along a straight path to each image.
 
     `center` is as in `second_order_gap`; `num_nodes` is the number of Gauss-Legendre nodes on each path. The cost per
-    image is num_nodes + 2 second derivatives along a line. The errors of `total` and `smooth` include a center that is
-    computed, by the delta method.
+    image is num_nodes + 2 second derivatives along a line. The errors of `total` and `smooth` include that of a center
+    that is computed, by the delta method.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     at, size, nodes = resolve(center, in_dist, out_dist), check_chunk_size(chunk_size), gauss_legendre(num_nodes)

@@ -42,10 +42,10 @@ def extreme_eigenpairs(log_prob_fn: LogProb, x: Center, num_low: Count, num_high
 
     `x` is a point [*shape] or an Expansion, whose Hessian then serves at any size. Up to `DENSE_SIZE` values, all
     eigenvalues of the Hessian are computed, and the ends are exact up to rounding: a few machine epsilons of the
-    largest eigenvalue, in any unit of x. Beyond, Lanczos iterations (ARPACK) look for one end at a time, and again in
-    the complement of what they found until it holds nothing more extreme, so that double eigenvalues are found; each
-    pair's residual is at most 1e-4 of the largest eigenvalue in float32, or an error is raised. Eigenvectors of equal
-    eigenvalues are some basis of their space.
+    largest eigenvalue, in any unit of x. For more values, Lanczos iterations (ARPACK) look for one end at a time. They
+    search again in the complement of what they found until it holds nothing more extreme, so that double eigenvalues
+    are found. Each pair's residual is at most 1e-4 of the largest eigenvalue in float32, or an error is raised.
+    Eigenvectors of equal eigenvalues are some basis of their space.
 
     The lowest, most negative, eigenvalues belong to the directions along which log p falls off fastest. At a mean of
     images, look at the range over resampled means before you quote one: between equally good means of 10,000 images
