@@ -34,9 +34,9 @@ class CoverageConfig:
     Attributes:
         only: the rows to simulate; default: all.
         seed: the seed of the data sets.
-        repeats: how many times as many data sets as by default.
-        workers: rows at a time.
-        json: write the rows to this file; other rows that it has stay there.
+        repeats: the factor by which the number of data sets differs from the default.
+        workers: number of rows that are simulated at a time.
+        json: file to which the rows are written; other rows in it are kept.
     """
 
     only: tuple[str, ...] = ()

@@ -87,7 +87,7 @@ def compare_scores(lab: Lab) -> Iterator[Case]:
 
 @row("ood.area_under_risk")
 def area_under_risk(lab: Lab) -> Iterator[Case]:
-    """A classifier that errs more often where the score is high, on images alone or with as many foreign ones."""
+    """A classifier that errs more often if the score is high, on images alone or with as many foreign ones."""
     for foreign in (False, True):
         own_density, other_density = norm.pdf(GRID), foreign * norm.pdf(GRID - 1)
         density = (own_density + other_density) / (1 + foreign)

@@ -173,7 +173,7 @@ def second_order_paper(lab: Lab) -> Iterator[Case]:
 
 @row("analysis.remainder")
 def remainder(lab: Lab) -> Iterator[Case]:
-    """Around a computed center: all of a smooth density's remainder, and the kink's."""
+    """Around a computed center, the total remainder, and its smooth part or, for a density with a kink, its kinks."""
     smooth, kinked = (
         ("smooth density", QUARTIC, ("total", "smooth")),
         ("density with a kink", KINKED, ("total", "kink")),

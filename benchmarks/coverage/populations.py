@@ -116,7 +116,7 @@ class Population:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Density:
-    """f(x) = slope.x + x' matrix x / 2 + cubic.x^3 + quartic.x^4 - kink |x_0 - edge|, in the place of a log density."""
+    """f(x) = slope.x + x' matrix x / 2 + cubic.x^3 + quartic.x^4 - kink |x_0 - edge|, in place of a log density."""
 
     slope: np.ndarray
     matrix: np.ndarray

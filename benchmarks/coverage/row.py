@@ -50,7 +50,7 @@ class Lab:
 
     Attributes:
         seed: the seed of the data sets.
-        repeats: how many times as many data sets as by default.
+        repeats: the factor by which the number of data sets differs from the default.
     """
 
     seed: int
@@ -65,7 +65,7 @@ class Lab:
         return jax.random.fold_in(jax.random.key(self.seed), zlib.crc32(repr(what).encode()))
 
     def rng(self, *what: object) -> np.random.Generator:
-        """A generator for the same."""
+        """A random generator for the data sets of this description."""
         return np.random.default_rng([self.seed, zlib.crc32(repr(what).encode())])
 
 
@@ -122,7 +122,7 @@ def one_by_one(estimate: Callable[[int], Any], times: int) -> tuple[Any, float]:
 
 
 def measured(function: str, case: Case) -> Found:
-    """The coverage of a case with its own interval, the misses on either side, and the error told beside the true one.
+    """The coverage of a case with its own interval, the misses on either side, and the reported error over the true.
 
     `ratio` is the root mean square of the standard errors over the standard deviation of the values.
     """
