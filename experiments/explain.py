@@ -2,11 +2,11 @@
 
     python -m experiments explain --run pretrained:fashion-mnist
 
-For a trained Glow and an OOD set: the measured gap; the second-order predictions around three centers and the class
-means, over all images; location and spreads with the part of the kinks; curvature by scale; and the gap of medians and
-trimmed means, for heavy tails. The images are those of the data folder, or else bundled ones, 2,000 of each set by
-default. `second-order` follows more paths, from each center. Expect that log p curves far too much at the means to
-predict the gap, and that curvature measured half-way to the images does better.
+For a trained Glow and an OOD set, the page has the measured gap; the second-order predictions around three centers and
+the class means, over all images; location and spreads with the part of the kinks; curvature by scale; and the gap of
+medians and trimmed means, for heavy tails. The images are those of the data folder, or else bundled ones, 2,000 of each
+set by default. `second-order` follows more paths, from each center. Expect that log p curves far too much at the means
+to predict the gap, and that curvature measured half-way to the images does better.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ from glowjax.ood import detection_metrics
 from glowjax.stats import Estimate
 
 PARTNERS = {"fashion_mnist": "mnist:train", "notmnist_small": "mnist:train", "cifar10": "svhn"}
-"""The OOD set of each training set of the paper, of which as much as possible is bundled."""
+"""The OOD set for each training set, as in the paper; its split is the bundled one, if one is bundled."""
 
 QUESTION = (
     "Why are images likely that the model never saw? This page puts the measured gap beside what curvature at three "
@@ -51,7 +51,7 @@ TAILS_TEXT = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplainConfig(OneModel):
-    """Options of the explanation; the run must be one of a Glow.
+    """Options of the explanation; the run must be that of a Glow.
 
     Attributes:
         out_dists: OOD sets to compare with the model's own test set; default: the paper's for the model's training set.

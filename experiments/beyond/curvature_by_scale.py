@@ -2,10 +2,10 @@
 
     python -m experiments curvature-by-scale --run-dir runs/fashion --out-dists mnist
 
-The curvature of log p at the mean of a set is that of noise of a grey level; images are much further away. This page
-measures it at every scale between the two. Expect for the pretrained NVP-Glow of FashionMNIST that a parabola measured
-half-way to the images predicts the gap within a quarter and the spreads one by one wrongly, and that the curvature
-changes its sign before the scale of one image.
+The curvature of log p at the mean of a set describes noise of a grey level; images are much further away. This page
+measures the curvature at every scale between the two. Expect for the pretrained NVP-Glow of FashionMNIST that a
+parabola measured half-way to the images predicts the gap within a quarter, but the spreads one by one wrongly. The
+curvature changes its sign before the scale of one image.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ QUESTION = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CurvatureByScaleConfig(OneModel):
-    """Options of the curvature by scale; the run must be one of a Glow.
+    """Options of the curvature by scale; the run must be that of a Glow.
 
     Attributes:
         num_images: maximum number of images per set, for the means and the curves.

@@ -5,7 +5,7 @@
 Along a direction of curvature -c a set loses c/2 nats per unit of its variance there. The mean image is that of the
 images themselves, at the middle of their grey levels, without noise. The extreme eigenvalues are also computed at means
 of resampled images, which are as good. Expect for an NVP-Glow on FashionMNIST that these differ by factors, with the
-lowest eigenvalues at a few pixels of the border; none above zero for a CV-Glow with ReLU.
+lowest eigenvalues at a few pixels of the border. Expect none above zero for a CV-Glow with ReLU.
 """
 
 import dataclasses
@@ -43,8 +43,8 @@ class SpectrumConfig(OneModel):
     Attributes:
         num_low: number of lowest eigenvalues, the most negative ones.
         num_high: number of highest eigenvalues.
-        num_resamples: number of means of resampled test images (or photos, say) at which to compute the lowest and the
-            highest eigenvalue again.
+        num_resamples: number of means of resampled test images (or of groups such as photos) at which to compute the
+            lowest and the highest eigenvalue again.
     """
 
     num_images: int | None = 5_000
@@ -99,7 +99,7 @@ def main(config: SpectrumConfig) -> Result:
 
 
 def resampled_means(images: ImageSet, times: np.ndarray) -> np.ndarray:
-    """[R, H, W, C] the means of the images as often as `times` [R, N] says, at the middle of their grey levels."""
+    """[R, H, W, C] means of images that each count `times` [R, N] times, at the middle of their grey levels."""
     sums = np.tensordot(times, np.asarray(images.images, np.float64), axes=1)
     return (sums / times.sum(axis=1)[:, None, None, None] + 0.5).astype(np.float32)
 

@@ -23,7 +23,7 @@ from glowjax.likelihood import NUM_LEVELS
 from glowjax.stats import Estimate
 
 SUMMED_VARIANCES: dict[str, list[float]] = {"cifar10": [61.9, 59.2, 68.1], "svhn": [49.6, 52.7, 53.6]}
-"""The paper's variances of pixel values, summed over positions, by channel, known at second hand, without splits.
+"""The paper's variances of pixel values by channel, summed over positions; known at second hand, without splits.
 
 They agree with ours if white is 1, that is, if grey levels are divided by 255.
 """
@@ -76,7 +76,7 @@ def main(config: MomentsConfig) -> Result:
         "Two overlaid pairs of histograms",
     )
     summary = (
-        f"{title(second.name)} varies less than {title(first.name)} at {smaller:.0%[]} of the pixel values. Where log "
+        f"{title(second.name)} varies less than {title(first.name)} at {smaller:.0%[]} of the pixel values. If log "
         "p curves downwards everywhere, less variance means a higher mean of log p, other things being equal."
     )
     return Result(
@@ -96,7 +96,7 @@ def _moments(images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _weighted_moments(images: ImageSet, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means and variances [R, D] of pixel values, over the images as often as `times` [R, N] says.
+    """Means and variances [R, D] of pixel values, over images that each count `times` [R, N] times.
 
     Sums are those of whole numbers, without rounding: a constant pixel has a variance of exactly 0.
     """
@@ -132,8 +132,8 @@ def share_of_smaller(first: ImageSet, second: ImageSet, seed: int) -> Estimate:
 def summed_variance(images: ImageSet, mean: np.ndarray) -> list[Estimate]:
     """By channel, the variance of pixel values summed over positions, with its error over groups of images.
 
-    It is a mean over images of their squared distance from the mean image, to which that mean adds no error to first
-    order.
+    It is a mean over images of their squared distance from the mean image. To first order, the mean image adds no
+    error.
     """
     squares = np.concatenate(
         [

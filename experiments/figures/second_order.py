@@ -2,11 +2,11 @@
 
     python -m experiments second-order --run-dir runs/fashion --out-dists mnist
 
-For a trained Glow and each pair of image sets: the measured likelihood gap; the second-order prediction around the
-midpoint of the means, the mean of either set and the class means, over all images; the paper's version; the closed
-forms of a CV-Glow; the exact split into location and spread; and, along paths to some of the images, the remainder of
-the prediction, split into a smooth part and a part due to kinks. Expect second-order totals that are tens of times too
-large, and of either sign, for NVP-Glows: that is the result.
+For a trained Glow and each pair of image sets, the page has the measured likelihood gap; the second-order prediction
+around the midpoint of the means, the mean of either set and the class means, over all images; the paper's version; the
+closed forms of a CV-Glow; the exact split into location and spread; and, along paths to some of the images, the
+remainder of the prediction, split into a smooth part and a part due to kinks. Expect second-order totals that are tens
+of times too large, and of either sign, for NVP-Glows: that is the result.
 """
 
 import dataclasses

@@ -13,14 +13,14 @@ from glowjax.stats import Estimate
 TEXT = (
     "Parabolas (left): on the path from the mean of each set to each of its images, a parabola through log p at the "
     "shares 0, t/2 and t of the path predicts log p at the image. Near t = 0 it has the curvature at the mean; at t = "
-    "1 it is exact. So the smallest t from which on the gap is right says over which distance log p is nearly "
-    "quadratic. The location, a part of the gap, is measured and not predicted, so a gap within a factor of two is "
-    "cheap. Compare the two spreads as well: they can be wrong one by one while their errors cancel.\n\n"
+    "1 it is exact. So the smallest t from which the gap is right says over which distance log p is nearly quadratic. "
+    "The location, a part of the gap, is measured and not predicted, so it is easy to predict the gap within a factor "
+    "of two. Compare the two spreads as well: they can be wrong one by one while their errors cancel.\n\n"
     "Means (right): the noise of the mean of N images has 1/N of their variance. N times the change of log p by this "
     "noise would be one constant, 1/2 Tr(HS), if log p were quadratic. It goes from the curvature at the mean, on the "
-    "right, to the spread of the images themselves at N = 1, on the left. Where it changes its sign, small noise makes "
+    "right, to the spread of the images themselves at N = 1, on the left. If it changes its sign, small noise makes "
     "images less likely, but the variation among real images makes them more likely.\n\n"
-    "Errors are standard errors over images, those of the parabolas with the error of the mean. They do not include "
+    "Errors are standard errors over images; those of the parabolas include the error of the mean. They do not include "
     "the choice of the model, which is one training with one seed."
 )
 

@@ -131,7 +131,7 @@ def _write(folder: Path, result: Result, repeat: str) -> Path:
 def _noted(main: Callable[[Any], Any], config: Any) -> Any:
     """The result of an experiment, with its warnings as notes for the page, except for those of other packages.
 
-    Of the means that one image determines, each image of a set is noted once.
+    If one image determines several means of a set, it is noted once.
     """
     notes: dict[str, None] = {}
     outliers: set[tuple[str, int]] = set()

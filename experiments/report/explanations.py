@@ -50,8 +50,8 @@ EXACT_TEXT = (
     "spread of the test images around theirs. A spread is what log p gains on the path from the mean to the images. "
     "Its value comes from log p itself. The smooth part integrates the Hessian along the path, as autodiff gives it. "
     "The rest is due to kinks of the conditioners, such as those of ReLU: the gradient jumps there, which no Hessian "
-    "shows. Without kinks the rest is the error of integrating over that many nodes. The identity holds for any two "
-    "sets; how it divides a gap depends on the network and on the coordinates, in which the means are taken."
+    "shows. Without kinks, the rest is the error of the numerical integration. The identity holds for any two sets. "
+    "How it divides a gap depends on the network, and on the coordinates in which the means are taken."
 )
 GAP_TEXT = (
     "The predictions expand log p around one center and take the mean over all images of both sets. \"The paper's "
@@ -170,7 +170,7 @@ def _around_out_dist(pair: Pair, on_progress: Callable[[int, int], None]) -> an.
 
 
 def minus(estimate: Estimate) -> Estimate:
-    """The estimate of minus a value."""
+    """Minus an estimate, with the same error."""
     return Estimate(-estimate.value, estimate.sem, estimate.count)
 
 

@@ -126,8 +126,8 @@ class Seeded:
     """Repetition of the whole experiment.
 
     Attributes:
-        seeds: random seeds, instead of `seed`: everything that is trained, drawn or sampled is so once per seed, and
-            tables show means over seeds.
+        seeds: random seeds, instead of `seed`. Everything is trained, drawn and sampled once per seed, and tables show
+            means over seeds.
     """
 
     seeds: tuple[int, ...] = ()

@@ -26,7 +26,7 @@ MEASURES = {
 
 
 def differences(one: Evaluation, baseline: Evaluation) -> Differences:
-    """The numbers of `one` minus those of `baseline`, which is of the same images; the test set has bits/dim alone."""
+    """The numbers of `one` minus those of `baseline` on the same images; the test set has bits/dim alone."""
     found: Differences = {}
     for name, scored in one.sets.items():
         other = baseline.sets[name]
