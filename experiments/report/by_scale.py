@@ -78,7 +78,7 @@ def _curves(spreads: dict[str, an.SpreadByScale]) -> list[Table]:
     sizes = sorted(set().union(*columns.values()), reverse=True)
     return [
         Table(
-            "N times [E log p(mean of N images) - log p(mean of infinitely many)] in nats; N counts groups if any",
+            "N times [E log p(mean of N images) - log p(mean of infinitely many)] in nats; N counts groups if given",
             ["N", *spreads],
             [[f"{n:,.0f}", *(by_size.get(n, "") for by_size in columns.values())] for n in sizes],
         )

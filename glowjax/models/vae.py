@@ -113,7 +113,7 @@ class VAE:
         estimate are too low: check whether the estimate still rises with `num_draws`.
 
         Coverage of the 95 % interval (`python -m benchmarks.coverage`), with 100 and 1,000 draws: 0.94-0.96 if q is as
-        wide as the posterior or twice as wide, and 0.70-0.71 if half as wide, when the weights have no variance.
+        wide as the posterior or twice as wide, and 0.70-0.71 if half as wide, when the weights have no finite variance.
         """
         if num_draws < 2:
             raise InputError(f"num_draws is {num_draws}; a standard error needs at least 2: try 1,000.")
