@@ -73,7 +73,7 @@ def _parabolas(found: an.CurvatureByScale, spreads: dict[str, an.SpreadByScale],
 
 
 def _curves(spreads: dict[str, an.SpreadByScale]) -> list[Table]:
-    """One table for both sets if they have the same sizes, else one for each."""
+    """The curves of both sets, by the number of images in a mean."""
     columns = {name: {float(n): _nats(s.curve, k) for k, n in enumerate(s.size)} for name, s in spreads.items()}
     sizes = sorted(set().union(*columns.values()), reverse=True)
     return [

@@ -116,8 +116,8 @@ def second_order_gap(
     over 16 disjoint sets of 2,000 images; with the center held fixed they would be 0.3 to 0.4 of it at "in_dist". After
     longer training, H at some means is unlike H around them, and neither kind of error shows it. For `fashion-mnist`,
     ten such sets predict 42,000 nats at the midpoint with a standard deviation of 19,000, and the error by the delta
-    method is 40,000 on average. Over 10,000 images it is 4,500, and by ten resamples 13,000. In such a case, report
-    predictions at several means.
+    method is 40,000 on average. Over 10,000 images it is about 5,000, and by ten resamples 13,000. In such a case,
+    report predictions at several means.
 
     Coverage of the 95 % intervals (`python -m benchmarks.coverage`), 6 values, N = 50 to 2,000, or 5 to 256 groups: for
     a density of degree four, Gaussian and exponential images, and each center, 0.92-0.97, except for the covariance

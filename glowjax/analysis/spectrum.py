@@ -49,8 +49,8 @@ def extreme_eigenpairs(log_prob_fn: LogProb, x: Center, num_low: Count, num_high
 
     The lowest, most negative, eigenvalues belong to the directions along which log p falls off fastest. At a mean of
     images, look at the range over resampled means before you quote one: between equally good means of 10,000 images
-    the lowest eigenvalue of a Glow moved from -80 to -238, while traces moved by a tenth. Runs on the host, and not
-    under `jax.jit`.
+    the lowest eigenvalue of a Glow lay between -223 and -39 (`python -m experiments spectrum`). Runs on the host, and
+    not under `jax.jit`.
 
     >>> import jax.numpy as jnp
     >>> from glowjax import analysis as an
