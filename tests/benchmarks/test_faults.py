@@ -11,13 +11,11 @@ from benchmarks.faults import damage, places, readers, row, worker
 from benchmarks.faults.row import Lab, trial
 from docs.tables.kept import kept
 
-QUICK = (damage.bit_flips, damage.damaged_files, damage.damaged_folders, readers.unreadable, places.names)
+QUICK = (damage.damaged_files, damage.damaged_folders, readers.unreadable, places.names)
 SLOW = (
     "stop-signals",
     "kill-in-saves",
-    "two-writers",
     "full-disk",
-    "half-deleted",
     "damaged-metrics",
     "archives",
     "images",
@@ -27,8 +25,7 @@ SLOW = (
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     """A small laboratory; a user without rights may enter it."""
-    monkeypatch.setattr(damage, "NUM_FLIPS", 10)
-    monkeypatch.setattr(damage, "FILES", {name: damage.FILES[name] for name in ("deleted", "three bits flipped")})
+    monkeypatch.setattr(damage, "FILES", {"three bits flipped": damage.FILES["three bits flipped"]})
     monkeypatch.setattr(places, "NAMES", ["lr=[0.1]", "**", "x\\y", "a b", "läufe", os.fsdecode(b"\xff")])
     folder = tmp_path
     while folder != folder.parent and folder.stat().st_uid == os.geteuid():
