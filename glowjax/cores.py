@@ -48,7 +48,7 @@ def cores_as_devices() -> None:
     Call it before the first use of JAX. It does nothing if the number of CPU devices is already chosen, for example by
     the environment variable JAX_NUM_CPU_DEVICES; accelerators are not affected.
     """
-    chosen = _option("jax_num_cpu_devices") != -1
+    chosen = option("jax_num_cpu_devices") != -1
     if not chosen and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", _num_cores())
 
@@ -147,7 +147,7 @@ def on_default_device(fun: Callable[P, ResultT]) -> Callable[P, ResultT]:
         return functools.partial(fun.func, *args, **kwargs)
 
     def call(*args: P.args, **kwargs: P.kwargs) -> ResultT:
-        device: Any = _option("jax_default_device")
+        device: Any = option("jax_default_device")
         args, kwargs = _put((args, kwargs), device)
         return there(device)(*args, **kwargs)
 
@@ -166,7 +166,7 @@ def _workers() -> list[jax.Device | None]:
 
 def in_these_settings(work: Callable[P, ResultT]) -> Callable[P, ResultT]:
     """`work` with the caller's `SETTINGS` of JAX, for use in a thread."""
-    settings = [(setting, _option(name)) for name, setting in SETTINGS.items()]
+    settings = [(setting, option(name)) for name, setting in SETTINGS.items()]
 
     def in_context(*args: P.args, **kwargs: P.kwargs) -> ResultT:
         with contextlib.ExitStack() as stack:
@@ -184,11 +184,11 @@ def num_side_by_side() -> int:
     """
     if jax.default_backend() != "cpu":
         return jax.local_device_count()
-    chosen = _option("jax_num_cpu_devices")
+    chosen = option("jax_num_cpu_devices")
     return chosen if chosen > 0 else _num_cores()
 
 
-def _option(name: str) -> Any:
+def option(name: str) -> Any:
     """A value of `jax.config`. Not every version of JAX declares its attributes."""
     return getattr(jax.config, name)
 

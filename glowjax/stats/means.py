@@ -49,7 +49,7 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
     """`a` - `b` for independent estimates; its effective count is that of Welch and Satterthwaite."""
     sem = (a.sem**2 + b.sem**2) ** 0.5
     spread = a.sem**4 / (a.count - 1) + b.sem**4 / (b.count - 1)
-    where = jnp.where if isinstance(sem, jax.Array) else np.where
+    where: Any = jnp.where if isinstance(sem, jax.Array) else np.where
     count = where(spread > 0, 1 + sem**4 / where(spread > 0, spread, 1), a.count + b.count - 1)
     return Estimate(a.value - b.value, sem, count)
 

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from glowjax._version import __version__
+from glowjax.cores import option
 from glowjax.typing import Key
 
 CHANGES_BITS = ("glowjax", "jax", "jaxlib", "numpy", "platform", "device")
@@ -20,9 +21,9 @@ CHANGES_BITS = ("glowjax", "jax", "jaxlib", "numpy", "platform", "device")
 def settings(key: Key) -> dict[str, Any]:
     """The settings of JAX that change every number of a run, and the kind of its random key."""
     return {
-        "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
+        "x64": bool(option("jax_enable_x64")),
         "prng": str(jax.random.key_impl(key)),
-        "threefry_partitionable": bool(jax.config.jax_threefry_partitionable),  # type: ignore[attr-defined]
+        "threefry_partitionable": bool(option("jax_threefry_partitionable")),
     }
 
 
