@@ -147,19 +147,32 @@ def _silence() -> Iterator[None]:
     def is_shown(record: logging.LogRecord) -> bool:
         return record.name == "absl" and _ORBAX_SOURCE not in record.pathname
 
-    def show(unraisable: Any) -> None:
-        if str(unraisable.exc_value) != "Event loop is closed":  # threads that still wrote after the first error
-            previous(unraisable)
-
-    loggers, previous = [logging.getLogger(name) for name in ("absl", "asyncio")], sys.unraisablehook
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
     for logger in loggers:
         logger.addFilter(is_shown)
-    sys.unraisablehook = show
+    _pass_over_closed_loops()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             yield
     finally:
-        sys.unraisablehook = previous
         for logger in loggers:
             logger.removeFilter(is_shown)
+
+
+def _pass_over_closed_loops() -> None:
+    """Hides from now on that an event loop is closed.
+
+    After an error of orbax, native threads that still read or write find its loop closed, at any later moment. They
+    cannot be joined, so the hook stays.
+    """
+    previous = sys.unraisablehook
+    if hasattr(previous, "passes_over_closed_loops"):
+        return
+
+    def show(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            previous(unraisable)
+
+    show.passes_over_closed_loops = True  # type: ignore[attr-defined]
+    sys.unraisablehook = show

@@ -35,8 +35,6 @@ def lab(tmp_path, monkeypatch):
     return Lab(own, tmp_path, 1, random.Random(0))
 
 
-# Threads of orbax that outlive its error may complain later, at a moment that pytest alone notices.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("trials", [pytest.param(one, id=one.__name__) for one in QUICK])
 def test_a_row_loses_nothing(trials, lab):
     tried = list(trials(lab))

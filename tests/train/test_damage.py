@@ -7,8 +7,10 @@ import os
 import random
 import re
 import shutil
+import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import orbax.checkpoint as ocp
@@ -228,3 +230,19 @@ def test_a_checkpoint_of_a_newer_version_is_told(tmp_path, monkeypatch):
 
 
 _sealed = saved_state.sealed
+
+
+def test_a_closed_loop_is_passed_over_at_any_later_moment_and_other_complaints_are_told(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with pytest.raises((OSError, storage.OrbaxError)):
+        storage.read_arrays(tmp_path / "nothing", ["w"])
+    closed, other = (SimpleNamespace(exc_value=RuntimeError(text)) for text in ("Event loop is closed", "other"))
+    told.clear()
+    for complaint in (closed, other):
+        sys.unraisablehook(complaint)
+    assert told == [other]
+    hook = sys.unraisablehook
+    with pytest.raises((OSError, storage.OrbaxError)):
+        storage.read_arrays(tmp_path / "nothing", ["w"])
+    assert sys.unraisablehook is hook  # one is enough
