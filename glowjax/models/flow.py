@@ -104,10 +104,15 @@ class Flow:
     @compiled()
     def terms(self, params: FlowParams, x: Continuous) -> FlowTerms:
         """The parts of `log_prob` by scale."""
+        return self.encode_with_terms(params, x)[1]
+
+    @compiled()
+    def encode_with_terms(self, params: FlowParams, x: Continuous) -> tuple[Latents, FlowTerms]:
+        """`encode` and `terms` of `x` [..., H, W, C] in one pass."""
         check_shape(params, x.shape)
         latents, steps, splits = self.layer.forward_by_scale(params.arrays, _as_precise(params, x))
         log_pz = tuple(sum_per_image(norm.logpdf(z)) for z in latents)
-        return FlowTerms(*(jnp.stack(parts, axis=-1) for parts in (log_pz, steps, splits)))
+        return latents, FlowTerms(*(jnp.stack(parts, axis=-1) for parts in (log_pz, steps, splits)))
 
     @compiled()
     def encode(self, params: FlowParams, x: Continuous) -> Latents:

@@ -1,0 +1,145 @@
+"""Computes statistics of a set of images, family by family, batch by batch."""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from glowjax.checks import InputError, unknown
+from glowjax.data import ImageSet
+from glowjax.data.stored import AnyImages, digest
+from glowjax.models import ImageModel
+from glowjax.ood.families import FAMILIES, Family, Options, Subject, View
+from glowjax.ood.statistics import Statistics
+from glowjax.train import in_batches
+from glowjax.typing import Key, Params
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with the name of a family, the number of images that are done, and the number of all images."""
+
+DEFAULT = ("log_prob",)
+
+STANDARD = Options()
+
+
+def statistics(
+    model: ImageModel | None,
+    params: Params,
+    key: Key,
+    images: ImageSet | AnyImages,
+    names: Sequence[str] = DEFAULT,
+    *,
+    options: Options = STANDARD,
+    on_progress: OnProgress | None = None,
+) -> Statistics:
+    """The statistics of uint8 images [N, H, W, C] under a model, which scores are functions of.
+
+    `ood.FAMILIES` lists what can be asked for. Each family has noise of its own that depends on the key and on the
+    order of the images, but not on the other families. Raises InputError if the model cannot give a family, see
+    `missing`.
+
+    Args:
+        model: a flow, PixelCNN, VAE, or any `ImageModel`; None for families that need images alone.
+        params: its params.
+        key: random key for noise.
+        images: the images; an ImageSet lends its name to the result.
+        names: the families.
+        options: options of the families.
+        on_progress: called after each batch.
+    """
+    return _statistics(Subject(params, model), key, images, names, options, on_progress)
+
+
+def density_statistics(
+    log_prob_fn: Callable[[Any], Any],
+    key: Key,
+    images: Any,
+    names: Sequence[str] = DEFAULT,
+    *,
+    options: Options = STANDARD,
+    on_progress: OnProgress | None = None,
+) -> Statistics:
+    """As `statistics`, for a density of your own: a function from one point [*shape] to its log density in nats.
+
+    `images` are uint8 images, which are dequantized to grey levels in [0, 256), or floating-point points [N, *shape],
+    which are used as they are. Families that need latents of a flow or a model of 8-bit images are refused.
+    """
+    return _statistics(Subject(log_prob_fn=log_prob_fn), key, images, names, options, on_progress)
+
+
+def missing(model: Any, names: Sequence[str], log_prob_fn: Callable | None = None) -> dict[str, str]:
+    """{family: why it cannot be computed} for those of `names` that a model or density cannot give."""
+    subject = Subject(model=model, log_prob_fn=log_prob_fn)
+    return {name: f"it needs {lack}" for name in names if (lack := subject.lacks(_family(name).needs))}
+
+
+def _family(name: str) -> Family:
+    if name not in FAMILIES:
+        raise unknown("family of statistics", name, FAMILIES)
+    return FAMILIES[name]
+
+
+def _statistics(
+    subject: Subject, key: Key, images: Any, names: Sequence[str], options: Options, on_progress: OnProgress | None
+) -> Statistics:
+    families = {name: _family(name) for name in names}
+    for name, one in families.items():
+        if lack := subject.lacks(one.needs):
+            raise InputError(f"The statistics '{name}' need {lack}.")
+    own = images.images if isinstance(images, ImageSet) else images
+    own = own if hasattr(own, "shape") else np.asarray(own)
+    if own.dtype != np.uint8 and (off := [n for n, one in families.items() if one.needs == "images"]):
+        raise InputError(f"The statistics '{off[0]}' are of uint8 images, but these points are {own.dtype}.")
+    forward = tuple(one for one in families.values() if one.is_forward)
+    groups = [forward] * bool(forward) + [(one,) for one in families.values() if not one.is_forward]
+    values, seconds = {}, {}
+    for group in groups:
+        began = time.monotonic()
+        found = _of_group(group, subject, options, key, own, on_progress)
+        for one in group:
+            seconds[one.name] = (time.monotonic() - began) / len(own)
+            values |= {f"{one.name}.{part}" if part else one.name: array for part, array in found[one.name].items()}
+    about = {
+        "set": getattr(images, "name", ""),
+        "generated": getattr(images, "generated", False),
+        "image_shape": list(own.shape[1:]),
+        "digest": digest(own),
+        "model": subject.title,
+        "seconds": seconds,
+        "options": {name: options.as_dict() for name in families},
+    }
+    return Statistics(values, about)
+
+
+def _of_group(
+    group: tuple[Family, ...], subject: Subject, options: Options, key: Key, images: Any, on_progress: OnProgress | None
+) -> dict[str, dict[str, np.ndarray]]:
+    """{family: {part: [N, ...]}} of families that are computed in one pass."""
+    name, batch_size, done = group[0].name, min(one.batch_size for one in group), [0]
+    one_batch = _on_host if group[0].on_host else functools.partial(_on_device, options, subject)
+
+    def run(batch_key: Key, batch: Any) -> Any:
+        found = jax.block_until_ready(one_batch(tuple(one.run for one in group), batch_key, batch))
+        done[0] += batch_size
+        if on_progress is not None:
+            on_progress(name, min(done[0], len(images)), len(images))
+        return found
+
+    return dict(zip([one.name for one in group], in_batches(run, key, images, batch_size), strict=True))
+
+
+def _on_host(runs: Sequence[Callable], key: Key, images: np.ndarray) -> list[Any]:
+    return [run(np.asarray(images)) for run in runs]
+
+
+def _on_device(options: Options, subject: Subject, runs: Sequence[Callable], key: Key, images: Any) -> list[Any]:
+    return _compiled(options, tuple(runs), subject, key, images)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _compiled(options: Options, runs: Sequence[Callable], subject: Subject, key: Key, images: Any) -> list[Any]:
+    view = View(subject, options, key, images)
+    return [dict(run(view)) for run in runs]

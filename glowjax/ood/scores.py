@@ -1,0 +1,136 @@
+"""Scores: functions of the statistics of an image, fitted to in-distribution images; higher means more OOD."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import flax.struct
+import numpy as np
+from jaxtyping import Float
+
+from glowjax.checks import InputError
+from glowjax.ood.statistics import Reference, Statistics
+
+
+class ConstantScoreWarning(UserWarning):
+    """All images have the same score, so it separates nothing."""
+
+
+class Score:
+    """Base class of scores: frozen dataclasses of hyperparameters with two pure functions, `learn` and `evaluate`.
+
+    Attributes:
+        needs: the families of statistics that it needs.
+        per_batch: the number of consecutive images that share one score; 1 for scores of single images.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    per_batch: int = 1
+
+    def learn(self, reference: Reference) -> Any:
+        """What the score keeps of in-distribution images: a pytree of arrays. By default, nothing."""
+        return ()
+
+    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:
+        """The scores [N], higher for images that are more out-of-distribution, from what `learn` returned."""
+        raise NotImplementedError
+
+    def fit(self, reference: Reference) -> "Fitted":
+        """The score as a function of statistics alone. Raises InputError for anything but a `Reference`."""
+        if not isinstance(reference, Reference):
+            raise InputError(
+                f"A score is fitted to a Reference, but got {type(reference).__name__}: pass the statistics of "
+                "in-distribution training or validation images, as stats.as_reference()."
+            )
+        self._check(reference)
+        return Fitted(self.learn(reference), self)
+
+    def _check(self, stats: Statistics) -> None:
+        if lacking := [name for name in self.needs if name not in stats]:
+            raise InputError(
+                f"{type(self).__name__} needs the statistics {', '.join(map(repr, lacking))}, but got "
+                f"{', '.join(map(repr, stats.families))}; add them to the names that ood.statistics computes."
+            )
+
+
+class Fitted(flax.struct.PyTreeNode):
+    """A fitted score: a pytree of arrays, and a function from statistics to scores.
+
+    Attributes:
+        state: what the score learned from the reference.
+        score: its hyperparameters.
+    """
+
+    state: Any
+    score: Score = flax.struct.field(pytree_node=False)
+
+    def __call__(self, stats: Statistics) -> Float[np.ndarray, " N"]:
+        """The scores [N] in float64; higher means more out-of-distribution.
+
+        Raises InputError if a score is not finite. Gives a `ConstantScoreWarning` if all are equal.
+        """
+        self.score._check(stats)
+        name = type(self.score).__name__
+        scores = np.asarray(self.score.evaluate(self.state, stats), np.float64)
+        if len(bad := np.flatnonzero(~np.isfinite(scores))):
+            raise InputError(
+                f"{name} is not finite for {len(bad):,} of {len(scores):,} images, first for image {bad[0]}: look at "
+                "the statistics of that image."
+            )
+        if len(scores) > 1 and np.ptp(scores) == 0:
+            warnings.warn(
+                f"{name} is {scores[0]:g} for all {len(scores):,} images, so it separates nothing.",
+                ConstantScoreWarning,
+                stacklevel=2,
+            )
+        return scores
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnScore(Score):
+    """A score of your own: a function of `Statistics` that needs no fit.
+
+    Attributes:
+        function: Statistics -> scores [N], higher for more out-of-distribution images.
+    """
+
+    function: Callable[[Statistics], Any]
+
+    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
+        return np.asarray(self.function(stats))
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A score in the list of all scores.
+
+    Attributes:
+        name: its name in tables and on command lines.
+        group: the group of scores that it belongs to.
+        score: the score, with the hyperparameters that tables use.
+        paper: who proposed it.
+        formula: its formula, in plain text.
+        is_tuned: whether it saw OOD images or labels, which only quotations of a paper's protocol may do.
+    """
+
+    name: str
+    group: str
+    score: Score
+    paper: str
+    formula: str
+    is_tuned: bool = False
+
+
+SCORES: dict[str, Entry] = {}
+"""Every score by name."""
+
+
+def entry(name: str, group: str, score: Score, paper: str, formula: str, *, is_tuned: bool = False) -> None:
+    """Adds a score to the list."""
+    SCORES[name] = Entry(name, group, score, paper, formula, is_tuned)
+
+
+def needed(names: Sequence[str]) -> tuple[str, ...]:
+    """The families that the scores of these names need, each once."""
+    return tuple(dict.fromkeys(family for name in names for family in SCORES[name].score.needs))

@@ -1,0 +1,128 @@
+"""Statistics of images under a model: the expensive part of every score, computed once, saved, and used by many scores.
+
+Scores are fitted to a `Reference`, the statistics of in-distribution training or validation images. It is a type of its
+own, so that no score can be fitted to the statistics of an OOD set by mistake.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from glowjax.checks import InputError, expanded, unknown
+from glowjax.files import in_one_step
+
+ABOUT = "about"
+"""The entry of a saved file that has `Statistics.about` as JSON."""
+
+StatisticsT = TypeVar("StatisticsT", bound="Statistics")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Statistics:
+    """Statistics of N images: `stats["log_prob"]` is [N], `stats["scales.log_pz"]` is [N, num_scales].
+
+    Attributes:
+        values: {name: array [N, ...]}. A name is that of a family, or "family.part" if the family has several parts.
+        about: where the numbers come from, as JSON can hold it: the set ("set"), the shape and a digest of the images
+            ("image_shape", "digest"), the model ("model"), the options of each family ("options"), and the seconds per
+            image of each family ("seconds").
+    """
+
+    values: Mapping[str, np.ndarray]
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(values) for name, values in self.values.items()}
+        if len(set(lengths.values())) != 1:
+            raise InputError(f"Statistics have one row per image, but the arrays have the lengths {lengths}.")
+
+    @property
+    def num_images(self) -> int:
+        """N."""
+        return len(next(iter(self.values.values())))
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families whose statistics these are."""
+        return tuple(dict.fromkeys(name.partition(".")[0] for name in self.values))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values or name in self.families
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.values:
+            raise unknown("statistic", name, self.values)
+        return self.values[name]
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in self.values.items())
+        return f"{type(self).__name__}({shapes})"
+
+    def select(self: StatisticsT, indices: Int[np.ndarray, " M"] | Bool[np.ndarray, " N"] | slice) -> StatisticsT:
+        """The statistics of some of the images."""
+        about = {name: value for name, value in self.about.items() if name != "digest"}
+        return type(self)({name: values[indices] for name, values in self.values.items()}, about)
+
+    def joined(self: StatisticsT, other: "Statistics") -> StatisticsT:
+        """These statistics and those of `other`, of the same images in the same order, for example by another model."""
+        digests = [stats.about.get("digest") for stats in (self, other)]
+        if self.num_images != other.num_images or (None not in digests and len(set(digests)) > 1):
+            raise InputError("The statistics are of different images; compute both for the same images.")
+        if both := self.values.keys() & other.values.keys():
+            raise InputError(f"Both have the statistic '{min(both)}'; rename one of them with `named`.")
+        about = {**other.about, **self.about}
+        about |= {key: {**other.about.get(key, {}), **self.about.get(key, {})} for key in ("options", "seconds")}
+        return type(self)({**self.values, **other.values}, about)
+
+    def named(self: StatisticsT, prefix: str) -> StatisticsT:
+        """These statistics with a prefix: "log_prob" becomes "<prefix>.log_prob"."""
+        about = dict(self.about) | {
+            key: {f"{prefix}.{name}": value for name, value in self.about.get(key, {}).items()}
+            for key in ("options", "seconds")
+        }
+        return type(self)({f"{prefix}.{name}": values for name, values in self.values.items()}, about)
+
+    def as_reference(self) -> "Reference":
+        """These statistics as those of in-distribution training or validation images, to which scores are fitted.
+
+        Raises InputError for generated sets and for images of a test split, whose names say so.
+        """
+        name = str(self.about.get("set", ""))
+        if self.about.get("generated") or name.endswith(":test"):
+            raise InputError(
+                f"'{name}' cannot be a reference: scores are fitted to training or validation images of the data set "
+                "that the model was trained on, such as glowjax.data.training_and_validation gives."
+            )
+        return Reference(self.values, self.about)
+
+    def save(self, path: Path | str) -> None:
+        """Writes an .npz file in one step, without pickle; `load_statistics` reads it."""
+        about = json.dumps({**self.about, "is_reference": isinstance(self, Reference)})
+        with in_one_step(expanded(path)) as part, part.open("wb") as file:
+            np.savez_compressed(file, **{ABOUT: np.array(about)}, **self.values)  # type: ignore[arg-type]
+
+
+class Reference(Statistics):
+    """Statistics of in-distribution training or validation images, see `Statistics.as_reference`."""
+
+
+def load_statistics(path: Path | str) -> Statistics:
+    """The statistics in a file of `Statistics.save`: a Reference if that was saved."""
+    path = expanded(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(str(arrays.pop(ABOUT)))
+        kind = Reference if about.pop("is_reference") else Statistics
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}; save statistics there with .save(path).") from None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{path} is not a file of statistics, or it is damaged ({error}); compute them again."
+        ) from None
+    return kind(arrays, about)

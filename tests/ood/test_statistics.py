@@ -1,0 +1,128 @@
+"""Statistics: families, files and joins; what a score may be fitted to; scores that are no numbers."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+import pytest
+import tiny
+
+from glowjax import InputError, ood
+from glowjax.data import ImageSet
+from glowjax.likelihood import dequantize
+from glowjax.ood.families import Subject, View
+
+KEY = jax.random.key(0)
+IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 4, 1), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def flow():
+    model = tiny.flow()
+    return model, model.init(KEY, IMAGES)
+
+
+def normal(x):
+    """An own density of one point: normal with mean 100 and standard deviation 50, in 16 dimensions."""
+    return -((x - 100) ** 2).sum() / 2 / 50**2 - 8 * jnp.log(2 * jnp.pi * 50**2)
+
+
+def gaussian(mean, num=400):
+    values = np.random.default_rng(1).normal(mean, 1, num)
+    return ood.Statistics({"log_prob": -0.5 * values**2 - 0.5 * math.log(2 * math.pi)})
+
+
+def test_the_log_prob_of_a_flow_is_its_density_at_the_dequantized_images(flow):
+    stats = ood.statistics(*flow, KEY, IMAGES)
+    noisy = View(Subject(), ood.Options(), jax.random.fold_in(KEY, 0), np.pad(IMAGES, ((0, 70), *[(0, 0)] * 3)))
+    np.testing.assert_allclose(stats["log_prob"], flow[0].log_prob(flow[1], noisy.x)[:30], rtol=1e-5)
+
+
+def test_an_own_density_takes_images_and_points():
+    points = np.asarray(dequantize(KEY, IMAGES))
+    expected = jax.vmap(normal)(points)
+    np.testing.assert_allclose(ood.density_statistics(normal, KEY, points)["log_prob"], expected, rtol=1e-5)
+    assert np.abs(ood.density_statistics(normal, KEY, IMAGES)["log_prob"] - expected).max() < 1
+
+
+def test_statistics_are_saved_and_read_without_pickle(flow, tmp_path):
+    path = tmp_path / "stats.npz"
+    stats = ood.statistics(*flow, KEY, ImageSet("mine:train", IMAGES)).as_reference()
+    stats.save(path)
+    again = ood.load_statistics(path)
+    assert isinstance(again, ood.Reference)
+    assert again.about == stats.about
+    np.testing.assert_array_equal(again["log_prob"], stats["log_prob"])
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match="compute them again"):
+        ood.load_statistics(path)
+
+
+def test_scores_are_fitted_to_a_reference_alone():
+    with pytest.raises((InputError, jaxtyping.TypeCheckError), match="Reference"):
+        ood.Likelihood().fit(gaussian(0))
+    for bad in (ImageSet("mine:test", IMAGES), ImageSet("noise", IMAGES, generated=True)):
+        with pytest.raises(InputError, match="cannot be a reference"):
+            ood.density_statistics(normal, KEY, bad).as_reference()
+
+
+def test_the_auroc_of_the_likelihood_of_two_normals_is_its_closed_form():
+    detector = ood.Likelihood().fit(gaussian(0).as_reference())
+    metrics = ood.detection_metrics(detector(gaussian(0, 4000)), detector(gaussian(3, 4000)))
+    # |x| under N(3, 1) exceeds |y| under N(0, 1): by independent quadrature of the folded normals
+    grid = np.linspace(-12, 12, 4001)
+    density = np.exp(-0.5 * (grid - 3) ** 2) / math.sqrt(2 * math.pi)
+    below = np.array([math.erf(abs(x) / math.sqrt(2)) for x in grid])
+    assert metrics.auroc.value == pytest.approx(np.sum(density * below) * (grid[1] - grid[0]), abs=0.01)
+
+
+def test_a_score_says_what_it_lacks_and_what_is_no_number():
+    reference = gaussian(0).as_reference()
+    with pytest.raises(InputError, match="needs the statistics 'log_prob', but got 'other'"):
+        ood.Likelihood().fit(reference)(ood.Statistics({"other": np.zeros(3)}))
+    values = np.array([0.0, np.nan, -np.inf])
+    with pytest.raises(InputError, match="not finite for 2 of 3 images, first for image 1"):
+        ood.Likelihood().fit(reference)(ood.Statistics({"log_prob": values}))
+    with pytest.warns(ood.ConstantScoreWarning, match="separates nothing"):
+        ood.Likelihood().fit(reference)(ood.Statistics({"log_prob": np.zeros(3)}))
+
+
+def test_an_own_score_is_a_function_of_statistics_and_a_fitted_score_is_a_pytree():
+    doubled = ood.OwnScore(lambda stats: 2 * stats["log_prob"]).fit(gaussian(0).as_reference())
+    np.testing.assert_array_equal(doubled(gaussian(1)), 2 * gaussian(1)["log_prob"])
+    leaves, structure = jax.tree.flatten(doubled)
+    assert jax.tree.unflatten(structure, leaves).score is doubled.score
+
+
+def test_statistics_of_the_same_images_are_joined():
+    one, other = gaussian(0), gaussian(1)
+    both = one.joined(other.named("background"))
+    np.testing.assert_array_equal(both["background.log_prob"], other["log_prob"])
+    assert both.families == ("log_prob", "background")
+    with pytest.raises(InputError, match="rename one"):
+        one.joined(other)
+    with pytest.raises(InputError, match="different images"):
+        one.joined(gaussian(1, 3).named("background"))
+
+
+def test_a_model_says_what_it_cannot_give(monkeypatch):
+    of_flows = ood.Family("for_flows", "flow", "", lambda view: {})
+    monkeypatch.setitem(ood.FAMILIES, "for_flows", of_flows)
+    assert ood.missing(None, ["log_prob", "for_flows"], normal) == {
+        "for_flows": "it needs the latents of a flow, and this is a density"
+    }
+    with pytest.raises(InputError, match="need the latents of a flow, and this is a density"):
+        ood.density_statistics(normal, KEY, IMAGES, ["for_flows"])
+    with pytest.raises(InputError, match="did you mean 'log_prob'"):
+        ood.density_statistics(normal, KEY, IMAGES, ["log_probs"])
+
+
+def test_every_entry_names_known_families_and_is_described():
+    for name, one in ood.SCORES.items():
+        assert (name, bool(one.paper), bool(one.formula)) == (one.name, True, True)
+        assert set(one.score.needs) <= set(ood.FAMILIES)
+        assert isinstance(hash(one.score), int)
+    for one in ood.FAMILIES.values():
+        assert all((one.description, one.cost))
