@@ -95,7 +95,8 @@ def _statistics(
         raise InputError(f"The statistics '{off[0]}' are of uint8 images, but these points are {own.dtype}.")
     forward = tuple(one for one in families.values() if one.is_forward)
     groups = [forward] * bool(forward) + [(one,) for one in families.values() if not one.is_forward]
-    values, seconds = {}, {}
+    values: dict[str, np.ndarray] = {}
+    seconds: dict[str, float] = {}
     for group in groups:
         began = time.monotonic()
         found = _of_group(group, subject, options, key, own, on_progress)

@@ -108,7 +108,7 @@ class View:
         """The continuous images, in grey levels: dequantized with one draw of noise, the same for all families."""
         if jnp.issubdtype(self.images.dtype, jnp.floating):
             return self.images
-        return dequantize(self.key_for("dequantization"), self.images)
+        return jnp.asarray(dequantize(self.key_for("dequantization"), self.images))
 
     @functools.cached_property
     def encoded(self) -> tuple[Latents, FlowTerms]:

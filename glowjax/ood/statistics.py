@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -115,13 +116,13 @@ def load_statistics(path: Path | str) -> Statistics:
     """The statistics in a file of `Statistics.save`: a Reference if that was saved."""
     path = expanded(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(str(arrays.pop(ABOUT)))
         kind = Reference if about.pop("is_reference") else Statistics
     except FileNotFoundError:
         raise InputError(f"There is no file {path}; save statistics there with .save(path).") from None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, BadZipFile) as error:
         raise InputError(
             f"{path} is not a file of statistics, or it is damaged ({error}); compute them again."
         ) from None
