@@ -108,7 +108,7 @@ class View:
         """The continuous images, in grey levels: dequantized with one draw of noise, the same for all families."""
         if jnp.issubdtype(self.images.dtype, jnp.floating):
             return self.images
-        return jnp.asarray(dequantize(self.key_for("dequantization"), self.images))
+        return dequantize(self.key_for("dequantization"), self.images)
 
     @functools.cached_property
     def encoded(self) -> tuple[Latents, FlowTerms]:
@@ -120,7 +120,7 @@ class View:
         """Log p in nats: of `x` for a density, of the images for a model."""
         model, options = self.subject.model, self.options
         if isinstance(model, Flow) and options.num_draws == 1:
-            return self.encoded[1].log_prob
+            return jnp.asarray(self.encoded[1].log_prob)
         if model is None:
             return self.subject.log_prob(self.x)
         num_draws = options.num_latent_draws if isinstance(model, VAE) else options.num_draws
