@@ -12,6 +12,12 @@ from jaxtyping import Float
 from glowjax.checks import InputError
 from glowjax.ood.statistics import Reference, Statistics
 
+OTHERS = {
+    "background": 'add them by stats.joined(background.named("background"))',
+    "members": "add them by stats.joined(ood.ensemble(members))",
+}
+"""The statistics of other models of the same images, by the prefix of their names, and how they are added."""
+
 
 class ConstantScoreWarning(UserWarning):
     """All images have the same score, so it separates nothing."""
@@ -21,7 +27,8 @@ class Score:
     """Base class of scores: frozen dataclasses of hyperparameters with two pure functions, `learn` and `evaluate`.
 
     Attributes:
-        needs: the families of statistics that it needs.
+        needs: the families of statistics that it needs. "background.log_prob" is the family "log_prob" of another
+            model, see `OTHERS`.
         per_batch: the number of consecutive images that share one score; 1 for scores of single images.
     """
 
@@ -48,9 +55,10 @@ class Score:
 
     def _check(self, stats: Statistics) -> None:
         if lacking := [name for name in self.needs if name not in stats]:
+            how = OTHERS.get(_whose(lacking[0])[0], "add them to the names that ood.statistics computes")
             raise InputError(
                 f"{type(self).__name__} needs the statistics {', '.join(map(repr, lacking))}, but got "
-                f"{', '.join(map(repr, stats.families))}; add them to the names that ood.statistics computes."
+                f"{', '.join(map(repr, stats.families))}; {how}."
             )
 
 
@@ -121,6 +129,11 @@ class Entry:
     formula: str
     is_tuned: bool = False
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The other models that it needs, such as "background"; none for a score of a single model."""
+        return tuple(dict.fromkeys(other for need in self.score.needs if (other := _whose(need)[0])))
+
 
 SCORES: dict[str, Entry] = {}
 """Every score by name."""
@@ -131,6 +144,13 @@ def entry(name: str, group: str, score: Score, paper: str, formula: str, *, is_t
     SCORES[name] = Entry(name, group, score, paper, formula, is_tuned)
 
 
-def needed(names: Sequence[str]) -> tuple[str, ...]:
-    """The families that the scores of these names need, each once."""
-    return tuple(dict.fromkeys(family for name in names for family in SCORES[name].score.needs))
+def needed(names: Sequence[str], other: str = "") -> tuple[str, ...]:
+    """The families that the scores of these names need of the model itself, each once, or of an `other` in `OTHERS`."""
+    needs = [_whose(need) for name in names for need in SCORES[name].score.needs]
+    return tuple(dict.fromkeys(family for whose, family in needs if whose == other))
+
+
+def _whose(need: str) -> tuple[str, str]:
+    """The model ("" is the model itself) and the family of a need: ("background", "log_prob")."""
+    prefix, _, family = need.partition(".")
+    return (prefix, family) if prefix in OTHERS else ("", need)

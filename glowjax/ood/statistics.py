@@ -69,10 +69,14 @@ class Statistics:
         about = {name: value for name, value in self.about.items() if name != "digest"}
         return type(self)({name: values[indices] for name, values in self.values.items()}, about)
 
+    def is_about_the_images_of(self, other: "Statistics") -> bool:
+        """Whether the images of `other` are the same, as far as their number and digests tell."""
+        digests = [stats.about.get("digest") for stats in (self, other)]
+        return self.num_images == other.num_images and (None in digests or len(set(digests)) == 1)
+
     def joined(self: StatisticsT, other: "Statistics") -> StatisticsT:
         """These statistics and those of `other`, of the same images in the same order, for example by another model."""
-        digests = [stats.about.get("digest") for stats in (self, other)]
-        if self.num_images != other.num_images or (None not in digests and len(set(digests)) > 1):
+        if not self.is_about_the_images_of(other):
             raise InputError("The statistics are of different images; compute both for the same images.")
         if both := self.values.keys() & other.values.keys():
             raise InputError(f"Both have the statistic '{min(both)}'; rename one of them with `named`.")
