@@ -31,6 +31,8 @@ class TrainingConfig:
         save_every: seconds between checkpoints, in addition to those at evaluations.
         num_microbatches: number of parts into which each device divides its images, to compute them one after the
             other; more parts need less memory, and the result is the same up to rounding.
+        mutation_rate: probability with which each pixel value of a training image is replaced by a random level; 0.1
+            to 0.3 train the background model of a likelihood ratio.
         seed: random seed for initialization, data order and noise.
     """
 
@@ -43,6 +45,7 @@ class TrainingConfig:
     evaluate_every: int = 500
     save_every: float = 600.0
     num_microbatches: int = 1
+    mutation_rate: float = 0.0
     seed: int = 0
 
     def make_optimizer(self) -> optax.GradientTransformation:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Integer, UInt8
 
 from glowjax.checks import InputError, check_count
+from glowjax.likelihood import NUM_LEVELS
 
 MAX_AHEAD = 16
 """The maximum number of batches that are read ahead. Each batch has its own thread."""
@@ -26,6 +27,8 @@ class Batches:
         images: the training images [N, H, W, C]; `images[indices]` is an array.
         num_steps: the total number of steps.
         rows: the part of each batch that is read.
+        mutation_rate: the probability with which each pixel value is replaced by a random level.
+        num_levels: the number of levels from which it is drawn, all equally likely.
     """
 
     images: Any
@@ -33,16 +36,33 @@ class Batches:
     batch_size: int
     num_steps: int
     rows: slice
+    mutation_rate: float = 0.0
+    num_levels: int = NUM_LEVELS
 
     def __len__(self) -> int:
         return self.num_steps
 
     def __getitem__(self, step: int) -> UInt8[np.ndarray, "B H W C"]:
-        return self.images[batch_indices(self.seed, step, len(self.images), self.batch_size)[self.rows]]
+        images = self.images[batch_indices(self.seed, step, len(self.images), self.batch_size)[self.rows]]
+        return self._mutated(step, images) if self.mutation_rate else images
+
+    def _mutated(self, step: int, images: UInt8[np.ndarray, "B H W C"]) -> UInt8[np.ndarray, "B H W C"]:
+        """The images with random values in random places, which are drawn for the whole batch of a step."""
+        random, shape = np.random.default_rng([self.seed, step, 1]), (self.batch_size, *images.shape[1:])
+        is_replaced = random.random(shape) < self.mutation_rate
+        values = random.integers(0, self.num_levels, shape, np.uint8)
+        return np.where(is_replaced[self.rows], values[self.rows], images)
 
 
 def read_ahead(
-    images: Any, seed: int, batch_size: int, first_step: int, num_steps: int, rows: slice | None = None
+    images: Any,
+    seed: int,
+    batch_size: int,
+    first_step: int,
+    num_steps: int,
+    rows: slice | None = None,
+    mutation_rate: float = 0.0,
+    num_levels: int = NUM_LEVELS,
 ) -> Generator[UInt8[np.ndarray, "B H W C"], None, None]:
     """The batches of the steps from `first_step` to `num_steps` - 1, in order.
 
@@ -55,8 +75,10 @@ def read_ahead(
         first_step: the first step, counted from 0.
         num_steps: the total number of steps, including those before `first_step`.
         rows: the part of each batch that this process reads; the whole batch by default.
+        mutation_rate: the probability with which each pixel value is replaced by a random one, again at each step.
+        num_levels: the number of levels from which that is drawn.
     """
-    batches = Batches(images, seed, batch_size, num_steps, rows or slice(None))
+    batches = Batches(images, seed, batch_size, num_steps, rows or slice(None), mutation_rate, num_levels)
     if isinstance(images, np.ndarray):  # threads would take longer than the copy
         yield from (batches[step] for step in range(first_step, num_steps))
         return

@@ -67,6 +67,7 @@ def fit(
     on_metrics: Callable[[Record], None] = lambda record: None,
     progress: bool = True,
     num_microbatches: int = 1,
+    mutation_rate: float = 0.0,
 ) -> Trained[ModelT]:
     """Trains a model and returns it with the averaged params of its best step by validation.
 
@@ -106,6 +107,9 @@ def fit(
         progress: whether to show progress on stderr, by a bar on a terminal or else by plain lines.
         num_microbatches: the number of parts into which each device divides its images. Their gradients are computed
             one after the other, which needs less memory. The result is the same up to rounding.
+        mutation_rate: the probability with which each pixel value of a training image is replaced by a random level,
+            again at each step. This trains the background model of `ood.LikelihoodRatio`. The images of `validation`
+            and `watch`, and those that set data-dependent params at the start, keep their pixels.
 
     Raises:
         InputError: if the images are not uint8 [N, H, W, C] or are fewer than a batch, if the shapes of the sets
@@ -117,6 +121,7 @@ def fit(
     counts = _counts(num_steps, batch_size, evaluate_every, log_every, len(images))
     check_loss(model, images[:2])
     save_every = _seconds("save_every", save_every)
+    mutation_rate = _share("mutation_rate", mutation_rate)
     rate, optimizer, options = _optimizer(model, optimizer, learning_rate, num_steps, warmup_steps, schedule)
     start = None if init_from is None else warm_start(model, images.shape[1:], init_from)
     loop = Loop(
@@ -135,9 +140,11 @@ def fit(
         warmup_steps=min(warmup_steps, num_steps // 2),
         **counts,
         save_every=save_every,
+        mutation_rate=mutation_rate,
     )
     in_json = save_every if math.isfinite(save_every) else None
     training = {**counts, "save_every": in_json, "num_microbatches": num_microbatches, **options, "seed": loop.seed}
+    training |= {"mutation_rate": mutation_rate} if mutation_rate else {}
     about = _describe_run(loop, name, _describe(model, builder), training, description or {})
     check_same(as_json(about))
     with SharedRecord(lambda: InMemory() if directory is None else RunFolder(directory, about)) as record:
@@ -232,6 +239,13 @@ def _seconds(name: str, value: float) -> float:
     """`value` as a float. Raises InputError unless it is a positive number; infinity means never."""
     if not (isinstance(value, numbers.Real) and value > 0):
         raise InputError(f"{name} must be a positive number of seconds, but is {value!r}.")
+    return float(value)
+
+
+def _share(name: str, value: float) -> float:
+    """`value` as a float. Raises InputError unless it is a number from 0 to less than 1."""
+    if not (isinstance(value, numbers.Real) and 0 <= value < 1):
+        raise InputError(f"{name} must be a number from 0 to less than 1, but is {value!r}; 0.1 to 0.3 are usual.")
     return float(value)
 
 

@@ -17,6 +17,7 @@ from glowjax.checks import InputError
 from glowjax.cores import EvaluationInterrupted
 from glowjax.data import batch_indices, read_ahead
 from glowjax.data.stored import AnyImages
+from glowjax.likelihood import NUM_LEVELS
 from glowjax.models import VAE, Flow
 from glowjax.models.base import ImageModel
 from glowjax.processes import on_first_process
@@ -73,6 +74,7 @@ class Loop:
     evaluate_every: int
     log_every: int
     save_every: float
+    mutation_rate: float = 0.0
 
     def run(self, run_record: RunRecord) -> None:
         """Trains from the last recorded step to the end.
@@ -139,7 +141,9 @@ class Training:
         options = loop.num_microbatches, self.interrupts.own_number
         take_step = compiled_step(loop.model, loop.optimizer, loop.devices, *options)
         part = rows(loop.devices, loop.batch_size)
-        batches = read_ahead(loop.images, loop.seed, loop.batch_size, self.step, loop.num_steps, part)
+        levels = getattr(loop.model, "num_levels", NUM_LEVELS)
+        steps = loop.seed, loop.batch_size, self.step, loop.num_steps
+        batches = read_ahead(loop.images, *steps, part, loop.mutation_rate, levels)
         with contextlib.closing(batches):
             self._take_first_step(take_step, next(batches))
             for batch in batches:

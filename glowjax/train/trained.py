@@ -72,9 +72,11 @@ class Trained(Generic[ModelT]):
             time = ""
         else:
             time = f" in {seconds:.0f} seconds" if seconds < 120 else f" in {seconds / 60:.0f} minutes"
+        rate = self.description["training"].get("mutation_rate", 0.0)
+        mutated = f", with {rate:.0%} of the pixel values random" if rate else ""
         return (
             f"{self.title}, {self.architecture}, trained on {self.description['num_images']:,} images for "
-            f"{self.step:,} steps of {self.description['training']['batch_size']}{time}"
+            f"{self.step:,} steps of {self.description['training']['batch_size']}{time}{mutated}"
         )
 
     def __repr__(self) -> str:

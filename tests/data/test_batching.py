@@ -50,6 +50,20 @@ def test_epochs_and_seeds_have_orders_of_their_own():
     assert len(orders) == 25
 
 
+def test_mutated_values_are_uniform_and_depend_on_the_seed_and_the_step_alone():
+    images = np.full((40, 20, 20, 3), 200, np.uint8)
+    mutation = {"mutation_rate": 0.3, "num_levels": 4}
+    batches = list(read_ahead(images, 5, 20, 0, 4, **mutation))
+    again = list(read_ahead(images, 5, 20, 2, 4, **mutation))
+    parts = [list(read_ahead(images, 5, 20, 0, 4, rows, **mutation)) for rows in (slice(0, 10), slice(10, 20))]
+    np.testing.assert_array_equal(batches[2:], again)
+    np.testing.assert_array_equal(batches, np.concatenate(parts, axis=1))
+    counts = np.bincount(np.ravel(batches), minlength=201)
+    np.testing.assert_allclose(counts[[0, 1, 2, 3, 200]] / counts.sum(), [0.075] * 4 + [0.7], atol=0.006)
+    where = [batch != 200 for batch in (*batches, next(read_ahead(images, 6, 20, 0, 4, **mutation)))]
+    assert len({one.tobytes() for one in where}) == 5
+
+
 def test_a_batch_cannot_be_written_to():
     with pytest.raises(ValueError, match="read-only"):
         batch_indices(0, 0, 10, 5)[0] = 1

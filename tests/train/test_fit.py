@@ -141,6 +141,7 @@ def test_another_run_is_refused_with_the_first_difference_and_how_to_resume(tmp_
         ({"learning_rate": 0.1}, "training.learning_rate = 0.01, but this one has 0.1"),
         ({"num_steps": 5}, "training.num_steps = 6, but this one has 5; give at least as many"),
         ({"description": {"width": 4}}, "width = None, but this one has 4"),
+        ({"mutation_rate": 0.2}, "training.mutation_rate = None, but this one has 0.2; give the same value"),
     ]:
         with pytest.raises(InputError, match=f"holds a run with {difference}"):
             train(directory=tmp_path, **changes)
@@ -173,6 +174,27 @@ def test_validation_may_begin_when_a_run_is_extended(tmp_path, train, images):
     assert train(directory=tmp_path, validation=images).step == 6
 
 
+def test_a_run_on_mutated_pixels_sees_them_in_each_step_and_not_in_its_evaluations(train, images, monkeypatch):
+    seen, evaluated = [], []
+
+    def noted(*arguments):
+        step = compiled_step(*arguments)
+        return lambda state, key, batch: (seen.append(batch), step(state, key, batch))[1]
+
+    def scores(model, params, key, sets, is_interrupted):
+        evaluated.append(sets["validation"])
+        return {"validation": 4.0}
+
+    monkeypatch.setattr(loop, "compiled_step", noted)
+    monkeypatch.setattr(loop, "evaluate", scores)
+    trained = train(mutation_rate=0.5, evaluate_every=6)
+    assert trained.description["training"]["mutation_rate"] == 0.5
+    assert trained.summarize().endswith(", with 50% of the pixel values random")
+    np.testing.assert_array_equal(evaluated[0], images)
+    shares = [(batch != images[batch_indices(0, step, 8, 4)]).mean() for step, batch in enumerate(seen)]
+    np.testing.assert_allclose(shares, 0.5, atol=0.15)
+
+
 @pytest.mark.parametrize("has_folder", [False, True])
 def test_a_callback_may_change_the_record_that_it_gets(tmp_path, train, has_folder):
     trained = train(directory=tmp_path if has_folder else None, on_metrics=dict.clear)
@@ -203,6 +225,8 @@ LIKE = np.zeros((2, 8, 8, 1), np.uint8)
         ({"num_steps": 2**40}, "num_steps is 1,099,511,627,776, but a run has at most 2,147,483,647 steps; give fewer"),
         ({"save_every": 0.0}, "save_every must be a positive number of seconds, but is 0.0"),
         ({"save_every": float("nan")}, "save_every must be a positive number of seconds, but is nan"),
+        ({"mutation_rate": 1.0}, "mutation_rate must be a number from 0 to less than 1, but is 1.0; 0.1 to 0.3"),
+        ({"mutation_rate": float("nan")}, "mutation_rate must be a number from 0 to less than 1, but is nan"),
         ({"evaluate_every": 0}, "evaluate_every must be a positive whole number"),
         ({"key": jax.random.PRNGKey(0)}, r"key must be one key of JAX, such as jax.random.key\(0\), but is Array"),
         ({"validation": LIKE[:, 1:]}, r"'validation' have the shape \[7, 8, 1\], but those to train on \[8, 8, 1\]"),
