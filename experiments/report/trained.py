@@ -12,6 +12,7 @@ import numpy as np
 import glowjax as gj
 from glowjax import models
 from glowjax.checks import InputError, printable
+from glowjax.data.generated import is_corruption
 from glowjax.models import Flow, GlowConfig
 from glowjax.train import Trained
 
@@ -54,6 +55,9 @@ def title(name: str) -> str:
     """The title of a data set: "fashion_mnist:test" is "FashionMNIST test"."""
     if rotated := re.fullmatch(r"rotated-(-?[\d.]+)", name):
         return f"test images rotated by {rotated[1]}°"
+    if is_corruption(name):
+        kind, _, strength = name.rpartition("-")
+        return f"{kind.replace('_', ' ')}, strength {strength}"
     stem, _, split = name.partition(":")
     return printable(f"{TITLES.get(stem, stem)} {split}".strip())
 

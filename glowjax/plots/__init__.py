@@ -2,7 +2,7 @@
 
 from glowjax.plots.curvature import along_paths, contrast_curves, curvature_by_scale, pixel_moments, spectrum
 from glowjax.plots.gaps import gap_by_part, gap_estimates
-from glowjax.plots.images import samples, scored_images
+from glowjax.plots.images import image_table, samples, scored_images
 from glowjax.plots.likelihoods import decomposition, likelihood_histograms, likelihood_panels
 from glowjax.plots.selection import acceptance_by_angle, risk_coverage
 from glowjax.plots.style import save
@@ -17,6 +17,7 @@ __all__ = [
     "decomposition",
     "gap_by_part",
     "gap_estimates",
+    "image_table",
     "likelihood_histograms",
     "likelihood_panels",
     "pixel_moments",

@@ -1,6 +1,6 @@
 """Images and samples, pixel for pixel, without smoothing and without stretching the contrast."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import UInt8
@@ -12,6 +12,7 @@ from glowjax.plots.style import PAGE_WIDTH, Vector, styled
 GAP = 2  # pixels between images
 MAX_CELL = 0.8  # inches per image: more would show pixels rather than images
 TITLE_HEIGHT = 0.3  # inches
+CHARACTER_WIDTH = 0.08  # inches, in the name of a row
 SCORE_HEIGHT = 0.17  # inches, for the number above an image
 
 
@@ -31,6 +32,33 @@ def samples(images: Mapping[str, np.ndarray], num_columns: int = 10) -> Figure:
         axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(title)
         axes.set_axis_off()
+    return figure
+
+
+@styled
+def image_table(images: Mapping[str, np.ndarray], columns: Sequence[str]) -> Figure:
+    """A row of images per name, with the names at the left and the titles of the columns above.
+
+    `images` is {name: [N, H, W, C] uint8} with C = 1 (grey) or 3 (color), as many in each row as there are `columns`.
+    """
+    for name, row in images.items():
+        if len(row) != len(columns):
+            raise InputError(f"'{name}' has {len(row)} images for {len(columns)} columns; expected one per column.")
+    rows = [_tile(name, np.asarray(row), len(columns)) for name, row in images.items()]
+    heights = [len(row) + GAP for row in rows]
+    grid = np.concatenate([np.pad(row, ((0, GAP), (0, 0), (0, 0)), constant_values=255) for row in rows])[:-GAP]
+    label = CHARACTER_WIDTH * max(map(len, images)) / PAGE_WIDTH  # as a share of the width
+    height = PAGE_WIDTH * (1 - label) * len(grid) / grid.shape[1]
+    title = TITLE_HEIGHT * any(columns)
+    figure = Figure(figsize=(PAGE_WIDTH, height + title))
+    axes = figure.add_axes((label, 0, 1 - label, height / (height + title)))
+    axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    step = (grid.shape[1] + GAP) / len(columns)
+    axes.xaxis.tick_top()
+    axes.set_xticks((np.arange(len(columns)) + 0.5) * step - GAP / 2, columns)
+    axes.set_yticks(np.cumsum(heights) - np.array(heights) / 2 - GAP / 2, list(images))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
     return figure
 
 
