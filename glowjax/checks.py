@@ -32,10 +32,13 @@ class InputError(ValueError):
     """
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """An InputError for a name that is not among the known ones; it suggests the nearest if one is similar."""
+def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] = ()) -> InputError:
+    """An InputError for a name that is not among the known ones; it suggests the nearest if one is similar.
+
+    Names that are `unlisted` may be suggested too.
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=SIMILAR)
+    near = difflib.get_close_matches(name, [*names, *unlisted], n=1, cutoff=SIMILAR)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     known_names = f"Known: {', '.join(names)}."
     space = " " if len(known_names) < 80 else "\n"  # a long list has a line of its own

@@ -21,6 +21,7 @@ from experiments.report import histograms
 from experiments.report.keys import key_for
 from experiments.report.options import Draws, OneModel, References, Seeded
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table
+from experiments.report.samples import BATCH_SIZE, named, own_samples
 from experiments.report.scoring import Evaluation, FlowDetails, evaluate, score
 from experiments.report.trained import Trained, described, heading, load, title
 from glowjax import plots, stats
@@ -30,10 +31,8 @@ from glowjax.data import ImageSet
 from glowjax.likelihood import NUM_LEVELS, quantize
 from glowjax.models import Flow, FlowTerms
 from glowjax.stats import Estimate
-from glowjax.train import samples
 from glowjax.typing import Array, Images, Key, Params
 
-BATCH_SIZE = 100
 NUM_SHOWN = 20
 """Number of images of each set in the figure that shows them."""
 
@@ -128,17 +127,13 @@ def main(config: ModelSamplesConfig) -> Result:
 
 def draw(trained: Trained, temperature: float, num_images: int, seed: int) -> Samples:
     """`num_images` samples of the model at one temperature."""
-    key = key_for("samples", seed)
-    keys = jax.random.split(key, -(-num_images // BATCH_SIZE))
-    name = f"samples, temperature {temperature:g}"
-    source = f"{num_images:,} samples of the {trained.title}, drawn with seed {seed}"
     if not isinstance(trained.model, Flow):
-        images = samples(trained.model, trained.params, key, num_images, temperature, BATCH_SIZE)
-        return Samples(temperature, ImageSet(name, images, source=source))
+        return Samples(temperature, own_samples(trained, num_images, seed, temperature))
+    keys = jax.random.split(key_for("samples", seed), -(-num_images // BATCH_SIZE))
     call = on_default_device(functools.partial(_draw, trained.model, trained.params))
     batches = side_by_side(lambda key: jax.device_get(call(key, temperature)), list(keys))
     images, terms, outside = jax.tree.map(lambda *parts: np.concatenate(parts)[:num_images], *batches)
-    return Samples(temperature, ImageSet(name, images, source=source), terms, float(outside.mean()))
+    return Samples(temperature, named(trained, images, seed, temperature), terms, float(outside.mean()))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -121,7 +121,7 @@ def _not_found(name: str, split: str, data_dir: Path | None) -> InputError:
     elif (parts := split_of(name))[0] in known and parts[1]:
         problem = f"'{name}' is a split of '{parts[0]}'; ask for '{parts[0]}:{parts[1]}'."
     else:
-        problem = str(unknown("data set", name, known.union(generated.NAMES)))
+        problem = str(unknown("data set", name, known.union(generated.NAMES), generated.CORRUPTIONS))
     looked = data_dir or "no data folder (neither data_dir nor GLOWJAX_DATA_DIR is set)"
     fetching = ""
     if name in PREPARABLE and not tfds.Prepared(data_dir).find(name):

@@ -12,7 +12,7 @@ from glowjax.plots.style import PAGE_WIDTH, Vector, styled
 GAP = 2  # pixels between images
 MAX_CELL = 0.8  # inches per image: more would show pixels rather than images
 TITLE_HEIGHT = 0.3  # inches
-CHARACTER_WIDTH = 0.08  # inches, in the name of a row
+CHARACTER_WIDTH = 0.07  # inches, in the name of a row
 SCORE_HEIGHT = 0.17  # inches, for the number above an image
 
 
@@ -55,8 +55,8 @@ def image_table(images: Mapping[str, np.ndarray], columns: Sequence[str]) -> Fig
     axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     step = (grid.shape[1] + GAP) / len(columns)
     axes.xaxis.tick_top()
-    axes.set_xticks((np.arange(len(columns)) + 0.5) * step - GAP / 2, columns)
-    axes.set_yticks(np.cumsum(heights) - np.array(heights) / 2 - GAP / 2, list(images))
+    axes.set_xticks((np.arange(len(columns)) + 0.5) * step - (GAP + 1) / 2, columns)
+    axes.set_yticks(np.cumsum(heights) - np.array(heights) / 2 - (GAP + 1) / 2, list(images))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure

@@ -60,7 +60,12 @@ def test_a_name_is_no_path_even_if_there_is_a_folder_called_so(tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("fashion-mnist", "fashion_mnist"), ("notmnist-small", "notmnist_small"), ("leafes", "leaves")],
+    [
+        ("fashion-mnist", "fashion_mnist"),
+        ("notmnist-small", "notmnist_small"),
+        ("leafes", "leaves"),
+        ("zoomblur-3", "zoom_blur-3"),
+    ],
 )
 def test_an_unknown_name_suggests_the_nearest_and_the_ways_to_add_one(tmp_path, name, nearest):
     np.savez_compressed(tmp_path / "leaves_train.npz", image=ONE)

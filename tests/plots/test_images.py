@@ -34,12 +34,24 @@ def test_scored_images_have_their_bits_per_dim_above():
     np.testing.assert_array_equal(np.asarray(shown[1].images[0].get_array()), array[1, ..., 0])
 
 
+def test_a_table_of_images_names_rows_and_columns_where_they_are():
+    rows = {"first": images(3, size=8), "a longer name": images(3, size=8)[::-1]}
+    (axes,) = plots.image_table(rows, ["x", "y", "z"]).axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(rows)
+    grid = np.asarray(axes.images[0].get_array()).reshape(18, 28)
+    for place, row in zip(axes.get_yticks(), rows.values(), strict=True):
+        for column, image in zip(axes.get_xticks(), row, strict=True):
+            top, left = round(place - 3.5), round(column - 3.5)
+            np.testing.assert_array_equal(grid[top : top + 8, left : left + 8], image[..., 0])
+
+
 @pytest.mark.parametrize(
     ("plot", "message"),
     [
         (lambda: plots.samples({"": images().astype(np.float32)}), "float32 of shape"),
         (lambda: plots.samples({"": images()[0]}), r"shape \(8, 8, 1\)"),
         (lambda: plots.samples({"": images()}, 0), "num_columns must be a positive whole number"),
+        (lambda: plots.image_table({"a": images(2)}, ["x"]), "'a' has 2 images for 1 columns"),
         (lambda: plots.scored_images({"a": (images(2), np.ones(3))}), "'a' has 2 images and 3 scores"),
     ],
 )

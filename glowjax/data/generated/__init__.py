@@ -11,8 +11,12 @@ from glowjax.data.generated.corruptions import KINDS, corruption, is_corruption
 from glowjax.data.image_set import ImageSet
 from glowjax.data.stored import AnyImages, StoredImages
 
-NAMES = ("noise", "constant", "contrast-0.5", "rotated-90", *(f"{kind}-3" for kind in KINDS))
-"""The sets that `generate` makes: 0.5 stands for any factor from 0 to 1, 90 for any angle, 3 for a strength to 5."""
+CORRUPTIONS = tuple(f"{kind}-3" for kind in KINDS)
+"""A set of each kind of corruption; 3 stands for any strength from 1 to 5."""
+
+NAMES = ("noise", "constant", "contrast-0.5", "rotated-90", "gaussian_noise-3")
+"""The sets that `generate` makes: 0.5 stands for any factor from 0 to 1, 90 for any angle in degrees, and
+"gaussian_noise-3" for any corruption."""
 
 
 def is_generated(name: str) -> bool:
@@ -51,7 +55,7 @@ def generate(name: str, like: ImageSet, num_images: int | None = None, seed: int
         levels = rng.integers(0, 256, (count, 1, 1, like.shape[-1]), dtype=np.uint8)
         images, what = np.broadcast_to(levels, (count, *like.shape)).copy(), "one random level per channel"
     else:
-        raise unknown("generated set", name, NAMES)
+        raise unknown("generated set", name, (*NAMES[:-1], *CORRUPTIONS))
     return ImageSet(name, images, source=f"{count:,} images: {what}, generated with seed {seed}", generated=True)
 
 

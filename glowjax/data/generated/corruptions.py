@@ -47,7 +47,7 @@ class Corruption:
 
 
 def _single(
-    apply: Callable[..., np.ndarray], name: str, *strengths: float, channels: tuple[int, ...] = ()
+    apply: Callable[..., np.ndarray], name: str, *strengths: float | int, channels: tuple[int, ...] = ()
 ) -> Corruption:
     """A corruption with a single parameter."""
     return Corruption(apply, (name,), tuple((strength,) for strength in strengths), channels)
@@ -55,29 +55,29 @@ def _single(
 
 KINDS = {
     "gaussian_noise": _single(gaussian_noise, "standard deviation", 0.04, 0.06, 0.08, 0.09, 0.1),
-    "shot_noise": _single(shot_noise, "photons", 500, 250, 100, 75, 50),
+    "shot_noise": _single(shot_noise, "photons", 500.0, 250.0, 100.0, 75.0, 50.0),
     "impulse_noise": _single(impulse_noise, "share", 0.01, 0.02, 0.03, 0.05, 0.07),
     "speckle_noise": _single(speckle_noise, "standard deviation", 0.06, 0.1, 0.12, 0.16, 0.2),
-    "gaussian_blur": _single(gaussian_blur, "standard deviation", 0.4, 0.6, 0.7, 0.8, 1),
+    "gaussian_blur": _single(gaussian_blur, "standard deviation", 0.4, 0.6, 0.7, 0.8, 1.0),
     "defocus_blur": Corruption(
-        defocus_blur, ("radius", "softening"), ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))
+        defocus_blur, ("radius", "softening"), ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1))
     ),
     "glass_blur": Corruption(
         glass_blur, ("standard deviation", "rounds"), ((0.05, 1), (0.25, 1), (0.4, 1), (0.25, 2), (0.4, 2))
     ),
     "motion_blur": Corruption(
-        motion_blur, ("radius", "standard deviation"), ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5))
+        motion_blur, ("radius", "standard deviation"), ((6, 1.0), (6, 1.5), (6, 2.0), (8, 2.0), (9, 2.5))
     ),
     "zoom_blur": _single(zoom_blur, "largest factor", 1.06, 1.11, 1.16, 1.21, 1.26),
-    "fog": Corruption(fog, ("thickness", "decay"), ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))),
+    "fog": Corruption(fog, ("thickness", "decay"), ((0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75))),
     "brightness": _single(brightness, "amount", 0.05, 0.1, 0.15, 0.2, 0.3),
     "saturate": Corruption(
-        saturate, ("factor", "offset"), ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)), channels=(3,)
+        saturate, ("factor", "offset"), ((0.3, 0.0), (0.1, 0.0), (1.5, 0.0), (2.0, 0.1), (2.5, 0.2)), channels=(3,)
     ),
     "elastic_transform": Corruption(
         elastic_transform,
         ("height", "standard deviation", "corners"),
-        ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)),
+        ((0.0, 0.0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)),
     ),
     "pixelate": _single(pixelate, "scale", 0.95, 0.9, 0.85, 0.75, 0.65),
     "jpeg_compression": _single(jpeg_compression, "quality", 80, 65, 58, 50, 40, channels=(1, 3)),

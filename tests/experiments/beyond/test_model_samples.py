@@ -5,6 +5,7 @@ import pytest
 from tiny import evaluation
 
 from experiments.beyond.model_samples import ModelSamplesConfig, Samples, draw, main, summarize
+from experiments.report.samples import own_samples
 from experiments.report.scoring import image_sets, score
 from experiments.report.trained import load, load_flow
 from glowjax.checks import InputError
@@ -25,6 +26,13 @@ def test_a_sample_before_rounding_has_the_log_density_of_its_image(trained_run):
     assert drawn.outside == 0
     x = drawn.images.images.astype(np.float32) + 0.5  # within half a grey level of the sample
     np.testing.assert_allclose(drawn.terms.log_det, trained.model.terms(trained.params, x).log_det, atol=1)
+
+
+def test_samples_are_the_same_with_and_without_the_terms_of_their_log_density(trained_run):
+    trained = load(trained_run())
+    drawn, own = draw(trained, 0.7, 120, seed=3).images, own_samples(trained, 120, seed=3, temperature=0.7)
+    assert (own.name, own.source) == (drawn.name, drawn.source)
+    assert np.mean(own.images != drawn.images) < 0.01  # two programs may round a value differently
 
 
 def test_the_difference_from_real_images_is_that_of_the_means_and_its_terms_sum_to_it(trained_run, folder):
