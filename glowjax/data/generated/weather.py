@@ -9,20 +9,20 @@ from glowjax.data.generated.noises import Generators, Levels
 
 def fog(images: Levels, generators: Generators, thickness: float, decay: float) -> Levels:
     """The images plus `thickness` times a random cloud, shrunk so that the brightest value of each can stay itself."""
-    clouds = np.stack([_cloud(*images.shape[1:3], decay, generator) for generator in generators])
+    clouds = np.stack([_cloud(images.shape[1:3], decay, generator) for generator in generators])
     brightest = images.max(axis=(1, 2, 3), keepdims=True)
     return (images + thickness * clouds[..., None]) * brightest / (brightest + thickness)
 
 
-def _cloud(height: int, width: int, decay: float, generator: np.random.Generator) -> Float[np.ndarray, "H W"]:
+def _cloud(shape: tuple[int, ...], decay: float, generator: np.random.Generator) -> Float[np.ndarray, "H W"]:
     """Random heights from 0 to 1: a sum of random grids of 2, 3, 5, 9, ... points a side, each interpolated linearly.
 
     Each grid is lower than the one before by the factor `decay` squared.
     """
-    heights = np.zeros((height, width))
-    for octave in range((max(height, width) - 1).bit_length()):
+    heights = np.zeros(shape)
+    for octave in range((max(shape) - 1).bit_length()):
         points = 2**octave + 1
-        down, across = (interpolation(points, np.linspace(0, points - 1, size)) for size in (height, width))
+        down, across = (interpolation(points, np.linspace(0, points - 1, size)) for size in shape)
         heights += decay ** (-2 * octave) * down @ generator.uniform(-1, 1, (points, points)) @ across.T
     heights -= heights.min()
     return heights / max(heights.max(), 1e-12)
