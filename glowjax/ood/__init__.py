@@ -1,37 +1,56 @@
 """Out-of-distribution detection and selective classification: scores, and how well they separate images."""
 
-from glowjax.ood import likelihood as _likelihood  # noqa: F401  each module of scores registers them
 from glowjax.ood.background import LikelihoodRatio
+from glowjax.ood.complexity import CODECS, GaussianMixture, InputComplexity
 from glowjax.ood.compute import density_statistics, missing, statistics
+from glowjax.ood.density_of_states import DensityOfStates, OneClassSvm
 from glowjax.ood.ensembles import WAIC, MemberVariance, ensemble
 from glowjax.ood.families import FAMILIES, Family, Options, View, family
-from glowjax.ood.likelihood import Likelihood
+from glowjax.ood.latents import latents as _latents  # noqa: F401  each module of scores registers them
+from glowjax.ood.likelihood import Likelihood, Typicality
 from glowjax.ood.metrics import DetectionDifference, DetectionMetrics, compare, detection_metrics
+from glowjax.ood.null_models import LinearGaussian, LinearWhiteNoise, NearestNeighbor, RandomScore
+from glowjax.ood.one_statistic import MaxRank, OneSided, TwoSided, TwoSidedRank, column
 from glowjax.ood.scores import OTHERS, SCORES, ConstantScoreWarning, Entry, Fitted, OwnScore, Score, entry, needed
 from glowjax.ood.selective import area_under_risk, compare_areas_under_risk, risk_coverage
 from glowjax.ood.statistics import Reference, Statistics, load_statistics
 
 __all__ = [
+    "CODECS",
     "FAMILIES",
     "OTHERS",
     "SCORES",
     "WAIC",
     "ConstantScoreWarning",
+    "DensityOfStates",
     "DetectionDifference",
     "DetectionMetrics",
     "Entry",
     "Family",
     "Fitted",
+    "GaussianMixture",
+    "InputComplexity",
     "Likelihood",
     "LikelihoodRatio",
+    "LinearGaussian",
+    "LinearWhiteNoise",
+    "MaxRank",
     "MemberVariance",
+    "NearestNeighbor",
+    "OneClassSvm",
+    "OneSided",
     "Options",
     "OwnScore",
+    "RandomScore",
     "Reference",
     "Score",
     "Statistics",
+    "TwoSided",
+    "TwoSidedRank",
+    "Typicality",
     "View",
     "area_under_risk",
+    "column",
     "compare",
     "compare_areas_under_risk",
     "density_statistics",

@@ -73,7 +73,11 @@ def density_statistics(
 def missing(model: Any, names: Sequence[str], log_prob_fn: Callable | None = None) -> dict[str, str]:
     """{family: why it cannot be computed} for those of `names` that a model or density cannot give."""
     subject = Subject(model=model, log_prob_fn=log_prob_fn)
-    return {name: f"it needs {lack}" for name in names if (lack := subject.lacks(_family(name).needs))}
+    return {name: f"it needs {lack}" for name in names if (lack := _lack(subject, _family(name)))}
+
+
+def _lack(subject: Subject, one: Family) -> str:
+    return subject.lacks(one.needs) or one.lack
 
 
 def _family(name: str) -> Family:
@@ -87,7 +91,7 @@ def _statistics(
 ) -> Statistics:
     families = {name: _family(name) for name in names}
     for name, one in families.items():
-        if lack := subject.lacks(one.needs):
+        if lack := _lack(subject, one):
             raise InputError(f"The statistics '{name}' need {lack}.")
     own = images.images if isinstance(images, ImageSet) else images
     own = own if hasattr(own, "shape") else np.asarray(own)

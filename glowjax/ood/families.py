@@ -139,6 +139,7 @@ class Family:
         is_forward: whether the forward pass of the likelihood gives it, so that such families are computed together.
         on_host: whether `run` takes NumPy images and is not compiled.
         batch_size: images per batch.
+        lack: the library that this installation lacks for it, in words that follow "needs"; "" if it is complete.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Family:
     is_forward: bool = False
     on_host: bool = False
     batch_size: int = 100
+    lack: str = ""
 
     @property
     def description(self) -> str:

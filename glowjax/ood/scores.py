@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import flax.struct
 import numpy as np
@@ -20,20 +20,25 @@ OTHERS = {
 
 
 class ConstantScoreWarning(UserWarning):
-    """All images have the same score, so it separates nothing."""
+    """All images of a call have the same score, so it orders none of them."""
 
 
 class Score:
     """Base class of scores: frozen dataclasses of hyperparameters with two pure functions, `learn` and `evaluate`.
 
     Attributes:
-        needs: the families of statistics that it needs. "background.log_prob" is the family "log_prob" of another
-            model, see `OTHERS`.
         per_batch: the number of consecutive images that share one score; 1 for scores of single images.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
     per_batch: int = 1
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The families of statistics that it needs; a class attribute, or a property that reads hyperparameters.
+
+        "background.log_prob" is the family "log_prob" of another model, see `OTHERS`.
+        """
+        return ()
 
     def learn(self, reference: Reference) -> Any:
         """What the score keeps of in-distribution images: a pytree of arrays. By default, nothing."""
@@ -55,7 +60,7 @@ class Score:
 
     def _check(self, stats: Statistics) -> None:
         if lacking := [name for name in self.needs if name not in stats]:
-            how = OTHERS.get(_whose(lacking[0])[0], "add them to the names that ood.statistics computes")
+            how = OTHERS.get(whose(lacking[0])[0], "add them to the names that ood.statistics computes")
             raise InputError(
                 f"{type(self).__name__} needs the statistics {', '.join(map(repr, lacking))}, but got "
                 f"{', '.join(map(repr, stats.families))}; {how}."
@@ -88,7 +93,7 @@ class Fitted(flax.struct.PyTreeNode):
             )
         if len(scores) > 1 and np.ptp(scores) == 0:
             warnings.warn(
-                f"{name} is {scores[0]:g} for all {len(scores):,} images, so it separates nothing.",
+                f"{name} is {scores[0]:g} for all {len(scores):,} images, so it orders none of them.",
                 ConstantScoreWarning,
                 stacklevel=2,
             )
@@ -132,7 +137,7 @@ class Entry:
     @property
     def others(self) -> tuple[str, ...]:
         """The other models that it needs, such as "background"; none for a score of a single model."""
-        return tuple(dict.fromkeys(other for need in self.score.needs if (other := _whose(need)[0])))
+        return tuple(dict.fromkeys(other for need in self.score.needs if (other := whose(need)[0])))
 
 
 SCORES: dict[str, Entry] = {}
@@ -146,11 +151,11 @@ def entry(name: str, group: str, score: Score, paper: str, formula: str, *, is_t
 
 def needed(names: Sequence[str], other: str = "") -> tuple[str, ...]:
     """The families that the scores of these names need of the model itself, each once, or of an `other` in `OTHERS`."""
-    needs = [_whose(need) for name in names for need in SCORES[name].score.needs]
+    needs = [whose(need) for name in names for need in SCORES[name].score.needs]
     return tuple(dict.fromkeys(family for whose, family in needs if whose == other))
 
 
-def _whose(need: str) -> tuple[str, str]:
+def whose(need: str) -> tuple[str, str]:
     """The model ("" is the model itself) and the family of a need: ("background", "log_prob")."""
     prefix, _, family = need.partition(".")
     return (prefix, family) if prefix in OTHERS else ("", need)

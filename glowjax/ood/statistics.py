@@ -53,7 +53,7 @@ class Statistics:
         return tuple(dict.fromkeys(name.partition(".")[0] for name in self.values))
 
     def __contains__(self, name: str) -> bool:
-        return name in self.values or name in self.families
+        return any(key == name or key.startswith(f"{name}.") for key in self.values)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.values:

@@ -85,7 +85,7 @@ def test_a_score_says_what_it_lacks_and_what_is_no_number():
     values = np.array([0.0, np.nan, -np.inf])
     with pytest.raises(InputError, match="not finite for 2 of 3 images, first for image 1"):
         ood.Likelihood().fit(reference)(ood.Statistics({"log_prob": values}))
-    with pytest.warns(ood.ConstantScoreWarning, match="separates nothing"):
+    with pytest.warns(ood.ConstantScoreWarning, match="orders none of them"):
         ood.Likelihood().fit(reference)(ood.Statistics({"log_prob": np.zeros(3)}))
 
 

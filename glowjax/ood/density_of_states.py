@@ -1,0 +1,118 @@
+"""Densities of one-dimensional statistics, and the support of several statistics at once."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import logsumexp
+
+from glowjax.ood.one_statistic import columns, families_of
+from glowjax.ood.scores import Score, entry
+from glowjax.ood.statistics import Reference, Statistics
+
+RESOLUTION = 1e-6
+"""The smallest bandwidth, as a share of the largest value of the reference: a few float32 roundings."""
+
+BLOCK = 2**24
+"""The number of pairs of an image and a reference image that are computed at a time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DensityOfStates(Score):
+    """-sum over statistics T of log KDE(T(x)), in nats, with Gaussian kernel densities of the reference.
+
+    The logarithms are computed from those of the kernels, so they stay finite far from the reference. A statistic that
+    is constant there gets a bandwidth of a few roundings, so any other value counts as far away.
+
+    Attributes:
+        statistics: the names of their columns, see `ood.column`.
+        bandwidth: the bandwidth in units of Scott's rule: the standard deviation of T, divided by n^(1/5).
+    """
+
+    statistics: tuple[str, ...]
+    bandwidth: float = 1.0
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # noqa: D102
+        return families_of(self.statistics)
+
+    def learn(self, reference: Reference) -> Any:  # noqa: D102
+        values = columns(reference, self.statistics)
+        scott = values.std(axis=0, ddof=1) * len(values) ** -0.2 if len(values) > 1 else np.zeros(values.shape[1])
+        bandwidths = np.maximum(self.bandwidth * scott, RESOLUTION * np.abs(values).max(axis=0))
+        return {"values": values, "bandwidths": np.where(bandwidths > 0, bandwidths, 1.0)}
+
+    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
+        triples = zip(columns(stats, self.statistics).T, state["values"].T, state["bandwidths"], strict=True)
+        return -np.sum([_log_density(*triple) for triple in triples], axis=0)
+
+
+def _log_density(
+    values: Float[np.ndarray, " N"], reference: Float[np.ndarray, " n"], bandwidth: Any
+) -> Float[np.ndarray, " N"]:
+    """Log of the mean over the reference of normal densities with this standard deviation."""
+    constant = math.log(len(reference)) + math.log(bandwidth) + 0.5 * math.log(2 * math.pi)
+    blocks = np.array_split(values, -(-len(values) * len(reference) // BLOCK))
+    logs = [logsumexp(-0.5 * ((block[:, None] - reference) / bandwidth) ** 2, axis=1) for block in blocks]
+    return np.concatenate(logs) - constant
+
+
+@dataclasses.dataclass(frozen=True)
+class OneClassSvm(Score):
+    """-decision function of a one-class SVM on statistics, each in units of its standard deviation over the reference.
+
+    The kernel is exp(-|u - v|^2 / K) of K statistics. All images far from the reference have nearly the same score.
+
+    Attributes:
+        statistics: the names of their columns, see `ood.column`.
+        nu: about the share of the reference that lies outside the support.
+    """
+
+    statistics: tuple[str, ...]
+    nu: float = 0.1
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # noqa: D102
+        return families_of(self.statistics)
+
+    def learn(self, reference: Reference) -> Any:  # noqa: D102
+        from sklearn.svm import OneClassSVM  # slow to import
+
+        values = columns(reference, self.statistics)
+        mean, scale = values.mean(axis=0), values.std(axis=0)
+        scale = np.where(scale > 0, scale, 1.0)
+        fit = OneClassSVM(gamma=1 / values.shape[1], nu=self.nu).fit((values - mean) / scale)
+        return {
+            "mean": mean,
+            "scale": scale,
+            "vectors": fit.support_vectors_,
+            "weights": fit.dual_coef_[0],
+            "intercept": fit.intercept_[0],
+        }
+
+    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
+        standard, vectors = (columns(stats, self.statistics) - state["mean"]) / state["scale"], state["vectors"]
+        squares = sum((standard[:, None, k] - vectors[:, k]) ** 2 for k in range(vectors.shape[1]))
+        return -(np.exp(-squares / vectors.shape[1]) @ state["weights"] + state["intercept"])
+
+
+_OF_A_FLOW = ("log_prob", "scales.log_pz[sum]", "scales.log_det[sum]")
+_FORMULA = "-sum of log KDE(T(x)) over T = log p(x), log p(z), log |det dz/dx|"
+
+entry("density-of-states", "density of states", DensityOfStates(_OF_A_FLOW), "Morningstar et al. 2021", _FORMULA)
+entry(
+    "density-of-log-p",
+    "density of states",
+    DensityOfStates(("log_prob",)),
+    "Morningstar et al. 2021",
+    "-log KDE(log p(x))",
+)
+entry(
+    "one-class-svm",
+    "density of states",
+    OneClassSvm(_OF_A_FLOW),
+    "Morningstar et al. 2021",
+    "-decision function of a one-class SVM of log p(x), log p(z), log |det dz/dx|",
+)
