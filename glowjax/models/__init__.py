@@ -7,7 +7,7 @@ from glowjax.models.flow import Flow, FlowParams, FlowTerms
 from glowjax.models.glow import cv_glow, nvp_glow
 from glowjax.models.pixelcnn import PixelCNN
 from glowjax.models.pixels import Categorical, LogisticMixture, PixelDistribution
-from glowjax.models.vae import VAE, conv_vae
+from glowjax.models.vae import VAE, VAETerms, conv_vae
 
 __all__ = [
     "VAE",
@@ -25,6 +25,7 @@ __all__ = [
     "PixelCNNConfig",
     "PixelDistribution",
     "VAEConfig",
+    "VAETerms",
     "build",
     "config_from",
     "config_of",

@@ -10,7 +10,7 @@ and the middle rises with K (Burda, Grosse and Salakhutdinov 2016, theorem 1).
 
 import dataclasses
 import math
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -26,6 +26,25 @@ from glowjax.networks.autoencoder import Decoder, Encoder
 from glowjax.noise import draw, draw_keys
 from glowjax.stats import Estimate
 from glowjax.typing import Array, Batch, Key, Keys
+
+
+class VAETerms(NamedTuple):
+    """The terms of log w = log P(image | z) + log p(z) - log q(z | image) at draws of z, [num_draws, N] each, in nats.
+
+    Attributes:
+        log_likelihood: log P(image | z).
+        log_prior: log p(z).
+        log_posterior: log q(z | image).
+    """
+
+    log_likelihood: Float[Array, "K N"]
+    log_prior: Float[Array, "K N"]
+    log_posterior: Float[Array, "K N"]
+
+    @property
+    def log_weights(self) -> Float[Array, "K N"]:
+        """Log w."""
+        return self.log_likelihood + self.log_prior - self.log_posterior
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,27 +87,39 @@ class VAE:
         }
         return ModelParams(arrays, image_shape)
 
+    @compiled()
+    def encode(self, params: ModelParams, images: Batch) -> tuple[Float[Array, "N K"], Float[Array, "N K"]]:
+        """The mean and the log-scale of q(z | image), [N, num_latents] each, of uint8 images [N, H, W, C]."""
+        check_images(images, batch=True)
+        check_shape(params, images.shape)
+        x = scaled(jnp.asarray(images), self.num_levels)
+        return cast(Any, self.encoder.apply(params.arrays["encoder"], x, self.num_latents))
+
+    @compiled()
+    def log_prob_given(self, params: ModelParams, z: Float[Array, "N K"], images: Batch) -> Float[Array, " N"]:
+        """Log P(image | z) [N] in nats of uint8 images [N, H, W, C], given latents [N, num_latents]."""
+        return self.pixels.log_prob(self._decode(params, z), jnp.asarray(images)).sum(axis=(-3, -2, -1))
+
     @compiled("num_draws")
-    def log_weights(self, params: ModelParams, key: Keys, images: Batch, num_draws: int) -> Float[Array, "K N"]:
-        """Log w [num_draws, N] in nats of uint8 images [N, H, W, C]; only one draw at a time is in memory.
+    def terms(self, params: ModelParams, key: Keys, images: Batch, num_draws: int) -> VAETerms:
+        """The terms of log w of uint8 images [N, H, W, C]; only one draw at a time is in memory.
 
         `key` is one key, or one key per image [N], here and in the methods below.
         """
-        check_images(images, batch=True)
-        check_shape(params, images.shape)
-        levels = jnp.asarray(images)
-        x = scaled(levels, self.num_levels)
-        mean, log_scale = cast(Any, self.encoder.apply(params.arrays["encoder"], x, self.num_latents))
+        mean, log_scale = self.encode(params, images)
 
-        def one_draw(draw_key: Keys) -> Float[Array, " N"]:
-            latents = mean + jnp.exp(log_scale) * draw(jax.random.normal, draw_key, mean.shape[:1], mean.shape[1:])
-            outputs = self._decode(params, latents)
-            log_likelihood = self.pixels.log_prob(outputs, levels).sum(axis=(-3, -2, -1))
-            log_prior, log_posterior = norm.logpdf(latents), norm.logpdf(latents, mean, jnp.exp(log_scale))
-            return log_likelihood + log_prior.sum(axis=-1) - log_posterior.sum(axis=-1)
+        def one_draw(draw_key: Keys) -> VAETerms:
+            z = mean + jnp.exp(log_scale) * draw(jax.random.normal, draw_key, mean.shape[:1], mean.shape[1:])
+            log_prior, log_posterior = norm.logpdf(z), norm.logpdf(z, mean, jnp.exp(log_scale))
+            return VAETerms(self.log_prob_given(params, z, images), log_prior.sum(axis=-1), log_posterior.sum(axis=-1))
 
         keys = draw_keys(key, num_draws)
-        return one_draw(keys[0])[None] if num_draws == 1 else jax.lax.map(one_draw, keys)
+        return jax.tree.map(lambda x: x[None], one_draw(keys[0])) if num_draws == 1 else jax.lax.map(one_draw, keys)
+
+    @compiled("num_draws")
+    def log_weights(self, params: ModelParams, key: Keys, images: Batch, num_draws: int) -> Float[Array, "K N"]:
+        """Log w [num_draws, N] in nats of uint8 images [N, H, W, C]."""
+        return self.terms(params, key, images, num_draws).log_weights
 
     @compiled("num_draws")
     def elbo(self, params: ModelParams, key: Keys, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:

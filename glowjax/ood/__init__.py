@@ -14,6 +14,7 @@ from glowjax.ood.one_statistic import MaxRank, OneSided, TwoSided, TwoSidedRank,
 from glowjax.ood.scores import OTHERS, SCORES, ConstantScoreWarning, Entry, Fitted, OwnScore, Score, entry, needed
 from glowjax.ood.selective import area_under_risk, compare_areas_under_risk, risk_coverage
 from glowjax.ood.statistics import Reference, Statistics, load_statistics
+from glowjax.ood.vae import vae as _vae  # noqa: F401
 
 __all__ = [
     "CODECS",

@@ -25,4 +25,4 @@ class LikelihoodRatio(Score):
         return stats["background.log_prob"].astype(np.float64) - stats["log_prob"]
 
 
-entry("likelihood ratio", "a second reference", LikelihoodRatio(), "Ren et al. 2019", "log p_background(x) - log p(x)")
+entry("likelihood-ratio", "a second reference", LikelihoodRatio(), "Ren et al. 2019", "log p_background(x) - log p(x)")

@@ -63,5 +63,5 @@ def _members(stats: Statistics) -> Float[np.ndarray, "N M"]:
 
 PAPER = "Choi et al. 2018"
 
-entry("WAIC", "ensembles", WAIC(), PAPER, "-(mean_m log p_m(x) - var_m log p_m(x))")
-entry("variance over members", "ensembles", MemberVariance(), PAPER, "var_m log p_m(x)")
+entry("waic", "ensembles", WAIC(), PAPER, "-(mean_m log p_m(x) - var_m log p_m(x))")
+entry("member-variance", "ensembles", MemberVariance(), PAPER, "var_m log p_m(x)")

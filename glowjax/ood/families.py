@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from glowjax.likelihood import dequantize
-from glowjax.models import VAE, Flow, FlowTerms, PixelCNN
+from glowjax.checks import check_count
+from glowjax.likelihood import dequantize, log_mean_exp
+from glowjax.models import VAE, Flow, FlowTerms, PixelCNN, VAETerms
 from glowjax.typing import Array, Key, Latents, Params
 
 Parts: TypeAlias = Mapping[str, Any]
@@ -29,13 +30,23 @@ class Options:
     Attributes:
         num_draws: dequantization draws per image for `log_prob` under a flow.
         num_latent_draws: importance samples per image for `log_prob` under a VAE.
+        num_regret_steps: steps of Adam for `regret`.
+        num_regret_draws: draws of the latents per step of Adam.
+        regret_learning_rate: the first learning rate of Adam, which decays to 0 by a cosine.
         noise_levels: standard deviations, in grey levels, of the normal noise that is added to an image before
             derivatives are taken; these statistics are [N, len(noise_levels)].
     """
 
     num_draws: int = 1
     num_latent_draws: int = 50
+    num_regret_steps: int = 100
+    num_regret_draws: int = 1
+    regret_learning_rate: float = 0.05
     noise_levels: tuple[float, ...] = (8.0,)
+
+    def __post_init__(self) -> None:
+        for name in ("num_draws", "num_latent_draws", "num_regret_steps", "num_regret_draws"):
+            check_count(name, getattr(self, name))
 
     def as_dict(self) -> dict[str, Any]:
         """The options as JSON has them."""
@@ -116,6 +127,12 @@ class View:
         return self.subject.model.encode_with_terms(self.subject.params, self.x)
 
     @functools.cached_property
+    def vae_terms(self) -> VAETerms:
+        """The terms of a VAE's importance weights, of `num_latent_draws` draws of the latents."""
+        subject, key = self.subject, self.key_for("likelihood")
+        return subject.model.terms(subject.params, key, self.images, self.options.num_latent_draws)
+
+    @functools.cached_property
     def log_prob(self) -> Float[Array, " N"]:
         """Log p in nats: of `x` for a density, of the images for a model."""
         model, options = self.subject.model, self.options
@@ -123,8 +140,9 @@ class View:
             return jnp.asarray(self.encoded[1].log_prob)
         if model is None:
             return self.subject.log_prob(self.x)
-        num_draws = options.num_latent_draws if isinstance(model, VAE) else options.num_draws
-        return model.log_likelihood(self.subject.params, self.key_for("likelihood"), self.images, num_draws)
+        if isinstance(model, VAE):
+            return log_mean_exp(self.vae_terms.log_weights)
+        return model.log_likelihood(self.subject.params, self.key_for("likelihood"), self.images, options.num_draws)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,10 +34,10 @@ def test_the_ratio_of_two_normals_is_its_closed_form_and_higher_far_from_the_mea
 
 
 def test_the_families_of_each_model_and_a_sentence_if_the_background_lacks():
-    assert ood.SCORES["likelihood ratio"].others == ("background",)
+    assert ood.SCORES["likelihood-ratio"].others == ("background",)
     assert ood.SCORES["likelihood"].others == ()
-    assert ood.needed(["likelihood ratio", "WAIC"]) == ood.needed(["likelihood ratio"], "background") == ("log_prob",)
-    assert ood.needed(["likelihood ratio", "WAIC"], "members") == ("log_prob",)
+    assert ood.needed(["likelihood-ratio", "waic"]) == ood.needed(["likelihood-ratio"], "background") == ("log_prob",)
+    assert ood.needed(["likelihood-ratio", "waic"], "members") == ("log_prob",)
     alone = ood.Statistics({"log_prob": np.zeros(2)}).as_reference()
     with pytest.raises(InputError, match=r"needs the statistics 'background.log_prob', .* add them by stats.joined"):
         ood.LikelihoodRatio().fit(alone)
