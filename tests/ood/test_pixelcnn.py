@@ -90,5 +90,6 @@ def test_scores_that_need_no_continuous_density_are_finite_under_a_pixelcnn():
     assert {"likelihood", "rank", "typicality-5", "residual-white-noise"} < set(names)
     assert any("complexity" in name for name in names)
     stats = ood.statistics(model, params, KEY, images, ood.needed(names))
+    reference, others = stats.select(slice(30)).as_reference(), stats.select(slice(30, None))
     for name in names:
-        assert np.isfinite(ood.SCORES[name].score.fit(stats.as_reference())(stats)).all(), name
+        assert np.isfinite(ood.SCORES[name].score.fit(reference)(others)).all(), name
