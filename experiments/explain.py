@@ -14,18 +14,11 @@ import dataclasses
 import numpy as np
 
 from experiments.report.by_scale import by_scale_section, curvature_of
-from experiments.report.explanations import (
-    Pair,
-    column,
-    exact_form,
-    exact_section,
-    pair_of,
-    predict,
-    predictions_section,
-    summarize,
-)
+from experiments.report.explanations import column, exact_form, exact_section, predictions_section, summarize
 from experiments.report.options import OneModel
 from experiments.report.page import Cell, Figure, Number, Result, Section, Table, slug
+from experiments.report.pairs import Pair, pair_of
+from experiments.report.predictions import predict
 from experiments.report.scoring import image_sets
 from experiments.report.trained import Trained, heading, load_flow, title
 from glowjax import analysis as an

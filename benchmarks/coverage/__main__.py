@@ -54,15 +54,23 @@ def main(config: CoverageConfig) -> dict[str, Any]:
             raise unknown("row", name, known)
     names, began = config.only or tuple(known), time.monotonic()
     found: dict[str, Any] = {}
+    failed: dict[str, BaseException] = {}
     with ProcessPoolExecutor(config.workers, multiprocessing.get_context("spawn")) as pool:
         jobs = {pool.submit(simulate, name, config.seed, config.repeats): name for name in names}
         for job in as_completed(jobs):
-            found[jobs[job]] = job.result()
-            print(f"{jobs[job]}: {job.result()['seconds']:.0f} s", flush=True)
+            name = jobs[job]
+            if error := job.exception():
+                failed[name] = error
+                print(f"{name} failed: {type(error).__name__}: {error}", flush=True)
+                continue
+            found[name] = job.result()
+            print(f"{name}: {found[name]['seconds']:.0f} s", flush=True)
             if config.json:
                 _write(config.json, found, known)
     print(f"\n{machine()}, {(time.monotonic() - began) / 60:.1f} minutes\n")
-    print(table([shown(case) for name in names for case in found[name]["cases"]]))
+    print(table([shown(case) for name in names if name in found for case in found[name]["cases"]]))
+    if failed:
+        raise SystemExit(f"Failed: {', '.join(failed)}. The other rows are complete.")
     return found
 
 

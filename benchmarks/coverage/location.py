@@ -6,39 +6,34 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.coverage.gaps import KINKED, QUARTIC, pair, simulated
-from benchmarks.coverage.populations import NORMAL, SKEWED, Density, Population, Tails, cluster_labels
+from benchmarks.coverage.gaps import KINKED, QUARTIC, pair, settings, simulated
+from benchmarks.coverage.populations import SKEWED, Density, Population, Tails, cluster_labels
 from benchmarks.coverage.row import Case, Lab, row
 from glowjax import analysis as an
 from glowjax.stats import Estimate
 
 TIMES = 1000
 
-SETTINGS = (
-    (NORMAL, 50, None),
-    (NORMAL, 200, None),
-    (NORMAL, len(cluster_labels(20)), 20),
-    (SKEWED, 200, None),
-)
-"""Tails, images, groups: fewer than elsewhere, because a bootstrap or a partition of each data set takes long."""
+
+def times_of(num: int, groups: int | None) -> int:
+    """The number of data sets: fewer of large ones, because a bootstrap or a partition of each takes long."""
+    return TIMES if (num if groups is None else len(cluster_labels(groups))) < 500 else TIMES // 4
 
 
 @row("analysis.location_spread_gap")
 def location_spread(lab: Lab) -> Iterator[Case]:
     """A smooth density, and one with a kink."""
     for density, what in ((QUARTIC, "smooth density"), (KINKED, "density with a kink")):
-        for tails, num, groups in SETTINGS if density is QUARTIC else SETTINGS[:2]:
+        for tails, num, groups in settings(SKEWED) if density is QUARTIC else settings():
 
             def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> an.LocationSpread:
                 return an.location_spread_gap(density, p, q, key, num_nodes=12, **labels)  # noqa: B023
 
-            found, truths = (
-                simulated(of_sets, lab, TIMES, tails, num, groups),
-                _truths(density, *pair(tails), num, groups),
-            )
+            found, told = simulated(of_sets, lab, times_of(num, groups), tails, num, groups)
+            truths = _truths(density, *pair(tails), num, groups)
             for field, estimate in _estimates(found).items():
                 if field in truths:
-                    yield Case(field, f"{what}, {tails.name}", num, estimate, truths[field], groups)
+                    yield Case(field, f"{what}, {tails.name}", num, estimate, truths[field], groups, told)
 
 
 def _estimates(found: an.LocationSpread) -> dict[str, Estimate]:
@@ -68,21 +63,21 @@ def _truths(
 def curvature_by_scale(lab: Lab) -> Iterator[Case]:
     """Parabolas along the paths to images of a smooth density, and the curve of its spread."""
     shares = (0.2, 0.5)
-    for tails, num, groups in SETTINGS:
+    for tails, num, groups in settings(SKEWED):
 
         def of_sets(p: Any, q: Any, key: Any, **labels: Any) -> an.CurvatureByScale:
             return an.curvature_by_scale(QUARTIC, p, q, key, shares=shares, **labels)
 
-        found = simulated(of_sets, lab, TIMES // 2, tails, num, groups)
+        found, told = simulated(of_sets, lab, times_of(num, groups) // 2, tails, num, groups)
         (p, predicted_p), (q, predicted_q) = (_by_scale(QUARTIC, images, shares) for images in pair(tails))
         location = QUARTIC.at(pair(tails)[1].mean) - QUARTIC.at(pair(tails)[0].mean)
-        yield Case("gap", tails.name, num, found.gap, location + q - p, groups)
-        yield Case("in_dist.spread", tails.name, num, found.in_dist.spread, p, groups)
+        yield Case("gap", tails.name, num, found.gap, location + q - p, groups, told)
+        yield Case("in_dist.spread", tails.name, num, found.in_dist.spread, p, groups, told)
         for n, share in enumerate(shares):
             truth = location + predicted_q[n] - predicted_p[n]
             where = f"share {share:g}, {tails.name}"
-            yield Case("predicted_gap", where, num, _one(found.predicted_gap, n), truth, groups)
-            yield Case("in_dist.predicted", where, num, _one(found.in_dist.predicted, n), predicted_p[n], groups)
+            yield Case("predicted_gap", where, num, _one(found.predicted_gap, n), truth, groups, told)
+            yield Case("in_dist.predicted", where, num, _one(found.in_dist.predicted, n), predicted_p[n], groups, told)
         if groups is None:
             yield from _curve(found.in_dist, tails, num)
 

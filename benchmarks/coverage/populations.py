@@ -116,7 +116,12 @@ class Population:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Density:
-    """f(x) = slope.x + x' matrix x / 2 + cubic.x^3 + quartic.x^4 - kink |x_0 - edge|, in place of a log density."""
+    """A function in place of a log density.
+
+    f(x) = slope.x + x' matrix x / 2 + cubic.x^3 + quartic.x^4 - kink |x_0 - edge| - bend max(x_0 - edge, 0)^2
+
+    The kink makes the gradient jump, as ReLU does, and the bend the Hessian.
+    """
 
     slope: np.ndarray
     matrix: np.ndarray
@@ -124,10 +129,11 @@ class Density:
     quartic: np.ndarray
     kink: float = 0.0
     edge: float = 0.3
+    bend: float = 0.0
 
     def __call__(self, x: Array) -> Array:  # noqa: D102
         smooth = x @ self.slope + x @ self.matrix @ x / 2 + x**3 @ self.cubic + x**4 @ self.quartic
-        return smooth - self.kink * jnp.abs(x[0] - self.edge)
+        return smooth - self.kink * jnp.abs(x[0] - self.edge) - self.bend * jnp.maximum(x[0] - self.edge, 0) ** 2
 
     def expectation(self, images: Population) -> float:
         """E f."""
@@ -150,11 +156,13 @@ class Density:
     def gradient(self, point: np.ndarray) -> np.ndarray:
         """The gradient at a point off the kink."""
         smooth = self.slope + self.matrix @ point + 3 * self.cubic * point**2 + 4 * self.quartic * point**3
-        return smooth - self.kink * np.sign(point[0] - self.edge) * np.eye(DIM)[0]
+        distance = point[0] - self.edge
+        return smooth - (self.kink * np.sign(distance) + 2 * self.bend * max(distance, 0.0)) * np.eye(DIM)[0]
 
     def hessian(self, point: np.ndarray) -> np.ndarray:
-        """The Hessian at a point off the kink."""
-        return self.matrix + np.diag(6 * self.cubic * point + 12 * self.quartic * point**2)
+        """The Hessian at a point off the kink and the bend."""
+        bend = 2 * self.bend * (point[0] > self.edge) * np.eye(DIM)[0]
+        return self.matrix + np.diag(6 * self.cubic * point + 12 * self.quartic * point**2 - bend)
 
     def kink_from(self, center: np.ndarray, images: Population) -> float:
         """E of the jumps of the gradient on the paths from a center to normal `images`."""

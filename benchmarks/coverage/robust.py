@@ -1,5 +1,6 @@
 """`stats.robust_gap` and `analysis.robust_gap`, which calls it: medians, trimmed means and the tail index."""
 
+import math
 from collections.abc import Iterator
 
 from benchmarks.coverage.means import SIZES, clusters, numbers
@@ -7,8 +8,8 @@ from benchmarks.coverage.populations import LOGNORMAL, NORMAL, PARETO, PARETO_IN
 from benchmarks.coverage.row import Case, Lab, one_by_one, row
 from glowjax import stats
 
-INDEX = {PARETO: PARETO_INDEX, T3: 3.0}
-"""The tail index of the populations that have one."""
+INDEX = {PARETO: PARETO_INDEX, T3: 3.0, NORMAL: math.inf}
+"""The tail index of the populations whose tails are a power, or fall faster than any."""
 
 
 @row("stats.robust_gap")

@@ -11,9 +11,9 @@ curvature changes its sign before the scale of one image.
 import dataclasses
 
 from experiments.report.by_scale import by_scale_section, curvature_of, summary
-from experiments.report.explanations import pair_of
 from experiments.report.options import OneModel
 from experiments.report.page import Result
+from experiments.report.pairs import pair_of
 from experiments.report.scoring import image_sets
 from experiments.report.trained import heading, load_flow, title
 from glowjax.checks import InputError

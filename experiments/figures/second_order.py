@@ -15,21 +15,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.report.explanations import (
-    CENTERS,
-    Pair,
-    Predictions,
-    class_codes,
-    exact_form,
-    exact_section,
-    nats,
-    pair_of,
-    predict,
-    predictions_section,
-    summarize,
-)
+from experiments.report.explanations import exact_form, exact_section, nats, predictions_section, summarize
 from experiments.report.options import OneModel
 from experiments.report.page import Figure, Result, Section, Table, slug
+from experiments.report.pairs import Pair, pair_of
+from experiments.report.predictions import CENTERS, Predictions, class_codes, predict
 from experiments.report.progress import announce
 from experiments.report.scoring import image_sets
 from experiments.report.trained import Trained, heading, load_flow, title

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from experiments.report.explanations import Pair, nats
+from experiments.report.explanations import nats
 from experiments.report.keys import key_for
 from experiments.report.page import Cell, Figure, Section, Table, slug
+from experiments.report.pairs import Pair
 from experiments.report.progress import announce
 from glowjax import analysis as an
 from glowjax import plots

@@ -128,12 +128,17 @@ def _write(folder: Path, result: Result, repeat: str) -> Path:
         ) from error
 
 
+ABOUT_INTERVALS = (stats.HeavyTailWarning, stats.FewImagesWarning)
+"""Warnings about one interval of a page."""
+
+
 def _noted(main: Callable[[Any], Any], config: Any) -> Any:
     """The result of an experiment, with its warnings as notes for the page, except for those of other packages.
 
     If one image determines several means of a set, it is noted once.
     """
     notes: dict[str, None] = {}
+    doubts: dict[str, None] = {}
     outliers: set[tuple[str, int]] = set()
     shown = warnings.showwarning
 
@@ -143,13 +148,15 @@ def _noted(main: Callable[[Any], Any], config: Any) -> Any:
                 return
             outliers.add((message.name, message.image))
         if "site-packages" not in filename:
-            notes[str(message)] = None
+            (doubts if isinstance(message, ABOUT_INTERVALS) else notes)[str(message)] = None
         shown(message, category, filename, *place, **more)
 
     with warnings.catch_warnings():
         warnings.showwarning = note
         result = main(config)
-    return dataclasses.replace(result, notes=tuple(notes)) if isinstance(result, Result) else result
+    if not isinstance(result, Result):
+        return result
+    return dataclasses.replace(result, notes=tuple(notes), doubts=tuple(doubts))
 
 
 def output_folder(main: Callable[..., Any], config: Output) -> Path:

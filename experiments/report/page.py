@@ -126,6 +126,7 @@ class Result:
         sections: the sections in reading order.
         numbers: the numbers of the tables, written to results.json; estimates become dictionaries.
         notes: warnings, which the page shows before anything else.
+        doubts: warnings about single intervals, which the page lists at its end.
     """
 
     title: str
@@ -134,6 +135,7 @@ class Result:
     sections: Sequence[Section]
     numbers: dict[str, Any]
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", _plain(self.numbers))
@@ -198,6 +200,7 @@ def over_seeds(results: Mapping[str, Result], pages: Mapping[str, Path] | None =
         sections=[Section("Seeds", note, links), *sections],
         numbers={name: result.numbers for name, result in results.items()},
         notes=tuple(f"{name}: {note}" for name, result in results.items() for note in result.notes),
+        doubts=tuple(f"{name}: {doubt}" for name, result in results.items() for doubt in result.doubts),
     )
 
 

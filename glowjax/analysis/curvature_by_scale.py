@@ -102,6 +102,7 @@ def curvature_by_scale(
         num_paths: the number of images of each set, the first ones, to which paths lead; None for all.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
+    stats.warn_of_few_images(in_dist=(len(in_dist), groups_in), out_dist=(len(out_dist), groups_out))
     check_num_paths(num_paths)
     share, size = _check_shares(shares), check_chunk_size(chunk_size)
     sides = []

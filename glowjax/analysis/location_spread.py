@@ -114,6 +114,7 @@ def location_spread_gap(
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     if not is_count(num_resamples) or num_resamples < 2:
         raise InputError(f"num_resamples is {num_resamples!r}; a standard error needs 2 or more: try 200.")
+    stats.warn_of_few_images(in_dist=(len(in_dist), groups_in), out_dist=(len(out_dist), groups_out))
     check_num_paths(num_paths)
     sides = [
         _side(log_prob, *entry, gauss_legendre(num_nodes), num_paths, int(num_resamples), check_chunk_size(chunk_size))

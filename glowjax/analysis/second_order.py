@@ -64,7 +64,8 @@ def likelihood_gap(
     size = check_chunk_size(chunk_size)
     p = log_probs_of(log_prob, in_dist, "in_dist", chunk_size=size)
     q = log_probs_of(log_prob, out_dist, "out_dist", chunk_size=size)
-    return stats.gap(p, q, groups_in=groups_in, groups_out=groups_out)
+    names = ("log p of in_dist", "log p of out_dist")
+    return stats.gap(p, q, groups_in=groups_in, groups_out=groups_out, names=names)
 
 
 def log_probs(log_prob_fn: LogProb, points: Points, *, chunk_size: Count | None = None) -> Float[Array, " N"]:
@@ -132,13 +133,15 @@ def second_order_gap(
             formed.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
+    stats.warn_of_few_images(in_dist=(len(in_dist), groups_in), out_dist=(len(out_dist), groups_out))
     check_covariance(covariance)
     resamples = check_resamples(num_resamples, key, center, in_dist, out_dist)
     how = How(covariance, bool(equal_means), exact, check_chunk_size(chunk_size))
     how = how._replace(has_errors=False) if resamples else how._replace(on_progress=on_progress)
     groups = {"groups_in": groups_in, "groups_out": groups_out}
     p, q = terms_of_pair(log_prob, resolve(center, in_dist, out_dist), in_dist, out_dist, how)
-    gap = stats.gap(p, q, **groups)
+    names = ("the second-order prediction of in_dist", "the second-order prediction of out_dist")
+    gap = stats.gap(p, q, **groups, names=names)
     for name, term in vars(gap).items():
         check_finite(term.value, f"The second-order gap ({name.replace('_', ' ')})")
     if not resamples:
@@ -195,6 +198,7 @@ def remainder(
     that is computed, by the delta method.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
+    stats.warn_of_few_images(in_dist=(len(in_dist), groups_in), out_dist=(len(out_dist), groups_out))
     at, size, nodes = resolve(center, in_dist, out_dist), check_chunk_size(chunk_size), gauss_legendre(num_nodes)
     sets = {"in_dist": in_dist, "out_dist": out_dist}
     along = [profile_of(log_prob, at.point, points, nodes.t, name, chunk_size=size) for name, points in sets.items()]
@@ -202,7 +206,8 @@ def remainder(
     if any(at.weights):  # log p of the images does not move with the center, but its second order does
         pulls = pulls_of_center(log_prob, at, in_dist, out_dist, How("full", False, None, size))
         parts = [_without(part, pull) for part, pull in zip(parts, pulls, strict=True)]
-    return stats.gap(*parts, groups_in=groups_in, groups_out=groups_out)
+    names = ("the remainder of in_dist", "the remainder of out_dist")
+    return stats.gap(*parts, groups_in=groups_in, groups_out=groups_out, names=names)
 
 
 def _without(part: Remainder, pull: Any) -> Remainder:

@@ -1,6 +1,7 @@
 """Uncertainty: estimates with standard errors and intervals, heavy tails, groups of images, resampling."""
 
 from glowjax.stats.estimate import CONFIDENCE, Estimate, Result
+from glowjax.stats.few import FewImagesWarning, warn_of_few_images
 from glowjax.stats.groups import group_codes, resample
 from glowjax.stats.means import difference, gap, mean, share, share_difference, standard_error
 from glowjax.stats.robust import RobustGap, robust_gap
@@ -9,6 +10,7 @@ from glowjax.stats.tails import HeavyTailWarning, Tail
 __all__ = [
     "CONFIDENCE",
     "Estimate",
+    "FewImagesWarning",
     "HeavyTailWarning",
     "Result",
     "RobustGap",
@@ -22,4 +24,5 @@ __all__ = [
     "share",
     "share_difference",
     "standard_error",
+    "warn_of_few_images",
 ]

@@ -164,7 +164,7 @@ def warn_of_heavy_tails(*sets: tuple[Any, np.ndarray, str], beside: Any = None) 
     heard = [one for one in known if np.std(one[0]) > NEGLIGIBLE * largest]
     found = [finding for one in heard if (finding := _finding(*one))]
     if found:
-        warnings.warn(max(found, key=lambda one: one.share), stacklevel=_outside(sys._getframe()))
+        warnings.warn(max(found, key=lambda one: one.share), stacklevel=level_outside(sys._getframe()))
 
 
 def _finding(values: np.ndarray, codes: np.ndarray, name: str) -> HeavyTailWarning | None:
@@ -193,7 +193,7 @@ def _design_effect(excesses: np.ndarray, codes: np.ndarray, shape: float, scale:
     return max(1.0, float((sums**2).sum() / (influence**2).sum()))
 
 
-def _outside(frame: FrameType | None) -> int:
+def level_outside(frame: FrameType | None) -> int:
     """The level of the first caller outside of glowjax, as `warnings.warn` counts from its own caller's `frame`."""
     level = 1
     while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in ("glowjax", "jaxtyping"):

@@ -6,7 +6,7 @@ import pytest
 from experiments import explain
 from experiments.explain import ExplainConfig
 from experiments.report.experiment import parsed, run
-from experiments.report.explanations import pair_of
+from experiments.report.pairs import pair_of
 from experiments.report.scoring import image_sets
 from experiments.report.trained import load_flow
 from glowjax.checks import InputError

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from glowjax import analysis as an
 from glowjax import stats
 from glowjax.checks import InputError
 from glowjax.stats.tails import fit_pareto
@@ -140,3 +141,20 @@ def test_bad_input_is_refused_in_a_sentence():
         stats.robust_gap(np.arange(9), np.arange(9), trim=0.5)
     with pytest.raises(InputError, match="in_dist is traced"):
         jax.jit(lambda x: stats.robust_gap(x, x).median.value)(jnp.arange(9.0))
+
+
+def test_few_images_are_told_and_many_are_not():
+    def normal(x):
+        return -x @ x / 2
+
+    draws = jax.random.normal(jax.random.key(0), (70, 3))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        an.second_order_gap(normal, draws, draws + 1)
+        assert not caught
+        an.remainder(normal, draws, draws[:40] + 1)
+        an.second_order_gap(normal, draws, draws + 1, groups_in=np.arange(70) // 4)
+    sentences = [str(one.message) for one in caught]
+    assert "40 independent images of out_dist" in sentences[0]
+    assert "18 independent groups of in_dist" in sentences[1]
+    assert [one.filename for one in caught] == [__file__] * 2

@@ -10,7 +10,8 @@ import pytest
 from experiments.figures import second_order
 from experiments.figures.second_order import SecondOrderConfig, centers_of_paths
 from experiments.report.experiment import run
-from experiments.report.explanations import Pair, class_codes, pair_of, predict
+from experiments.report.pairs import Pair, pair_of
+from experiments.report.predictions import class_codes, predict
 from experiments.report.scoring import image_sets
 from experiments.report.trained import load_flow
 from glowjax.checks import InputError

@@ -262,6 +262,6 @@ def test_an_image_that_determines_several_means_is_noted_once_on_the_page(tmp_pa
         return Result("Title", "Question?", "Summary.", [], {})
 
     with pytest.warns(stats.HeavyTailWarning):
-        (note,) = run(main, Output(output_dir=tmp_path)).notes
+        (note,) = run(main, Output(output_dir=tmp_path)).doubts
     assert "the mean of clothes is not valid, because image 17 " in note
     assert note in (tmp_path / "report.html").read_text()

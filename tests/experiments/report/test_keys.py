@@ -11,8 +11,9 @@ from jax.extend.random import define_prng_impl
 from experiments.beyond import curvature_by_scale, model_samples, scales
 from experiments.figures import filter as filters
 from experiments.figures import likelihoods, second_order
-from experiments.report.explanations import exact_form, pair_of
+from experiments.report.explanations import exact_form
 from experiments.report.keys import key_for
+from experiments.report.pairs import pair_of
 from experiments.report.scoring import image_sets
 from experiments.report.trained import load_flow
 from glowjax import analysis as an

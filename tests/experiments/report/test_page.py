@@ -190,6 +190,16 @@ def test_warnings_come_before_the_summary(report, tmp_path):
     assert "Warning" not in report[0] + report[1]
 
 
+def test_doubts_about_intervals_are_listed_at_the_end_and_told_at_the_top(report, tmp_path):
+    page = write(tmp_path / "doubted", dataclasses.replace(RESULT, doubts=("Image 7 is <odd>.",)), "c")
+    for text, doubt in (
+        (page.read_text(), "Image 7 is &lt;odd&gt;."),
+        (page.with_suffix(".md").read_text(), r"Image 7 is \<odd>."),
+    ):
+        assert 0 < text.index("are not valid: see") < text.index(RESULT.summary) < text.index(doubt)
+    assert "not valid" not in report[0] + report[1]
+
+
 def test_a_page_of_many_sections_begins_with_links_to_them(tmp_path):
     sections = [Section(f"Section {n}") for n in range(7)]
     page = Page(write(tmp_path, dataclasses.replace(RESULT, sections=sections), "c").read_text())
