@@ -13,7 +13,7 @@ import glowjax as gj
 from glowjax import models
 from glowjax.checks import InputError, printable
 from glowjax.data.generated import is_corruption
-from glowjax.models import Flow, GlowConfig
+from glowjax.models import Flow
 from glowjax.train import Trained
 
 __all__ = ["Trained", "compressed", "curves", "described", "heading", "load", "load_flow", "name_each", "title"]
@@ -92,9 +92,7 @@ def load_flow(source: Path | str) -> Trained[Flow]:
             "a derivative with respect to a pixel would say how the network interpolates, not how the likelihood "
             "curves. Name the run of a Glow (--model nvp or cv)."
         )
-    glow = models.config_of(trained.model)
-    model = dataclasses.replace(glow, memory="store").build() if isinstance(glow, GlowConfig) else trained.model
-    return dataclasses.replace(trained, model=model)
+    return dataclasses.replace(trained, model=trained.model.with_memory("store"))
 
 
 def name_each(several: Sequence[Trained]) -> dict[str, Trained]:

@@ -130,7 +130,7 @@ def _not_differentiable(log_prob: Subject, error: Exception, kernel: Callable) -
             advice = text
             break
     if "custom_vjp" in str(error) or "custom_lin" in str(error):
-        advice += ". A Glow with memory='invert' has a custom_vjp: build it with memory='store', the same params fit"
+        advice += ". A flow with memory='invert' has a custom_vjp: take flow.with_memory('store'), the same params fit"
     return InputError(f"log_prob_fn has no second derivatives of the kind needed here ({first_line(error)}); {advice}.")
 
 

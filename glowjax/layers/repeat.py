@@ -10,7 +10,7 @@ in a Hessian-vector product, is fine): for analysis, give the same params to a f
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 
@@ -136,3 +136,16 @@ class Repeat:
             for step in visit(self.layer, step_params, x):
                 yield step._replace(name=f"step {index + 1}, {step.name}")
             x = step.y
+
+
+def with_memory(layer: Any, memory: Memory) -> Any:
+    """`layer`, with this mode of memory in each `Repeat` that it holds, at any depth; the same params fit it."""
+    if isinstance(layer, tuple):
+        return tuple(with_memory(part, memory) for part in layer)
+    if not (isinstance(layer, Layer) and dataclasses.is_dataclass(layer)):
+        return layer
+    fields = {field.name: getattr(layer, field.name) for field in dataclasses.fields(layer)}
+    changed = {name: with_memory(value, memory) for name, value in fields.items()}
+    if isinstance(layer, Repeat):
+        changed["memory"] = memory
+    return layer if changed == fields else dataclasses.replace(layer, **changed)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from glowjax.checks import InputError, check_images
 from glowjax.layers.base import Layer, promote_dtypes, sum_per_image
 from glowjax.layers.compose import MultiScale
+from glowjax.layers.repeat import Memory, with_memory
 from glowjax.likelihood import bits_per_dim, dequantize, log_mean_exp, quantize
 from glowjax.models.base import ModelParams, check_shape, compiled
 from glowjax.noise import draw_keys
@@ -165,6 +166,13 @@ class Flow:
         keys = jax.random.split(key, len(shapes))
         draws = tuple(temperature * jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
         return self.decode(params, draws)
+
+    def with_memory(self, memory: Memory) -> "Flow":
+        """This flow with another mode of memory in each `Repeat`; the same params fit it.
+
+        A flow with "invert" cannot be differentiated in forward mode, as the analysis does: `with_memory("store")` can.
+        """
+        return Flow(with_memory(self.layer, memory))
 
     def _latent_shapes(self, params: FlowParams) -> tuple[jax.ShapeDtypeStruct, ...]:
         """The shapes of the latents of one image; nothing is computed."""

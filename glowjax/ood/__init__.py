@@ -6,15 +6,18 @@ from glowjax.ood.compute import density_statistics, missing, statistics
 from glowjax.ood.density_of_states import DensityOfStates, OneClassSvm
 from glowjax.ood.ensembles import WAIC, MemberVariance, ensemble
 from glowjax.ood.families import FAMILIES, Family, Options, View, family
+from glowjax.ood.gradients import GradientNorm
 from glowjax.ood.latents import latents as _latents  # noqa: F401  each module of scores registers them
 from glowjax.ood.likelihood import Likelihood, Typicality
 from glowjax.ood.metrics import DetectionDifference, DetectionMetrics, compare, detection_metrics
 from glowjax.ood.null_models import LinearGaussian, LinearWhiteNoise, NearestNeighbor, RandomScore
 from glowjax.ood.one_statistic import MaxRank, OneSided, TwoSided, TwoSidedRank, column
+from glowjax.ood.parameter_gradients import FisherCombination, LayerGradients
 from glowjax.ood.pixelcnn import residuals as _residuals  # noqa: F401
 from glowjax.ood.scores import OTHERS, SCORES, ConstantScoreWarning, Entry, Fitted, OwnScore, Score, entry, needed
 from glowjax.ood.selective import area_under_risk, compare_areas_under_risk, risk_coverage
 from glowjax.ood.statistics import Reference, Statistics, load_statistics
+from glowjax.ood.symmetries import Shaking, Stirring
 from glowjax.ood.vae import vae as _vae  # noqa: F401
 
 __all__ = [
@@ -29,9 +32,12 @@ __all__ = [
     "DetectionMetrics",
     "Entry",
     "Family",
+    "FisherCombination",
     "Fitted",
     "GaussianMixture",
+    "GradientNorm",
     "InputComplexity",
+    "LayerGradients",
     "Likelihood",
     "LikelihoodRatio",
     "LinearGaussian",
@@ -46,7 +52,9 @@ __all__ = [
     "RandomScore",
     "Reference",
     "Score",
+    "Shaking",
     "Statistics",
+    "Stirring",
     "TwoSided",
     "TwoSidedRank",
     "Typicality",

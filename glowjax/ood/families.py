@@ -19,8 +19,8 @@ from glowjax.typing import Array, Key, Latents, Params
 Parts: TypeAlias = Mapping[str, Any]
 """{part: array [N, ...]}; the part "" is the family itself."""
 
-Need: TypeAlias = Literal["images", "likelihood", "density", "flow", "VAE", "PixelCNN"]
-"""What a family needs: 8-bit images alone, a model of them, a density log p(x), or a model of one kind."""
+Need: TypeAlias = Literal["images", "likelihood", "density", "model", "flow", "VAE", "PixelCNN"]
+"""What a family needs: 8-bit images alone, any likelihood, a density log p(x), a model with params, or of one kind."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +83,7 @@ class Subject(flax.struct.PyTreeNode):
                 "a density between the grey levels, as a flow has it",
                 isinstance(self.model, Flow) or self.log_prob_fn is not None,
             ),
+            "model": ("a model with params", has_model),
             "flow": ("the latents of a flow", isinstance(self.model, Flow)),
             "VAE": ("a VAE", isinstance(self.model, VAE)),
             "PixelCNN": ("a PixelCNN", isinstance(self.model, PixelCNN)),

@@ -113,9 +113,9 @@ def test_the_inverting_mode_refuses_forward_mode_and_the_analysis_says_what_to_d
     images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
     params, points = inverting.init(KEY, images), images.astype(np.float32)
     inverting, storing = (functools.partial(model.log_prob, params) for model in (inverting, storing))
-    with pytest.raises(InputError, match=r"no second derivatives .* memory='invert' .* memory='store'"):
+    with pytest.raises(InputError, match=r"no second derivatives .* memory='invert' .*with_memory\('store'\)"):
         hessian_trace(inverting, points[0])
-    with pytest.raises(InputError, match="memory='store'"):
+    with pytest.raises(InputError, match="with_memory"):
         location_spread_gap(inverting, points, points + 1, key=KEY)
     expected = hvp(storing, points[0], points[0])
     np.testing.assert_allclose(hvp(inverting, points[0], points[0]), expected, rtol=1e-3, atol=1e-4)
