@@ -6,7 +6,7 @@ from glowjax.ood.compute import density_statistics, missing, statistics
 from glowjax.ood.density_of_states import DensityOfStates, OneClassSvm
 from glowjax.ood.ensembles import WAIC, MemberVariance, ensemble
 from glowjax.ood.families import FAMILIES, Family, Options, View, family
-from glowjax.ood.gradients import GradientNorm
+from glowjax.ood.gradients import gradient as _gradient  # noqa: F401
 from glowjax.ood.latents import latents as _latents  # noqa: F401  each module of scores registers them
 from glowjax.ood.likelihood import Likelihood, Typicality
 from glowjax.ood.metrics import DetectionDifference, DetectionMetrics, compare, detection_metrics
@@ -35,7 +35,6 @@ __all__ = [
     "FisherCombination",
     "Fitted",
     "GaussianMixture",
-    "GradientNorm",
     "InputComplexity",
     "LayerGradients",
     "Likelihood",

@@ -4,18 +4,17 @@ Between the grey levels a flow is flat up to the dequantization noise that it wa
 an image say how that noise fell. Normal noise of several grey levels is added first (`Options.noise_levels`).
 """
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Float
 
+from glowjax.ood.density_of_states import DensityOfStates
 from glowjax.ood.families import Parts, Subject, View, family
-from glowjax.ood.scores import Score, entry
-from glowjax.ood.statistics import Statistics
+from glowjax.ood.one_statistic import OneSided
+from glowjax.ood.scores import entry
 from glowjax.typing import Array
 
 
@@ -47,26 +46,17 @@ def gradient(view: View) -> Parts:
     return {"": by_noise_level(view, lambda x: jnp.sqrt(squared_norms(input_gradients(view.subject, x))))}
 
 
-@dataclasses.dataclass(frozen=True)
-class GradientNorm(Score):
-    """The norm of the gradient of log p with respect to the image.
-
-    Attributes:
-        level: the index of the noise level in `Options.noise_levels`.
-    """
-
-    level: int = 0
-
-    needs: ClassVar[tuple[str, ...]] = ("gradient",)
-
-    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
-        return stats["gradient"][:, self.level]
-
-
 entry(
     "gradient",
     "derivatives",
-    GradientNorm(),
+    OneSided("gradient[0]"),
     "Grathwohl et al. 2020",
-    "|grad_x log p(x + noise)|",
+    "|grad log p(x + noise)| by the image x",
+)
+entry(
+    "density-of-gradient",
+    "density of states",
+    DensityOfStates(("gradient[0]",)),
+    "Morningstar et al. 2021",
+    "-log KDE(|grad log p(x + noise)|)",
 )

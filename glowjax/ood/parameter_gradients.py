@@ -16,6 +16,7 @@ from scipy import special
 from glowjax.layers import Chain, Inverse, MultiScale, Repeat
 from glowjax.models import Flow
 from glowjax.ood.families import Parts, View, family
+from glowjax.ood.one_statistic import rank
 from glowjax.ood.scores import Score, entry
 from glowjax.ood.statistics import Reference, Statistics
 from glowjax.typing import Array, Params
@@ -140,7 +141,7 @@ class FisherCombination(Score):
 
     The typicality statistic is |log p - its mean|. The score statistic is g' F^-1 g for the gradient g by parameters
     and the Fisher information F, here a multiple of the identity for each tensor, and every tensor has the same weight:
-    the sum over tensors of f_j over its mean. The p-values are shares of reference images with at least that value.
+    the sum over tensors of f_j over its mean. The p-values are shares of the reference above those values, see `rank`.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("log_prob", "parameter_gradients")
@@ -153,34 +154,29 @@ class FisherCombination(Score):
     def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
         statistics = self._statistics(state.center, state.scales, stats)
         references = (state.typicality, state.gradients)
-        return -2 * sum(np.log(p_values(*pair)) for pair in zip(references, statistics, strict=True))
+        return -2 * sum(np.log1p(-rank(*pair)) for pair in zip(references, statistics, strict=True))
 
     def _statistics(self, center: float, scales: np.ndarray, stats: Statistics) -> tuple[np.ndarray, np.ndarray]:
         squares = stats["parameter_gradients"].astype(np.float64)[:, scales > 0]
         return np.abs(stats["log_prob"] - center), np.sum(squares / scales[scales > 0], axis=1)
 
 
-def p_values(ordered: Float[np.ndarray, " M"], values: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """The share of M + 1 values, `ordered` and the one at hand, that are at least as large as each of `values`."""
-    return (1 + len(ordered) - np.searchsorted(ordered, values, side="left")) / (1 + len(ordered))
-
-
 entry(
-    "layer gradients",
+    "layer-gradients",
     "derivatives",
     LayerGradients(),
     "Dauncey et al. 2024",
     "-sum_j log N(log f_j; m_j, s_j), f_j = |grad of log p(x) by tensor j of parameters|^2",
 )
 entry(
-    "layer gradients, Fisher",
+    "layer-gradients-fisher",
     "derivatives",
     LayerGradients("fisher"),
     "Dauncey et al. 2024",
     "-2 sum_j log p_j, p_j the two-sided p-value of log f_j under N(m_j, s_j)",
 )
 entry(
-    "typicality and score test",
+    "typicality-and-score-test",
     "derivatives",
     FisherCombination(),
     "Bergamin et al. 2022",
