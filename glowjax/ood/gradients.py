@@ -51,7 +51,7 @@ entry(
     "derivatives",
     OneSided("gradient[0]"),
     "Grathwohl et al. 2020",
-    "|grad log p(x + noise)| by the image x",
+    "|grad log p(x + noise)|",
 )
 entry(
     "density-of-gradient",
