@@ -39,31 +39,23 @@ def parameter_gradients(view: View) -> Parts:
     """
     model, params = view.subject.model, view.subject.params
     is_flow = isinstance(model, Flow)
-    leaves, structure = jax.tree.flatten(params)
     axes = stacked_axes(model.layer, params.arrays) if is_flow else jax.tree.map(lambda leaf: 0, params)
-    is_learned = [jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
 
-    def log_prob(learned: list[Array], image: Array) -> Float[Array, ""]:
-        remaining = iter(learned)
-        own = structure.unflatten(
-            [next(remaining) if one else leaf for leaf, one in zip(leaves, is_learned, strict=True)]
-        )
+    def log_prob(params: Params, image: Array) -> Float[Array, ""]:
         if is_flow:
-            return model.log_prob(own, image)
-        return model.log_likelihood(own, view.key_for("likelihood"), image[None], 1)[0]
-
-    learned = [leaf for leaf, one in zip(leaves, is_learned, strict=True) if one]
-    kept_axes = [axis for axis, one in zip(jax.tree.leaves(axes), is_learned, strict=True) if one]
+            return model.log_prob(params, image)
+        return model.log_likelihood(params, view.key_for("likelihood"), image[None], 1)[0]
 
     def norms(image: Array) -> Float[Array, " T"]:
-        gradients = jax.grad(log_prob)(learned, image)
+        gradients = jax.tree.leaves(jax.grad(log_prob, allow_int=True)(params, image))
         parts = [
             jnp.sum(jnp.square(gradient), axis=tuple(range(axis, gradient.ndim))).ravel()
-            for gradient, axis in zip(gradients, kept_axes, strict=True)
+            for gradient, axis in zip(gradients, jax.tree.leaves(axes), strict=True)
+            if gradient.dtype != jax.dtypes.float0  # integers are not learned
         ]
         return jnp.concatenate(parts)
 
-    num_images = max(1, min(MOST_AT_ONCE, MEMORY // sum(leaf.nbytes for leaf in learned)))
+    num_images = max(1, min(MOST_AT_ONCE, MEMORY // sum(leaf.nbytes for leaf in jax.tree.leaves(params))))
     return {"": jax.lax.map(norms, view.x if is_flow else jnp.asarray(view.images), batch_size=num_images)}
 
 
