@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.tables import coverage, curvature, faults, likelihoods
+from docs.tables import coverage, curvature, faults, likelihoods, scores
 from docs.tables.kept import Rows
 
 DOCS = Path(__file__).parents[1]
@@ -26,6 +26,10 @@ TEXT = {
     "field",
     "data",
     "lowest at",
+    "group",
+    "formula",
+    "source",
+    "statistics",
 }
 """Columns that are aligned to the left."""
 
@@ -46,7 +50,7 @@ def table(name: str, *arguments: str) -> str:
 
 KINDS: dict[str, Callable[..., Rows]] = {
     name.replace("_", "-"): function
-    for module in (likelihoods, curvature, coverage, faults)
+    for module in (likelihoods, curvature, coverage, faults, scores)
     for name, function in vars(module).items()
     if getattr(function, "__module__", None) == module.__name__ and function.__annotations__.get("return") == Rows
 }
