@@ -61,6 +61,7 @@ def shrunk(monkeypatch):
 
 
 @pytest.mark.usefixtures("promotion")
+@pytest.mark.filterwarnings("ignore:.* so it orders none of them:UserWarning")  # the volume of a small new model
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name)
 def test_python_lines_run(page, shrunk, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
