@@ -3,7 +3,9 @@
 from glowjax.ood.background import LikelihoodRatio
 from glowjax.ood.complexity import CODECS, GaussianMixture, InputComplexity
 from glowjax.ood.compute import density_statistics, missing, statistics
+from glowjax.ood.curvature import laplacian as _laplacian  # noqa: F401
 from glowjax.ood.density_of_states import DensityOfStates, OneClassSvm
+from glowjax.ood.dimension import Dimension, TwoThresholds, convolved_dimension, intrinsic_dimension
 from glowjax.ood.ensembles import WAIC, MemberVariance, ensemble
 from glowjax.ood.families import FAMILIES, Family, Options, View, family
 from glowjax.ood.gradients import gradient as _gradient  # noqa: F401
@@ -18,6 +20,7 @@ from glowjax.ood.scores import OTHERS, SCORES, ConstantScoreWarning, Entry, Fitt
 from glowjax.ood.selective import area_under_risk, compare_areas_under_risk, risk_coverage
 from glowjax.ood.statistics import Reference, Statistics, load_statistics
 from glowjax.ood.symmetries import Shaking, Stirring
+from glowjax.ood.two_thresholds import two_threshold_hull
 from glowjax.ood.vae import vae as _vae  # noqa: F401
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "DensityOfStates",
     "DetectionDifference",
     "DetectionMetrics",
+    "Dimension",
     "Entry",
     "Family",
     "FisherCombination",
@@ -56,20 +60,24 @@ __all__ = [
     "Stirring",
     "TwoSided",
     "TwoSidedRank",
+    "TwoThresholds",
     "Typicality",
     "View",
     "area_under_risk",
     "column",
     "compare",
     "compare_areas_under_risk",
+    "convolved_dimension",
     "density_statistics",
     "detection_metrics",
     "ensemble",
     "entry",
     "family",
+    "intrinsic_dimension",
     "load_statistics",
     "missing",
     "needed",
     "risk_coverage",
     "statistics",
+    "two_threshold_hull",
 ]
