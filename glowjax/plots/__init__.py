@@ -1,6 +1,7 @@
 """All figures: one function per figure, from arrays to a Matplotlib figure; `save` writes a figure and its data."""
 
 from glowjax.plots.curvature import along_paths, contrast_curves, curvature_by_scale, pixel_moments, spectrum
+from glowjax.plots.detection import HeatRow, roc_curves, score_heat_map, score_histograms
 from glowjax.plots.gaps import gap_by_part, gap_estimates
 from glowjax.plots.images import image_table, samples, scored_images
 from glowjax.plots.likelihoods import decomposition, likelihood_histograms, likelihood_panels
@@ -9,6 +10,7 @@ from glowjax.plots.style import save
 from glowjax.plots.training import bits_by_time, training_curve
 
 __all__ = [
+    "HeatRow",
     "acceptance_by_angle",
     "along_paths",
     "bits_by_time",
@@ -22,8 +24,11 @@ __all__ = [
     "likelihood_panels",
     "pixel_moments",
     "risk_coverage",
+    "roc_curves",
     "samples",
     "save",
+    "score_heat_map",
+    "score_histograms",
     "scored_images",
     "spectrum",
     "training_curve",

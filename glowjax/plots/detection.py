@@ -1,0 +1,111 @@
+"""Detection by many scores: a heat map of AUROCs, ROC curves, and histograms of scores."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from glowjax.plots.histograms import draw_histograms
+from glowjax.plots.style import PAGE_WIDTH, Vector, finished, finite_arrays, new_figure, styled
+
+ROW_INCHES = 0.19
+DARK = 0.3
+"""Cells further than this from 0.5 are dark, so their numbers are white."""
+
+ROLES = {"best": "#0072B2", "likelihood": "#000000", "worst": "#D55E00"}
+"""The colors of the scores whose curves are drawn."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HeatRow:
+    """A row of the heat map.
+
+    Attributes:
+        name: the score.
+        auroc: its AUROC for each set, or NaN if there is none.
+        marked: the sets whose number is bold.
+    """
+
+    name: str
+    auroc: Sequence[float]
+    marked: Sequence[bool]
+
+
+@styled
+def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str], num_real: int) -> Figure:
+    """The AUROC of each score (rows, by group) for each OOD set (columns): blue above 0.5, red below.
+
+    The first `num_real` sets are real ones, and a line separates them from the generated ones.
+    """
+    lines: list[HeatRow | str] = [line for group, rows in groups.items() for line in (group, *rows)]
+    nothing = [np.nan] * len(sets)
+    cells = np.array([nothing if isinstance(line, str) else list(line.auroc) for line in lines], np.float64)
+    longest = max(len(line if isinstance(line, str) else line.name) for line in lines)
+    width = min(PAGE_WIDTH, 0.075 * longest + 0.62 * len(sets) + 0.8)
+    figure = Figure(figsize=(width, 0.9 + ROW_INCHES * len(lines)), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(cells, cmap="RdBu", vmin=0, vmax=1, aspect="auto", interpolation="none")
+    for y, line in enumerate(lines):
+        if isinstance(line, HeatRow):
+            _write_row(axes, y, line)
+    for x, column in enumerate(cells.T):
+        if np.isfinite(column).any():
+            best = int(np.nanargmax(column))
+            axes.add_patch(Rectangle((x - 0.5, best - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.5))
+    if 0 < num_real < len(sets):
+        axes.axvline(num_real - 0.5, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(sets)), [fill(name, 12) for name in sets], fontsize="small")
+    axes.set_yticks(range(len(lines)), [line if isinstance(line, str) else line.name for line in lines])
+    for label, line in zip(axes.get_yticklabels(), lines, strict=True):
+        label.set(fontsize="small", fontweight="bold" if isinstance(line, str) else "normal")
+    axes.tick_params(length=0, top=True, bottom=False, labeltop=True, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, location="bottom", label="AUROC", aspect=40, shrink=0.8, pad=0.02)
+    return finished(figure)
+
+
+def _write_row(axes: Axes, y: int, row: HeatRow) -> None:
+    for x, (value, marked) in enumerate(zip(row.auroc, row.marked, strict=True)):
+        text = f"{value:.2f}" if np.isfinite(value) else "–"
+        color = "white" if abs(value - 0.5) > DARK else "0.1"
+        weight = "bold" if marked else "normal"
+        axes.text(x, y, text, ha="center", va="center", fontsize="small", color=color, fontweight=weight)
+
+
+@styled
+def roc_curves(curves: Mapping[str, Mapping[str, tuple[str, Vector, Vector]]]) -> Figure:
+    """ROC curves of the best score, the worst and the likelihood; one panel per OOD set.
+
+    `curves` is {set: {role: (label, false positive rates, true positive rates)}} with the roles of `ROLES`.
+    """
+    num_columns = min(3, len(curves))
+    num_rows = -(-len(curves) // num_columns)
+    figure, panels = new_figure((2.6 if num_columns > 1 else 3.4) * num_rows + 0.4, len(curves), num_columns)
+    for axes, (name, by_role) in zip(panels, curves.items(), strict=True):
+        axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=1)
+        for role, (label, false, true) in by_role.items():
+            axes.plot(false, true, color=ROLES[role], label=fill(label, 34))
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title=name, xlabel="in-distribution images flagged")
+        axes.legend(loc="lower right", fontsize="x-small", handlelength=1.5)
+    panels[0].set_ylabel("OOD images flagged")
+    return finished(figure)
+
+
+@styled
+def score_histograms(scores: Mapping[str, Mapping[str, Vector]], reach: float = 3.0) -> Figure:
+    """Histograms of scores; one panel per score. `scores` is {panel's title: {set: [N]}}, the test set first.
+
+    Higher scores, further right, mean more out-of-distribution.
+    """
+    figure, panels = new_figure(2.2 * len(scores) + 0.3, len(scores), 1)
+    for axes, (name, sets) in zip(panels, scores.items(), strict=True):
+        arrays = finite_arrays(sets)
+        draw_histograms(axes, arrays, {one: one for one in arrays}, reach, {})
+        axes.set(title=name, ylabel="share of the peak")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
+    panels[-1].set_xlabel("score   (more out-of-distribution →)")
+    return finished(figure)
