@@ -39,13 +39,17 @@ class Number:
     Attributes:
         value: the number.
         spec: its format: ".3f", say; for an estimate "+,.0f" to show the error, ".3f[]" to show the interval.
+        mark: a sign after the number, such as "*"; over several seeds it stays if all have it.
+        is_best: whether it is bold.
     """
 
     value: float | Estimate
     spec: str = ".3f"
+    mark: str = ""
+    is_best: bool = False
 
     def __str__(self) -> str:
-        return format(self.value, self.spec).replace(" ", NO_BREAK)
+        return f"{format(self.value, self.spec)} {self.mark}".strip().replace(" ", NO_BREAK)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,15 +226,16 @@ def _mean_cell(cells: Sequence[Cell]) -> Cell:
     if len(set(map(str, numbers))) == 1 and not isinstance(values[0], Estimate):
         return numbers[0]
     spec = numbers[0].spec.replace("d", ".0f")
+    mark = numbers[0].mark if len({cell.mark for cell in numbers}) == 1 else ""
     seeds = stats.mean([float(v.value) if isinstance(v, Estimate) else v for v in values])
     estimates = [v for v in values if isinstance(v, Estimate)]
     if not estimates:
-        return f"{seeds:{spec}[]}".replace(" ", NO_BREAK)
+        return f"{seeds:{spec}[]} {mark}".strip().replace(" ", NO_BREAK)
     sem = np.mean([float(e.sem) for e in estimates])
     low, high = np.mean([[float(end) for end in e.interval] for e in estimates], axis=0)
     images = Estimate(seeds.value, sem, estimates[0].count, low, high)
     _, over_seeds = f"{seeds:{spec.removesuffix('[]')}[]}".split(" ", 1)
-    return f"{images:{spec}}; {over_seeds}".replace(" ", NO_BREAK)
+    return f"{images:{spec}}; {over_seeds} {mark}".strip().replace(" ", NO_BREAK)
 
 
 def _plain(value: Any) -> Any:
@@ -272,6 +277,7 @@ def _environment(**options: Any) -> jinja2.Environment:
     )
     environment.filters |= {"paragraphs": _paragraphs, "embedded": _embedded, "relative": _relative}
     environment.tests["link"] = lambda cell: isinstance(cell, Link)
+    environment.tests["best"] = lambda cell: isinstance(cell, Number) and cell.is_best
     return environment
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,7 +17,9 @@ from experiments.report.page import Cell, Number
 from experiments.report.trained import Trained, title
 from glowjax import stats
 from glowjax.checks import InputError
-from glowjax.data import ImageSet, resolve
+from glowjax.data import ImageSet, parse_spec, resolve, splits
+from glowjax.data.generated import is_generated
+from glowjax.data.paths import is_path
 from glowjax.data.stored import is_equal
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowTerms
@@ -134,13 +137,14 @@ class Evaluation:
 def image_sets(trained: Trained, specs: Iterable[str], config: Data) -> tuple[ImageSet, list[ImageSet]]:
     """The test set of what the model was trained on, and the other sets that `specs` name, each once.
 
+    A set without a test split, of which only one split is at hand, is that split: "mnist" is the bundled "mnist:train".
     Raises InputError if two sets have one title, such as two files images.npz of two folders.
     """
     options = (config.data_dir, config.num_images, config.seed)
     test = resolve(f"{trained.in_dist}:test", None, *options)
     titled = {title(test.name): test}
     for spec in specs:
-        one = resolve(spec, test, *options)
+        one = resolve(_with_split(spec, config.data_dir), test, *options)
         if not is_equal(titled.setdefault(title(one.name), one).images, one.images):
             raise InputError(
                 f"'{spec}' would be called '{title(one.name)}' in tables and figures, and so would another of the "
@@ -148,6 +152,15 @@ def image_sets(trained: Trained, specs: Iterable[str], config: Data) -> tuple[Im
             )
     _, *others = titled.values()
     return test, others
+
+
+def _with_split(spec: str, data_dir: Path | None) -> str:
+    """The name of a set with its only split, if it names none and that is not "test"."""
+    name, split = parse_spec(spec)
+    if split is not None or is_generated(spec) or is_path(spec):
+        return spec
+    found = splits(name, data_dir)
+    return f"{name}:{next(iter(found))}" if len(found) == 1 and "test" not in found else spec
 
 
 def evaluate(trained: Trained, specs: Iterable[str], config: Data) -> Evaluation:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from experiments.beyond.kept_statistics import Source
+from experiments.ood.kept import Source
 from glowjax import ood, processes
 from glowjax.cores import num_side_by_side
 from glowjax.data import ImageSet

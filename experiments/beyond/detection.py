@@ -1,0 +1,191 @@
+"""Every score for out-of-distribution detection on the same images and models, beside null models.
+
+    python -m experiments detection --run pretrained:fashion-mnist --out-dists mnist
+
+All scores that the model can give are fitted to in-distribution validation images alone, and compared on OOD sets and
+on generated sets that should be easy. Expect for the pretrained NVP-Glow of FashionMNIST that the likelihood ranks
+nearly every digit as more likely than the test images, and that several scores which win on digits lose on constant
+images. Statistics are kept in files, so a killed command goes on where it was.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from experiments.figures.model_classes import load_alike
+from experiments.ood import figures, tables
+from experiments.ood.collected import Sources, collect
+from experiments.ood.kept import Source
+from experiments.ood.outcomes import LIKELIHOOD, NULL, Row, rows_of
+from experiments.report.experiment import runs_of
+from experiments.report.options import References, SeveralModels
+from experiments.report.page import Result, Section, moved
+from experiments.report.scoring import image_sets
+from experiments.report.trained import Trained, described, load, title
+from glowjax import ood
+from glowjax.checks import InputError, unknown
+from glowjax.data import ImageSet, resolve, training_and_validation
+
+QUESTION = (
+    "Which score of a generative model recognizes images from elsewhere? Each score is a number per image, higher if it "
+    "should be out-of-distribution. Null models, which know nothing of the model, show what a set gives away for free."
+)
+HONESTY = (
+    "Every score is fitted to the reference alone: {reference}. No score has seen an OOD image or label, and the sign "
+    "of a score is that of its paper, whatever the AUROC. Rows with the words \"tuned with OOD labels\" are the "
+    "exception: they follow a paper's protocol, and their AUROCs are what one would get by knowing the answer. Best and "
+    "worst are chosen by AUROC, to describe this page and not to choose a score."
+)
+READING = (
+    "An AUROC of 0.5 is chance, 1 is perfect, and below 0.5 the OOD images look more in-distribution than the test "
+    "images do. The interval is over images, by photo or font if these are known; it does not cover the choice of the "
+    "model. Scores of batches belong to consecutive images in a random order; their intervals take the batches as "
+    "independent, and a batch has no counterpart among the images, so there is no difference from the likelihood."
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DetectionConfig(SeveralModels, References):
+    """Options of the comparison of scores.
+
+    Attributes:
+        run_dirs: the models, each a folder of a run of `train`, or of several that differ in their seed (seed-0,
+            seed-1, ...); pretrained:NAME; or a saved .safetensors file.
+        references: generated sets that should be easy, in every table; a score that wins elsewhere may lose on them.
+        num_images: maximum number of images per set.
+        num_latent_draws: importance samples per image for a VAE.
+        scores: scores or groups of scores by name; default: all that the models can give.
+        minutes: the time that the statistics share which need more than one forward pass; slow ones are computed on
+            as many images as fit. None: all images.
+        background_run: the run of a background model, for likelihood ratios.
+        members: the runs of an ensemble, for WAIC and the variance over members; or the folder of several seeds.
+    """
+
+    run_dirs: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=("--run", "--run-dir"))]
+    num_images: int = 2_000
+    num_latent_draws: int = 50
+    scores: tuple[str, ...] = ()
+    minutes: float | None = 3.0
+    background_run: Path | None = None
+    members: tuple[Path, ...] = ()
+
+
+def main(config: DetectionConfig) -> Result:
+    """Computes statistics, fits every score, and compares them."""
+    names = chosen(config.scores)
+    models = load_alike(config.run_dirs)
+    trained = next(iter(models.values()))
+    test, others = image_sets(trained, (*config.out_dists, *config.references), config)
+    if not others:
+        raise InputError("There is no set to compare with; name OOD sets (--out-dists mnist) or --references constant.")
+    _, validation = training_and_validation(resolve(f"{trained.in_dist}:train", data_dir=config.data_dir))
+    reference = validation.take(config.num_images, config.seed)
+    sections, summaries, numbers = [], [], {}
+    for name, model in models.items():
+        rows, lacking = compared(config, model, names, (reference, test, *others))
+        of_model = _sections(config, model, rows, lacking, (reference, test, *others))
+        is_single = len(models) == 1
+        sections += of_model if is_single else [moved(one, name, f"model-{len(numbers)}") for one in of_model]
+        found = summarize(rows, others)
+        summaries.append(found if is_single else f"{name}: {found}")
+        numbers[name] = {
+            "model": model.summarize(),
+            "sets": {
+                one.name: {"num_images": one.num_images, "source": one.source, "generated": one.generated}
+                for one in (reference, test, *others)
+            },
+            "scores": tables.numbers(rows, lacking),
+        }
+    return Result(
+        f"Scores for OOD detection after training on {title(trained.name)}",
+        QUESTION,
+        "\n\n".join(summaries),
+        sections,
+        numbers,
+    )
+
+
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """The scores that names of scores and groups stand for; all of them by default."""
+    groups: dict[str, list[str]] = {}
+    for entry in ood.SCORES.values():
+        groups.setdefault(entry.group, []).append(entry.name)
+    found: dict[str, None] = {}
+    for name in names:
+        if name not in ood.SCORES and name not in groups:
+            raise unknown("score or group", name, [*ood.SCORES, *groups])
+        found |= dict.fromkeys([name] if name in ood.SCORES else groups[name])
+    return tuple(found) or tuple(ood.SCORES)
+
+
+def compared(
+    config: DetectionConfig, trained: Trained, names: Sequence[str], sets: Sequence[ImageSet]
+) -> tuple[list[Row], dict[str, str]]:
+    """The rows of one model, and {score: why it has none}; of `sets`, the first two are the reference and the test."""
+    options = ood.Options(num_draws=config.num_draws, num_latent_draws=config.num_latent_draws)
+    folder = config.folder / "statistics"
+    background = [] if config.background_run is None else [load(config.background_run)]
+    members = [load(run_dir) for several in config.members for run_dir in runs_of(several)]
+    own, *others = (Source(one, options, config.seed, folder) for one in (trained, *background, *members))
+    sources = Sources(own, others[0] if background else None, others[len(background) :])
+    reasons = {name: sources.lacks(ood.SCORES[name]) for name in (LIKELIHOOD, *names)}
+    able = [name for name, reason in reasons.items() if not reason]
+    rows, lacking = rows_of(collect(sources, sets, able, config.minutes), able, *sets[:2], sets[2:])
+    rows = tables.ordered([row for row in rows if row.entry.name in names])
+    return rows, {name: reason for name, reason in reasons.items() if reason} | lacking
+
+
+def summarize(rows: Sequence[Row], others: Sequence[ImageSet]) -> str:
+    """The result in a few sentences per real OOD set, or per generated set if there is no other."""
+    shown = [one for one in others if not one.generated] or others
+    return " ".join(_sentence(rows, one.name) for one in shown)
+
+
+def _sentence(rows: Sequence[Row], name: str) -> str:
+    able = [row for row in rows if name in row.outcomes]
+    own = [row for row in able if not row.is_null and not row.is_of_batches]
+    parts = [f"{row.label} has AUROC {row.outcomes[name].metrics.auroc:.3f[]}" for row in own if row.entry.name == LIKELIHOOD]
+    if winner := tables.best(own, name):
+        parts.append(f"the best score is {winner.label} with {winner.outcomes[name].metrics.auroc:.3f[]}")
+    if null := tables.best([row for row in able if row.is_null], name):
+        better = sum(row.outcomes[name].beats_null for row in own)
+        parts.append(
+            f"{better} of {len(own)} scores are above the best of the {NULL}, {null.label} with "
+            f"{null.outcomes[name].metrics.auroc:.3f[]}, by more than their intervals"
+        )
+    return f"{title(name)}: {'; '.join(parts)}." if parts else f"{title(name)}: no score has a number."
+
+
+def _sections(
+    config: DetectionConfig,
+    trained: Trained,
+    rows: Sequence[Row],
+    lacking: Mapping[str, str],
+    sets: Sequence[ImageSet],
+) -> list[Section]:
+    reference, test, *others = sets
+    real, generated = ([one for one in others if one.generated is kind] for kind in (False, True))
+    shown = real or generated
+    honesty = HONESTY.format(reference=f"{reference.num_images:,} images of {title(reference.name)} ({reference.source})")
+    sections = [
+        Section(
+            "All scores",
+            "\n\n".join([f"{described(trained, config.num_draws)}.", honesty, READING]),
+            [tables.main_table(rows, shown)],
+            [figures.heat_map(rows, real, generated)],
+        ),
+        Section(
+            "The best, the worst and the likelihood",
+            figures=[figures.curves(rows, shown), *(figures.histograms(rows, one, test) for one in shown)],
+        ),
+    ]
+    if real and generated:
+        text = "Nobody would call these images in-distribution, so a score below 0.5 here does not measure novelty."
+        sections.append(Section("Sets that should be easy", text, [tables.auroc_table(rows, generated)]))
+    text = "Areas under precision and recall depend on the numbers of images, so each stands beside its chance level."
+    sections.append(Section("Other metrics", text, [tables.precision_table(rows, one.name) for one in shown]))
+    sections.append(Section("What each score is", "", [tables.formulas(rows), *tables.foot(rows, lacking)]))
+    return sections

@@ -1,0 +1,170 @@
+"""How well every score separates every OOD set from the test images, beside the likelihood and the null models."""
+
+import dataclasses
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.ood.collected import Collected
+from glowjax import ood
+from glowjax.checks import InputError
+from glowjax.data import ImageSet
+from glowjax.ood import DetectionDifference, DetectionMetrics, Entry
+from glowjax.stats import Estimate
+
+NULL = "null models"
+"""The group of scores without any model of images."""
+
+LIKELIHOOD = "likelihood"
+"""The score that others are compared with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A score on one OOD set.
+
+    Attributes:
+        scores: the scores of the test images and of the OOD images.
+        metrics: how well they separate the two.
+        minus_likelihood: the metrics minus those of the likelihood on the same images; None for the likelihood itself
+            and for scores of batches.
+        minus_null: the AUROC minus that of the best null model on the same images; None for null models and for scores
+            of batches.
+    """
+
+    scores: tuple[np.ndarray, np.ndarray]
+    metrics: DetectionMetrics
+    minus_likelihood: DetectionDifference | None = None
+    minus_null: Estimate | None = None
+
+    @property
+    def auroc(self) -> float:
+        """The AUROC."""
+        return float(self.metrics.auroc.value)
+
+    @property
+    def beats_null(self) -> bool:
+        """Whether the interval of the difference from the best null model lies above zero."""
+        return self.minus_null is not None and bool(self.minus_null.interval[0] > 0)
+
+    @property
+    def chance(self) -> float:
+        """The average precision of a random score with OOD as the positive class: the share of OOD images."""
+        num_in, num_out = map(len, self.scores)
+        return num_out / (num_in + num_out)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A score on all OOD sets.
+
+    Attributes:
+        entry: the score.
+        seconds: seconds per image of the statistics that it needs.
+        num_images: the largest number of images per set.
+        is_fitted: whether it learned something from the reference.
+        outcomes: {set: its outcome}, without the sets on which it failed.
+        failures: {set: why it failed there}.
+    """
+
+    entry: Entry
+    seconds: float
+    num_images: int
+    is_fitted: bool
+    outcomes: Mapping[str, Outcome]
+    failures: Mapping[str, str]
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it is a null model."""
+        return self.entry.group == NULL
+
+    @property
+    def is_of_batches(self) -> bool:
+        """Whether several images share a score."""
+        return self.entry.score.per_batch > 1
+
+    @property
+    def label(self) -> str:
+        """Its name in tables."""
+        return f"{self.entry.name} (tuned with OOD labels)" if self.entry.is_tuned else self.entry.name
+
+    @property
+    def constant_on(self) -> list[str]:
+        """The sets whose images all have the same score."""
+        return [name for name, one in self.outcomes.items() if np.ptp(one.scores[1]) == 0]
+
+
+def rows_of(
+    collected: Collected, names: Sequence[str], reference: ImageSet, test: ImageSet, others: Sequence[ImageSet]
+) -> tuple[list[Row], dict[str, str]]:
+    """A row per score, and {score: why it has none}."""
+    rows, lacking = [], {}
+    sets = {one.name: one for one in others}
+    for name in names:
+        entry = ood.SCORES[name]
+        if not collected.num_images_of(entry):
+            lacking[name] = f"It takes {collected.seconds_of(entry):.2g} seconds per image; give it more --minutes."
+            continue
+        try:
+            rows.append(_row(collected, entry, reference, test, sets))
+        except InputError as error:
+            lacking[name] = str(error)
+    base = [row for row in rows if row.entry.name == LIKELIHOOD]
+    null = [row for row in rows if row.is_null and not row.is_of_batches]
+    return [_compared(row, base, null, test, sets) for row in rows], lacking
+
+
+def _row(
+    collected: Collected, entry: Entry, reference: ImageSet, test: ImageSet, others: Mapping[str, ImageSet]
+) -> Row:
+    """A score, fitted to the reference, on each set."""
+    outcomes, failures = {}, {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ood.ConstantScoreWarning)  # the foot of the table says it
+        fitted = entry.score.fit(collected.of(reference.name, entry).as_reference())
+        own = fitted(collected.of(test.name, entry))
+        for name, other in others.items():
+            try:
+                scores = (own, fitted(collected.of(name, entry)))
+                groups = {} if entry.score.per_batch > 1 else _groups(scores, test, other)
+                outcomes[name] = Outcome(scores, ood.detection_metrics(*scores, **groups))
+            except InputError as error:
+                failures[name] = str(error)
+    num_images = collected.num_images_of(entry)
+    is_fitted = bool(jax.tree.leaves(fitted.state))
+    return Row(entry, collected.seconds_of(entry), num_images, is_fitted, outcomes, failures)
+
+
+def _groups(scores: tuple[np.ndarray, np.ndarray], test: ImageSet, other: ImageSet) -> dict[str, Any]:
+    """The groups of the images behind scores of single images."""
+    groups = (None if one.groups is None else one.groups[: len(own)] for one, own in zip((test, other), scores, strict=True))
+    return dict(zip(("groups_in", "groups_out"), groups, strict=True))
+
+
+def _compared(
+    row: Row, base: Sequence[Row], null: Sequence[Row], test: ImageSet, others: Mapping[str, ImageSet]
+) -> Row:
+    """The row with its differences from the likelihood, and from the null model with the highest AUROC of each set."""
+    if row.is_of_batches:
+        return row
+    found = {}
+    for name, outcome in row.outcomes.items():
+        minus_likelihood = minus_null = None
+        if row not in base and (of_base := [one.outcomes[name] for one in base if name in one.outcomes]):
+            minus_likelihood = _difference(outcome, of_base[0], test, others[name])
+        if not row.is_null and (of_null := [one.outcomes[name] for one in null if name in one.outcomes]):
+            best = max(of_null, key=lambda one: one.auroc)
+            minus_null = _difference(outcome, best, test, others[name]).auroc
+        found[name] = dataclasses.replace(outcome, minus_likelihood=minus_likelihood, minus_null=minus_null)
+    return dataclasses.replace(row, outcomes=found)
+
+
+def _difference(one: Outcome, base: Outcome, test: ImageSet, other: ImageSet) -> DetectionDifference:
+    """The metrics of a score minus those of another one, on the images that both have."""
+    counts = [min(map(len, pair)) for pair in zip(one.scores, base.scores, strict=True)]
+    a, b = (tuple(own[:count] for own, count in zip(of.scores, counts, strict=True)) for of in (one, base))
+    return ood.compare(*a, *b, **_groups(a, test, other))
