@@ -19,7 +19,7 @@ from experiments.figures.model_classes import load_alike
 from experiments.ood import figures, tables
 from experiments.ood.collected import Sources, collect
 from experiments.ood.kept import Source
-from experiments.ood.outcomes import LIKELIHOOD, NULL, Row, rows_of
+from experiments.ood.outcomes import LIKELIHOOD, NULL, Row, Sets, rows_of
 from experiments.report.experiment import runs_of
 from experiments.report.options import References, SeveralModels
 from experiments.report.page import Result, Section, moved
@@ -30,14 +30,15 @@ from glowjax.checks import InputError, unknown
 from glowjax.data import ImageSet, resolve, training_and_validation
 
 QUESTION = (
-    "Which score of a generative model recognizes images from elsewhere? Each score is a number per image, higher if it "
-    "should be out-of-distribution. Null models, which know nothing of the model, show what a set gives away for free."
+    "Which score of a generative model recognizes images from elsewhere? Each score is a number per image, higher if "
+    "it takes the image for out-of-distribution. Null models, which know nothing of the model, show what a set gives "
+    "away for free."
 )
 HONESTY = (
     "Every score is fitted to the reference alone: {reference}. No score has seen an OOD image or label, and the sign "
-    "of a score is that of its paper, whatever the AUROC. Rows with the words \"tuned with OOD labels\" are the "
-    "exception: they follow a paper's protocol, and their AUROCs are what one would get by knowing the answer. Best and "
-    "worst are chosen by AUROC, to describe this page and not to choose a score."
+    "of a score is that of its paper, whatever the AUROC. Rows named 'tuned with OOD labels' are the exception: they "
+    "follow a paper's protocol, and their AUROCs are what one would get by knowing the answer. Best and worst are "
+    "chosen by AUROC, to describe this page and not to choose a score."
 )
 READING = (
     "An AUROC of 0.5 is chance, 1 is perfect, and below 0.5 the OOD images look more in-distribution than the test "
@@ -82,21 +83,19 @@ def main(config: DetectionConfig) -> Result:
     if not others:
         raise InputError("There is no set to compare with; name OOD sets (--out-dists mnist) or --references constant.")
     _, validation = training_and_validation(resolve(f"{trained.in_dist}:train", data_dir=config.data_dir))
-    reference = validation.take(config.num_images, config.seed)
-    sections, summaries, numbers = [], [], {}
+    sets = Sets(validation.take(config.num_images, config.seed), test, others)
+    sections, summaries = [], []
+    numbers: dict[str, Any] = {}
     for name, model in models.items():
-        rows, lacking = compared(config, model, names, (reference, test, *others))
-        of_model = _sections(config, model, rows, lacking, (reference, test, *others))
+        rows, lacking = compared(config, model, names, sets)
+        of_model = _sections(config, model, rows, lacking, sets)
         is_single = len(models) == 1
         sections += of_model if is_single else [moved(one, name, f"model-{len(numbers)}") for one in of_model]
         found = summarize(rows, others)
         summaries.append(found if is_single else f"{name}: {found}")
         numbers[name] = {
             "model": model.summarize(),
-            "sets": {
-                one.name: {"num_images": one.num_images, "source": one.source, "generated": one.generated}
-                for one in (reference, test, *others)
-            },
+            "sets": sets.numbers(),
             "scores": tables.numbers(rows, lacking),
         }
     return Result(
@@ -122,9 +121,9 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def compared(
-    config: DetectionConfig, trained: Trained, names: Sequence[str], sets: Sequence[ImageSet]
+    config: DetectionConfig, trained: Trained, names: Sequence[str], sets: Sets
 ) -> tuple[list[Row], dict[str, str]]:
-    """The rows of one model, and {score: why it has none}; of `sets`, the first two are the reference and the test."""
+    """The rows of one model, and {score: why it has none}."""
     options = ood.Options(num_draws=config.num_draws, num_latent_draws=config.num_latent_draws)
     folder = config.folder / "statistics"
     background = [] if config.background_run is None else [load(config.background_run)]
@@ -133,7 +132,7 @@ def compared(
     sources = Sources(own, others[0] if background else None, others[len(background) :])
     reasons = {name: sources.lacks(ood.SCORES[name]) for name in (LIKELIHOOD, *names)}
     able = [name for name, reason in reasons.items() if not reason]
-    rows, lacking = rows_of(collect(sources, sets, able, config.minutes), able, *sets[:2], sets[2:])
+    rows, lacking = rows_of(collect(sources, sets.all, able, config.minutes), able, sets)
     rows = tables.ordered([row for row in rows if row.entry.name in names])
     return rows, {name: reason for name, reason in reasons.items() if reason} | lacking
 
@@ -147,7 +146,8 @@ def summarize(rows: Sequence[Row], others: Sequence[ImageSet]) -> str:
 def _sentence(rows: Sequence[Row], name: str) -> str:
     able = [row for row in rows if name in row.outcomes]
     own = [row for row in able if not row.is_null and not row.is_of_batches]
-    parts = [f"{row.label} has AUROC {row.outcomes[name].metrics.auroc:.3f[]}" for row in own if row.entry.name == LIKELIHOOD]
+    base = [row.outcomes[name].metrics.auroc for row in own if row.entry.name == LIKELIHOOD]
+    parts = [f"the likelihood has AUROC {auroc:.3f[]}" for auroc in base]
     if winner := tables.best(own, name):
         parts.append(f"the best score is {winner.label} with {winner.outcomes[name].metrics.auroc:.3f[]}")
     if null := tables.best([row for row in able if row.is_null], name):
@@ -164,12 +164,12 @@ def _sections(
     trained: Trained,
     rows: Sequence[Row],
     lacking: Mapping[str, str],
-    sets: Sequence[ImageSet],
+    sets: Sets,
 ) -> list[Section]:
-    reference, test, *others = sets
-    real, generated = ([one for one in others if one.generated is kind] for kind in (False, True))
+    real, generated = ([one for one in sets.others if one.generated is kind] for kind in (False, True))
     shown = real or generated
-    honesty = HONESTY.format(reference=f"{reference.num_images:,} images of {title(reference.name)} ({reference.source})")
+    count = f"{sets.reference.num_images:,} images of {title(sets.reference.name)}"
+    honesty = HONESTY.format(reference=f"{count} ({sets.reference.source})")
     sections = [
         Section(
             "All scores",
@@ -179,7 +179,7 @@ def _sections(
         ),
         Section(
             "The best, the worst and the likelihood",
-            figures=[figures.curves(rows, shown), *(figures.histograms(rows, one, test) for one in shown)],
+            figures=[figures.curves(rows, shown), *(figures.histograms(rows, one, sets.test) for one in shown)],
         ),
     ]
     if real and generated:

@@ -1,7 +1,8 @@
 """The statistics that the chosen scores need, for all sets: of the model itself, a background model and an ensemble."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -32,8 +33,9 @@ class Sources:
         there = {"background": self.background is not None, "members": len(self.members) > 1}
         if lacking := [OPTIONS[other] for other in entry.others if not there[other]]:
             return f"It needs {' and '.join(lacking)}."
-        for other, models in {"": [self.own], "background": [self.background], "members": self.members}.items():
-            for source in filter(None, models):
+        background = [] if self.background is None else [self.background]
+        for other, models in (("", [self.own]), ("background", background), ("members", self.members)):
+            for source in models:
                 for reason in ood.missing(source.trained.model, ood.needed([entry.name], other)).values():
                     return f"{reason[0].upper()}{reason[1:]}."
         return ""
@@ -119,10 +121,15 @@ def _add(
     total, before = sum(one.num_images for one in shown), 0
     with progress.shown(f"statistics: {', '.join(families)}", "image") as report:
         for one in shown:
-            found = source.statistics(one, families, lambda _, done, __, before=before: report(before + done, total))
+            found = source.statistics(one, families, functools.partial(_report, report, before, total))
             by_set[one.name].update(found)
             before += one.num_images
             report(before, total)
+
+
+def _report(report: Callable[[int, int], None], before: int, total: int, _: str, done: int, __: int) -> None:
+    """Reports the images of one set as a part of all."""
+    report(before + done, total)
 
 
 def _of_others(

@@ -25,7 +25,9 @@ def heat_map(rows: Sequence[Row], real: Sequence[ImageSet], generated: Sequence[
         aurocs = [np.nan if one is None else one.auroc for one in found]
         marked = [one is not None and one.beats_null for one in found]
         groups.setdefault(row.entry.group, []).append(plots.HeatRow(row.label, aurocs, marked))
-    by_set = {one.name: {row.label: row.outcomes[one.name].auroc for row in rows if one.name in row.outcomes} for one in sets}
+    by_set = {
+        one.name: {row.label: row.outcomes[one.name].auroc for row in rows if one.name in row.outcomes} for one in sets
+    }
     return Figure(
         "heat-map",
         plots.score_heat_map(groups, [title(one.name) for one in sets], len(real)),
@@ -40,13 +42,14 @@ def heat_map(rows: Sequence[Row], real: Sequence[ImageSet], generated: Sequence[
 def roles(rows: Sequence[Row], name: str) -> dict[str, Row]:
     """The best score on a set, the likelihood, and the worst score, without null models and scores of batches."""
     own = [row for row in rows if name in row.outcomes and not row.is_null and not row.is_of_batches]
-    found = {}
-    if own:
-        found["best"] = best(own, name) or own[0]
-        found |= {LIKELIHOOD: row for row in own if row.entry.name == LIKELIHOOD}
-        found["worst"] = min(own, key=lambda row: row.outcomes[name].auroc)
-    shown: list[Row] = []
-    return {role: row for role, row in found.items() if row not in shown and not shown.append(row)}
+    if not own:
+        return {}
+    found = {"best": best(own, name), "worst": min(own, key=lambda row: row.outcomes[name].auroc)}
+    likelihood = next((row for row in own if row.entry.name == LIKELIHOOD), None)
+    others = {role: row for role, row in found.items() if row is not None and row is not likelihood}
+    if others.get("best") is others.get("worst"):
+        others.pop("worst", None)
+    return others | ({} if likelihood is None else {LIKELIHOOD: likelihood})
 
 
 def curves(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Figure:

@@ -15,8 +15,7 @@ from experiments.report.page import slug
 from experiments.report.trained import Trained
 from glowjax import ood, processes
 from glowjax.checks import InputError
-from glowjax.data import ImageSet
-from glowjax.data import stored
+from glowjax.data import ImageSet, stored
 from glowjax.train import arrays
 
 OnProgress = Callable[[str, int, int], None]
@@ -42,12 +41,14 @@ class Source:
     def identity(self) -> str:
         """A digest of what statistics depend on, apart from the images and the family."""
         params = {name: arrays.digest(leaf) for name, leaf in arrays.named_leaves(self.trained.params).items()}
-        return _digest([self.trained.description["model"], self.trained.title, params, self.options.as_dict(), self.seed])
+        return _digest(
+            [self.trained.description["model"], self.trained.title, params, self.options.as_dict(), self.seed]
+        )
 
     def statistics(
         self, images: ImageSet, families: Sequence[str], on_progress: OnProgress | None = None
     ) -> dict[str, ood.Statistics]:
-        """The statistics of each family, from its file or computed and then written; a damaged file is written again."""
+        """The statistics of each family, from its file, or computed and written; a damaged file is replaced."""
         paths = {name: self._path(images, name) for name in families}
         found = {name: stats for name, path in paths.items() if (stats := _read(path)) is not None}
         if lacking := [name for name in families if name not in found]:

@@ -23,6 +23,38 @@ LIKELIHOOD = "likelihood"
 
 
 @dataclasses.dataclass(frozen=True)
+class Sets:
+    """The image sets of a comparison.
+
+    Attributes:
+        reference: in-distribution validation images, to which scores are fitted.
+        test: the test images.
+        others: the OOD sets.
+    """
+
+    reference: ImageSet
+    test: ImageSet
+    others: Sequence[ImageSet]
+
+    @property
+    def all(self) -> list[ImageSet]:
+        """All sets, the reference first."""
+        return [self.reference, self.test, *self.others]
+
+    def numbers(self) -> dict[str, Any]:
+        """{set: what it is}."""
+        return {
+            one.name: {
+                "num_images": one.num_images,
+                "num_groups": None if one.groups is None else len(np.unique(one.groups)),
+                "generated": one.generated,
+                "source": one.source,
+            }
+            for one in self.all
+        }
+
+
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """A score on one OOD set.
 
@@ -98,42 +130,37 @@ class Row:
         return [name for name, one in self.outcomes.items() if np.ptp(one.scores[1]) == 0]
 
 
-def rows_of(
-    collected: Collected, names: Sequence[str], reference: ImageSet, test: ImageSet, others: Sequence[ImageSet]
-) -> tuple[list[Row], dict[str, str]]:
+def rows_of(collected: Collected, names: Sequence[str], sets: Sets) -> tuple[list[Row], dict[str, str]]:
     """A row per score, and {score: why it has none}."""
     rows, lacking = [], {}
-    sets = {one.name: one for one in others}
     for name in names:
         entry = ood.SCORES[name]
         if not collected.num_images_of(entry):
             lacking[name] = f"It takes {collected.seconds_of(entry):.2g} seconds per image; give it more --minutes."
             continue
         try:
-            rows.append(_row(collected, entry, reference, test, sets))
+            rows.append(_row(collected, entry, sets))
         except InputError as error:
             lacking[name] = str(error)
     base = [row for row in rows if row.entry.name == LIKELIHOOD]
     null = [row for row in rows if row.is_null and not row.is_of_batches]
-    return [_compared(row, base, null, test, sets) for row in rows], lacking
+    return [_compared(row, base, null, sets) for row in rows], lacking
 
 
-def _row(
-    collected: Collected, entry: Entry, reference: ImageSet, test: ImageSet, others: Mapping[str, ImageSet]
-) -> Row:
+def _row(collected: Collected, entry: Entry, sets: Sets) -> Row:
     """A score, fitted to the reference, on each set."""
     outcomes, failures = {}, {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ood.ConstantScoreWarning)  # the foot of the table says it
-        fitted = entry.score.fit(collected.of(reference.name, entry).as_reference())
-        own = fitted(collected.of(test.name, entry))
-        for name, other in others.items():
+        fitted = entry.score.fit(collected.of(sets.reference.name, entry).as_reference())
+        own = fitted(collected.of(sets.test.name, entry))
+        for other in sets.others:
             try:
-                scores = (own, fitted(collected.of(name, entry)))
-                groups = {} if entry.score.per_batch > 1 else _groups(scores, test, other)
-                outcomes[name] = Outcome(scores, ood.detection_metrics(*scores, **groups))
+                scores = (own, fitted(collected.of(other.name, entry)))
+                groups = {} if entry.score.per_batch > 1 else _groups(scores, sets.test, other)
+                outcomes[other.name] = Outcome(scores, ood.detection_metrics(*scores, **groups))
             except InputError as error:
-                failures[name] = str(error)
+                failures[other.name] = str(error)
     num_images = collected.num_images_of(entry)
     is_fitted = bool(jax.tree.leaves(fitted.state))
     return Row(entry, collected.seconds_of(entry), num_images, is_fitted, outcomes, failures)
@@ -141,30 +168,34 @@ def _row(
 
 def _groups(scores: tuple[np.ndarray, np.ndarray], test: ImageSet, other: ImageSet) -> dict[str, Any]:
     """The groups of the images behind scores of single images."""
-    groups = (None if one.groups is None else one.groups[: len(own)] for one, own in zip((test, other), scores, strict=True))
+    groups = (
+        None if one.groups is None else one.groups[: len(own)] for one, own in zip((test, other), scores, strict=True)
+    )
     return dict(zip(("groups_in", "groups_out"), groups, strict=True))
 
 
-def _compared(
-    row: Row, base: Sequence[Row], null: Sequence[Row], test: ImageSet, others: Mapping[str, ImageSet]
-) -> Row:
+def _compared(row: Row, base: Sequence[Row], null: Sequence[Row], sets: Sets) -> Row:
     """The row with its differences from the likelihood, and from the null model with the highest AUROC of each set."""
     if row.is_of_batches:
         return row
     found = {}
-    for name, outcome in row.outcomes.items():
+    for other in sets.others:
+        name = other.name
+        if name not in row.outcomes:
+            continue
+        outcome = row.outcomes[name]
         minus_likelihood = minus_null = None
         if row not in base and (of_base := [one.outcomes[name] for one in base if name in one.outcomes]):
-            minus_likelihood = _difference(outcome, of_base[0], test, others[name])
+            minus_likelihood = _difference(outcome, of_base[0], sets.test, other)
         if not row.is_null and (of_null := [one.outcomes[name] for one in null if name in one.outcomes]):
             best = max(of_null, key=lambda one: one.auroc)
-            minus_null = _difference(outcome, best, test, others[name]).auroc
+            minus_null = _difference(outcome, best, sets.test, other).auroc
         found[name] = dataclasses.replace(outcome, minus_likelihood=minus_likelihood, minus_null=minus_null)
     return dataclasses.replace(row, outcomes=found)
 
 
 def _difference(one: Outcome, base: Outcome, test: ImageSet, other: ImageSet) -> DetectionDifference:
     """The metrics of a score minus those of another one, on the images that both have."""
-    counts = [min(map(len, pair)) for pair in zip(one.scores, base.scores, strict=True)]
-    a, b = (tuple(own[:count] for own, count in zip(of.scores, counts, strict=True)) for of in (one, base))
+    num_in, num_out = (min(map(len, pair)) for pair in zip(one.scores, base.scores, strict=True))
+    a, b = ((of.scores[0][:num_in], of.scores[1][:num_out]) for of in (one, base))
     return ood.compare(*a, *b, **_groups(a, test, other))

@@ -80,13 +80,15 @@ def precision_table(rows: Sequence[Row], name: str) -> Table:
 
 def formulas(rows: Sequence[Row]) -> Table:
     """What each score is."""
-    body = [[row.label, row.entry.formula, row.entry.paper, ", ".join(row.entry.score.needs)] for row in rows]
+    body: list[list[Cell]] = [
+        [row.label, row.entry.formula, row.entry.paper, ", ".join(row.entry.score.needs)] for row in rows
+    ]
     return Table("Higher means more OOD", ["score", "formula", "paper", "statistics"], body)
 
 
 def foot(rows: Sequence[Row], lacking: Mapping[str, str]) -> list[Table]:
     """The scores that are not in the tables, or not everywhere, and why."""
-    body = [[name, reason] for name, reason in lacking.items()]
+    body: list[list[Cell]] = [[name, reason] for name, reason in lacking.items()]
     body += [[f"{row.label}, {title(name)}", reason] for row in rows for name, reason in row.failures.items()]
     for row in rows:
         if constant := row.constant_on:
@@ -142,7 +144,7 @@ def _of_set(outcome: Outcome) -> dict[str, Any]:
 
 def _auroc(row: Row, name: str, rows: Sequence[Row]) -> Cell:
     if name not in row.outcomes:
-        return "–"
+        return "-"
     outcome = row.outcomes[name]
     mark = MARK if outcome.beats_null else ""
     return Number(outcome.metrics.auroc, ".3f[]", mark, is_best=best(rows, name) is row)

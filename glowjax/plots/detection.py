@@ -41,7 +41,9 @@ def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str],
 
     The first `num_real` sets are real ones, and a line separates them from the generated ones.
     """
-    lines: list[HeatRow | str] = [line for group, rows in groups.items() for line in (group, *rows)]
+    lines: list[HeatRow | str] = []
+    for group, rows in groups.items():
+        lines += [group, *rows]
     nothing = [np.nan] * len(sets)
     cells = np.array([nothing if isinstance(line, str) else list(line.auroc) for line in lines], np.float64)
     longest = max(len(line if isinstance(line, str) else line.name) for line in lines)
@@ -70,7 +72,7 @@ def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str],
 
 def _write_row(axes: Axes, y: int, row: HeatRow) -> None:
     for x, (value, marked) in enumerate(zip(row.auroc, row.marked, strict=True)):
-        text = f"{value:.2f}" if np.isfinite(value) else "–"
+        text = f"{value:.2f}" if np.isfinite(value) else "-"
         color = "white" if abs(value - 0.5) > DARK else "0.1"
         weight = "bold" if marked else "normal"
         axes.text(x, y, text, ha="center", va="center", fontsize="small", color=color, fontweight=weight)
