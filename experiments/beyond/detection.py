@@ -19,15 +19,14 @@ from experiments.figures.model_classes import load_alike
 from experiments.ood import figures, tables
 from experiments.ood.collected import Sources, collect
 from experiments.ood.kept import Source
-from experiments.ood.outcomes import LIKELIHOOD, NULL, Row, Sets, rows_of
+from experiments.ood.outcomes import LIKELIHOOD, NULL, Row, rows_of
+from experiments.ood.sets import SAMPLES, Sets, image_sets_of, with_samples
 from experiments.report.experiment import runs_of
-from experiments.report.options import References, SeveralModels
+from experiments.report.options import REFERENCES, References, SeveralModels
 from experiments.report.page import Result, Section, moved
-from experiments.report.scoring import image_sets
 from experiments.report.trained import Trained, described, load, title
 from glowjax import ood
-from glowjax.checks import InputError, unknown
-from glowjax.data import ImageSet, resolve, training_and_validation
+from glowjax.checks import unknown
 
 QUESTION = (
     "Which score of a generative model recognizes images from elsewhere? Each score is a number per image, higher if "
@@ -47,6 +46,11 @@ READING = (
     "independent, and a batch has no counterpart among the images, so there is no difference from the likelihood."
 )
 
+EASY = (
+    "Noise, constant images and faded test images are told apart by eye, and a good model's samples are not. A score "
+    "that is far below 0.5 on the former does not measure novelty, however well it does on another data set."
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DetectionConfig(SeveralModels, References):
@@ -56,6 +60,7 @@ class DetectionConfig(SeveralModels, References):
         run_dirs: the models, each a folder of a run of `train`, or of several that differ in their seed (seed-0,
             seed-1, ...); pretrained:NAME; or a saved .safetensors file.
         references: generated sets that should be easy, in every table; a score that wins elsewhere may lose on them.
+            "samples" are the model's own, except for a PixelCNN, which samples slowly.
         num_images: maximum number of images per set.
         num_latent_draws: importance samples per image for a VAE.
         scores: scores or groups of scores by name; default: all that the models can give.
@@ -66,6 +71,7 @@ class DetectionConfig(SeveralModels, References):
     """
 
     run_dirs: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=("--run", "--run-dir"))]
+    references: tuple[str, ...] = (*REFERENCES, SAMPLES)
     num_images: int = 2_000
     num_latent_draws: int = 50
     scores: tuple[str, ...] = ()
@@ -79,19 +85,16 @@ def main(config: DetectionConfig) -> Result:
     names = chosen(config.scores)
     models = load_alike(config.run_dirs)
     trained = next(iter(models.values()))
-    test, others = image_sets(trained, (*config.out_dists, *config.references), config)
-    if not others:
-        raise InputError("There is no set to compare with; name OOD sets (--out-dists mnist) or --references constant.")
-    _, validation = training_and_validation(resolve(f"{trained.in_dist}:train", data_dir=config.data_dir))
-    sets = Sets(validation.take(config.num_images, config.seed), test, others)
+    without_samples = image_sets_of(trained, config.out_dists, config.references, config)
     sections, summaries = [], []
     numbers: dict[str, Any] = {}
     for name, model in models.items():
+        sets = with_samples(without_samples, model, config.seed) if SAMPLES in config.references else without_samples
         rows, lacking = compared(config, model, names, sets)
         of_model = _sections(config, model, rows, lacking, sets)
         is_single = len(models) == 1
         sections += of_model if is_single else [moved(one, name, f"model-{len(numbers)}") for one in of_model]
-        found = summarize(rows, others)
+        found = summarize(rows, sets)
         summaries.append(found if is_single else f"{name}: {found}")
         numbers[name] = {
             "model": model.summarize(),
@@ -137,10 +140,9 @@ def compared(
     return rows, {name: reason for name, reason in reasons.items() if reason} | lacking
 
 
-def summarize(rows: Sequence[Row], others: Sequence[ImageSet]) -> str:
-    """The result in a few sentences per real OOD set, or per generated set if there is no other."""
-    shown = [one for one in others if not one.generated] or others
-    return " ".join(_sentence(rows, one.name) for one in shown)
+def summarize(rows: Sequence[Row], sets: Sets) -> str:
+    """The result in a few sentences per set that was asked for, or per easy set if there is no other."""
+    return " ".join(_sentence(rows, one.name) for one in sets.shown)
 
 
 def _sentence(rows: Sequence[Row], name: str) -> str:
@@ -166,26 +168,23 @@ def _sections(
     lacking: Mapping[str, str],
     sets: Sets,
 ) -> list[Section]:
-    real, generated = ([one for one in sets.others if one.generated is kind] for kind in (False, True))
-    shown = real or generated
     count = f"{sets.reference.num_images:,} images of {title(sets.reference.name)}"
     honesty = HONESTY.format(reference=f"{count} ({sets.reference.source})")
     sections = [
         Section(
             "All scores",
             "\n\n".join([f"{described(trained, config.num_draws)}.", honesty, READING]),
-            [tables.main_table(rows, shown)],
-            [figures.heat_map(rows, real, generated)],
+            [tables.main_table(rows, sets.shown)],
+            [figures.heat_map(rows, sets)],
         ),
         Section(
             "The best, the worst and the likelihood",
-            figures=[figures.curves(rows, shown), *(figures.histograms(rows, one, sets.test) for one in shown)],
+            figures=[figures.curves(rows, sets), *(figures.histograms(rows, one, sets.test) for one in sets.shown)],
         ),
     ]
-    if real and generated:
-        text = "Nobody would call these images in-distribution, so a score below 0.5 here does not measure novelty."
-        sections.append(Section("Sets that should be easy", text, [tables.auroc_table(rows, generated)]))
+    if sets.asked and sets.easy:
+        sections.append(Section("Sets that should be easy", EASY, [tables.auroc_table(rows, sets.easy)]))
     text = "Areas under precision and recall depend on the numbers of images, so each stands beside its chance level."
-    sections.append(Section("Other metrics", text, [tables.precision_table(rows, one.name) for one in shown]))
+    sections.append(Section("Other metrics", text, [tables.precision_table(rows, one.name) for one in sets.shown]))
     sections.append(Section("What each score is", "", [tables.formulas(rows), *tables.foot(rows, lacking)]))
     return sections

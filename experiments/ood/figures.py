@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.ood.outcomes import LIKELIHOOD, Row
+from experiments.ood.sets import Sets
 from experiments.ood.tables import best
 from experiments.report.page import Figure, slug
 from experiments.report.trained import title
@@ -16,25 +17,25 @@ GRID = np.linspace(0, 1, 201)
 """False positive rates at which curves are drawn."""
 
 
-def heat_map(rows: Sequence[Row], real: Sequence[ImageSet], generated: Sequence[ImageSet]) -> Figure:
+def heat_map(rows: Sequence[Row], sets: Sets) -> Figure:
     """The AUROC of all scores on all sets."""
-    sets = [*real, *generated]
     groups: dict[str, list[plots.HeatRow]] = {}
     for row in rows:
-        found = [row.outcomes.get(one.name) for one in sets]
+        found = [row.outcomes.get(one.name) for one in sets.others]
         aurocs = [np.nan if one is None else one.auroc for one in found]
         marked = [one is not None and one.beats_null for one in found]
         groups.setdefault(row.entry.group, []).append(plots.HeatRow(row.label, aurocs, marked))
     by_set = {
-        one.name: {row.label: row.outcomes[one.name].auroc for row in rows if one.name in row.outcomes} for one in sets
+        one.name: {row.label: row.outcomes[one.name].auroc for row in rows if one.name in row.outcomes}
+        for one in sets.others
     }
     return Figure(
         "heat-map",
-        plots.score_heat_map(groups, [title(one.name) for one in sets], len(real)),
+        plots.score_heat_map(groups, [title(one.name) for one in sets.others], len(sets.asked)),
         by_set,
         "AUROC of each score on each set: blue is better than chance, red is worse. Bold numbers are above the best "
-        "null model by more than their interval; a frame marks the best of a column. Generated sets stand right of "
-        "the line.",
+        "null model by more than their interval; a frame marks the best of a column. Right of the line are sets "
+        "that should be easy.",
         "Heat map of AUROCs by score and OOD set",
     )
 
@@ -52,10 +53,10 @@ def roles(rows: Sequence[Row], name: str) -> dict[str, Row]:
     return others | ({} if likelihood is None else {LIKELIHOOD: likelihood})
 
 
-def curves(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Figure:
+def curves(rows: Sequence[Row], sets: Sets) -> Figure:
     """ROC curves."""
     by_set = {}
-    for one in sets:
+    for one in sets.shown:
         by_role = {}
         for role, row in roles(rows, one.name).items():
             outcome = row.outcomes[one.name]

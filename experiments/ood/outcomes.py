@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from experiments.ood.collected import Collected
+from experiments.ood.sets import Sets
 from glowjax import ood
 from glowjax.checks import InputError
 from glowjax.data import ImageSet
@@ -20,38 +21,6 @@ NULL = "null models"
 
 LIKELIHOOD = "likelihood"
 """The score that others are compared with."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Sets:
-    """The image sets of a comparison.
-
-    Attributes:
-        reference: in-distribution validation images, to which scores are fitted.
-        test: the test images.
-        others: the OOD sets.
-    """
-
-    reference: ImageSet
-    test: ImageSet
-    others: Sequence[ImageSet]
-
-    @property
-    def all(self) -> list[ImageSet]:
-        """All sets, the reference first."""
-        return [self.reference, self.test, *self.others]
-
-    def numbers(self) -> dict[str, Any]:
-        """{set: what it is}."""
-        return {
-            one.name: {
-                "num_images": one.num_images,
-                "num_groups": None if one.groups is None else len(np.unique(one.groups)),
-                "generated": one.generated,
-                "source": one.source,
-            }
-            for one in self.all
-        }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,10 +36,10 @@ class HeatRow:
 
 
 @styled
-def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str], num_real: int) -> Figure:
+def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str], num_asked: int) -> Figure:
     """The AUROC of each score (rows, by group) for each OOD set (columns): blue above 0.5, red below.
 
-    The first `num_real` sets are real ones, and a line separates them from the generated ones.
+    The first `num_asked` sets were asked for, and a line separates them from those that should be easy.
     """
     lines: list[HeatRow | str] = []
     for group, rows in groups.items():
@@ -58,8 +58,8 @@ def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str],
         if np.isfinite(column).any():
             best = int(np.nanargmax(column))
             axes.add_patch(Rectangle((x - 0.5, best - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.5))
-    if 0 < num_real < len(sets):
-        axes.axvline(num_real - 0.5, color="black", linewidth=0.8)
+    if 0 < num_asked < len(sets):
+        axes.axvline(num_asked - 0.5, color="black", linewidth=0.8)
     axes.set_xticks(range(len(sets)), [fill(name, 12) for name in sets], fontsize="small")
     axes.set_yticks(range(len(lines)), [line if isinstance(line, str) else line.name for line in lines])
     for label, line in zip(axes.get_yticklabels(), lines, strict=True):
