@@ -173,7 +173,7 @@ def _sections(
     sections = [
         Section(
             "All scores",
-            "\n\n".join([f"{described(trained, config.num_draws)}.", honesty, READING]),
+            "\n\n".join([described(trained, config.num_draws), honesty, READING]),
             [tables.main_table(rows, sets.shown)],
             [figures.heat_map(rows, sets)],
         ),

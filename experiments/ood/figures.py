@@ -24,7 +24,8 @@ def heat_map(rows: Sequence[Row], sets: Sets) -> Figure:
         found = [row.outcomes.get(one.name) for one in sets.others]
         aurocs = [np.nan if one is None else one.auroc for one in found]
         marked = [one is not None and one.beats_null for one in found]
-        groups.setdefault(row.entry.group, []).append(plots.HeatRow(row.label, aurocs, marked))
+        framed = [best(rows, one.name) is row for one in sets.others]
+        groups.setdefault(row.entry.group, []).append(plots.HeatRow(row.label, aurocs, marked, framed))
     by_set = {
         one.name: {row.label: row.outcomes[one.name].auroc for row in rows if one.name in row.outcomes}
         for one in sets.others
@@ -34,7 +35,7 @@ def heat_map(rows: Sequence[Row], sets: Sets) -> Figure:
         plots.score_heat_map(groups, [title(one.name) for one in sets.others], len(sets.asked)),
         by_set,
         "AUROC of each score on each set: blue is better than chance, red is worse. Bold numbers are above the best "
-        "null model by more than their interval; a frame marks the best of a column. Right of the line are sets "
+        "null model by more than their interval; a frame marks the best score of single images. Right of the line are sets "
         "that should be easy.",
         "Heat map of AUROCs by score and OOD set",
     )
@@ -45,12 +46,17 @@ def roles(rows: Sequence[Row], name: str) -> dict[str, Row]:
     own = [row for row in rows if name in row.outcomes and not row.is_null and not row.is_of_batches]
     if not own:
         return {}
-    found = {"best": best(own, name), "worst": min(own, key=lambda row: row.outcomes[name].auroc)}
     likelihood = next((row for row in own if row.entry.name == LIKELIHOOD), None)
-    others = {role: row for role, row in found.items() if row is not None and row is not likelihood}
-    if others.get("best") is others.get("worst"):
-        others.pop("worst", None)
-    return others | ({} if likelihood is None else {LIKELIHOOD: likelihood})
+    found = {
+        "best": best(own, name),
+        LIKELIHOOD: likelihood,
+        "worst": min(own, key=lambda row: row.outcomes[name].auroc),
+    }
+    shown = {}
+    for role in (LIKELIHOOD, "best", "worst"):
+        if (row := found[role]) is not None and row not in shown.values():
+            shown[role] = row
+    return {role: shown[role] for role in found if role in shown}
 
 
 def curves(rows: Sequence[Row], sets: Sets) -> Figure:

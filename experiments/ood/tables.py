@@ -13,39 +13,43 @@ MARK = "*"
 """Marks a number that is better than the best null model by more than its interval."""
 
 MARKS = (
-    f"Bold: the best of a column. {MARK}: the AUROC is above that of the best null model of that set, by more than the "
+    f"Bold: the best score of single images. {MARK}: the AUROC is above that of the best null model of that set, by more than the "
     "95 % interval of the paired difference"
 )
 
 
+FIRST = ("likelihood", "a second reference", "complexity", "ensembles", "latents", "density of states")
+"""The first groups of the tables; the others follow in the order in which they occur, and the null models are last."""
+
+
 def ordered(rows: Sequence[Row]) -> list[Row]:
-    """The rows by group, in the order in which groups first occur, with the null models last."""
-    groups = list(dict.fromkeys(row.entry.group for row in rows if not row.is_null))
-    return sorted(rows, key=lambda row: [*groups, NULL].index(row.entry.group))
+    """The rows by group."""
+    groups = dict.fromkeys([*FIRST, *(row.entry.group for row in rows if not row.is_null), NULL])
+    return sorted(rows, key=lambda row: list(groups).index(row.entry.group))
 
 
 def best(rows: Sequence[Row], name: str) -> Row | None:
-    """The score with the highest AUROC on a set, except for those that were tuned with OOD labels."""
-    able = [row for row in rows if name in row.outcomes and not row.entry.is_tuned]
+    """The score of single images with the highest AUROC on a set, except for those that were tuned with OOD labels."""
+    able = [row for row in rows if name in row.outcomes and not row.entry.is_tuned and not row.is_of_batches]
     return max(able, key=lambda row: row.outcomes[name].auroc, default=None)
 
 
 def main_table(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Table:
     """Score x set: the AUROC, its difference from the likelihood's, and what the score costs and saw."""
-    header = ["score", "group"]
+    header = ["score"]
     for one in sets:
         header += [f"{title(one.name)}: AUROC", "minus likelihood"]
     body = []
     for row in rows:
-        cells: list[Cell] = [row.label, row.entry.group]
+        cells: list[Cell] = [row.label]
         for one in sets:
             cells += [_auroc(row, one.name, rows), _minus_likelihood(row.outcomes.get(one.name))]
         body.append([*cells, f"{row.num_images:,}", Number(row.seconds, ".2g"), seen(row)])
     caption = (
         f"AUROC with its 95 % interval, and its difference from that of the likelihood, paired by image. {MARKS}. "
-        "Images: the largest number per set. Seconds per image: what all statistics of the score take together"
+        "Images: the largest number per set. s / image: the seconds that all statistics of the score take"
     )
-    return Table(caption, [*header, "images", "seconds per image", "has seen"], body)
+    return Table(caption, [*header, "images", "s / image", "has seen"], body)
 
 
 def auroc_table(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Table:
@@ -57,7 +61,7 @@ def auroc_table(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Table:
 def precision_table(rows: Sequence[Row], name: str) -> Table:
     """The other metrics of each score on one set."""
     header = ["score", "AUPR, OOD positive", "its chance", "AUPR, test images positive", "its chance"]
-    body = []
+    body: list[list[Cell]] = []
     for row in rows:
         if outcome := row.outcomes.get(name):
             metrics = outcome.metrics
@@ -80,10 +84,8 @@ def precision_table(rows: Sequence[Row], name: str) -> Table:
 
 def formulas(rows: Sequence[Row]) -> Table:
     """What each score is."""
-    body: list[list[Cell]] = [
-        [row.label, row.entry.formula, row.entry.paper, ", ".join(row.entry.score.needs)] for row in rows
-    ]
-    return Table("Higher means more OOD", ["score", "formula", "paper", "statistics"], body)
+    body = [[row.label, row.entry.group, row.entry.formula, row.entry.paper] for row in rows]
+    return Table("Higher means more OOD", ["score", "group", "formula", "paper"], body)
 
 
 def foot(rows: Sequence[Row], lacking: Mapping[str, str]) -> list[Table]:
@@ -101,10 +103,10 @@ def seen(row: Row) -> str:
     needs = row.entry.score.needs
     own = [need for need in needs if need.partition(".")[0] not in ood.OTHERS]
     without_model = all(ood.FAMILIES[need].needs == "images" for need in own) and not row.entry.others
-    parts = ["images alone" if without_model else "the model"]
-    parts += [{"background": "a background model", "members": "an ensemble"}[other] for other in row.entry.others]
-    parts += ["the reference"] * row.is_fitted + ["OOD labels"] * row.entry.is_tuned
-    parts += [f"{row.entry.score.per_batch} images at a time"] * row.is_of_batches
+    parts = ["images" if without_model else "model"]
+    parts += [{"background": "background model", "members": "ensemble"}[other] for other in row.entry.others]
+    parts += ["reference"] * row.is_fitted + ["OOD labels"] * row.entry.is_tuned
+    parts += [f"batches of {row.entry.score.per_batch}"] * row.is_of_batches
     return ", ".join(parts)
 
 

@@ -27,12 +27,14 @@ class HeatRow:
     Attributes:
         name: the score.
         auroc: its AUROC for each set, or NaN if there is none.
-        marked: the sets whose number is bold.
+        marked: whether its number for each set is bold.
+        framed: whether its number for each set has a frame.
     """
 
     name: str
     auroc: Sequence[float]
     marked: Sequence[bool]
+    framed: Sequence[bool]
 
 
 @styled
@@ -54,10 +56,6 @@ def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str],
     for y, line in enumerate(lines):
         if isinstance(line, HeatRow):
             _write_row(axes, y, line)
-    for x, column in enumerate(cells.T):
-        if np.isfinite(column).any():
-            best = int(np.nanargmax(column))
-            axes.add_patch(Rectangle((x - 0.5, best - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.5))
     if 0 < num_asked < len(sets):
         axes.axvline(num_asked - 0.5, color="black", linewidth=0.8)
     axes.set_xticks(range(len(sets)), [fill(name, 12) for name in sets], fontsize="small")
@@ -71,10 +69,12 @@ def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str],
 
 
 def _write_row(axes: Axes, y: int, row: HeatRow) -> None:
-    for x, (value, marked) in enumerate(zip(row.auroc, row.marked, strict=True)):
+    for x, (value, marked, framed) in enumerate(zip(row.auroc, row.marked, row.framed, strict=True)):
         text = f"{value:.2f}" if np.isfinite(value) else "-"
         color = "white" if abs(value - 0.5) > DARK else "0.1"
         weight = "bold" if marked else "normal"
+        if framed:
+            axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.5))
         axes.text(x, y, text, ha="center", va="center", fontsize="small", color=color, fontweight=weight)
 
 
@@ -84,15 +84,15 @@ def roc_curves(curves: Mapping[str, Mapping[str, tuple[str, Vector, Vector]]]) -
 
     `curves` is {set: {role: (label, false positive rates, true positive rates)}} with the roles of `ROLES`.
     """
-    num_columns = min(3, len(curves))
+    num_columns = max(2, min(3, len(curves)))
     num_rows = -(-len(curves) // num_columns)
-    figure, panels = new_figure((2.6 if num_columns > 1 else 3.4) * num_rows + 0.4, len(curves), num_columns)
+    figure, panels = new_figure((9.5 / num_columns) * num_rows, len(curves), num_columns)
     for axes, (name, by_role) in zip(panels, curves.items(), strict=True):
         axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=1)
         for role, (label, false, true) in by_role.items():
-            axes.plot(false, true, color=ROLES[role], label=fill(label, 34))
+            axes.plot(false, true, color=ROLES[role], label=label)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title=name, xlabel="in-distribution images flagged")
-        axes.legend(loc="lower right", fontsize="x-small", handlelength=1.5)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize="small")
     panels[0].set_ylabel("OOD images flagged")
     return finished(figure)
 
