@@ -189,6 +189,7 @@ class Planner:
         common: dict[str, Any] = {"out_dists": pair.out_dist, **latents}
         together = common | {"run_dirs": tuple(map(_run_dir, runs.values()))}
         stages.append(self.stage("model-classes", "", every, pair, **together))
+        stages.append(self.stage("detection", "", every, pair, **together))
         together |= {"classifier_steps": config.classifier_steps}
         stages.append(self.stage("filter", "", every, pair, **together))
         members = self.trainings(first, pair.in_dist, pair.preset, config.ensemble_seeds)

@@ -63,7 +63,8 @@ class DetectionConfig(SeveralModels, References):
             "samples" are the model's own, except for a PixelCNN, which samples slowly.
         num_images: maximum number of images per set.
         num_latent_draws: importance samples per image for a VAE.
-        scores: scores or groups of scores by name; default: all that the models can give.
+        scores: scores or groups of scores by name; a name of both stands for the group; default: all that the models
+            can give.
         minutes: the time that the statistics share which need more than one forward pass; slow ones are computed on
             as many images as fit. None: all images.
         background_run: the run of a background model, for likelihood ratios.
@@ -119,7 +120,7 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in ood.SCORES and name not in groups:
             raise unknown("score or group", name, [*ood.SCORES, *groups])
-        found |= dict.fromkeys([name] if name in ood.SCORES else groups[name])
+        found |= dict.fromkeys(groups.get(name, [name]))
     return tuple(found) or tuple(ood.SCORES)
 
 
@@ -186,5 +187,5 @@ def _sections(
         sections.append(Section("Sets that should be easy", EASY, [tables.auroc_table(rows, sets.easy)]))
     text = "Areas under precision and recall depend on the numbers of images, so each stands beside its chance level."
     sections.append(Section("Other metrics", text, [tables.precision_table(rows, one.name) for one in sets.shown]))
-    sections.append(Section("What each score is", "", [tables.formulas(rows), *tables.foot(rows, lacking)]))
+    sections.append(Section("What each score is", "", [tables.formulas(rows), tables.foot(rows, lacking)]))
     return sections

@@ -35,8 +35,8 @@ def heat_map(rows: Sequence[Row], sets: Sets) -> Figure:
         plots.score_heat_map(groups, [title(one.name) for one in sets.others], len(sets.asked)),
         by_set,
         "AUROC of each score on each set: blue is better than chance, red is worse. Bold numbers are above the best "
-        "null model by more than their interval; a frame marks the best score of single images. Right of the line are sets "
-        "that should be easy.",
+        "null model by more than their interval; a frame marks the best score of single images. Right of the line are "
+        "sets that should be easy.",
         "Heat map of AUROCs by score and OOD set",
     )
 
@@ -52,7 +52,7 @@ def roles(rows: Sequence[Row], name: str) -> dict[str, Row]:
         LIKELIHOOD: likelihood,
         "worst": min(own, key=lambda row: row.outcomes[name].auroc),
     }
-    shown = {}
+    shown: dict[str, Row] = {}
     for role in (LIKELIHOOD, "best", "worst"):
         if (row := found[role]) is not None and row not in shown.values():
             shown[role] = row

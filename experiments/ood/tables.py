@@ -13,8 +13,8 @@ MARK = "*"
 """Marks a number that is better than the best null model by more than its interval."""
 
 MARKS = (
-    f"Bold: the best score of single images. {MARK}: the AUROC is above that of the best null model of that set, by more than the "
-    "95 % interval of the paired difference"
+    f"Bold: the best score of single images. {MARK}: the AUROC is above that of the best null model of "
+    "that set, by more than the 95 % interval of the paired difference"
 )
 
 
@@ -88,14 +88,15 @@ def formulas(rows: Sequence[Row]) -> Table:
     return Table("Higher means more OOD", ["score", "group", "formula", "paper"], body)
 
 
-def foot(rows: Sequence[Row], lacking: Mapping[str, str]) -> list[Table]:
+def foot(rows: Sequence[Row], lacking: Mapping[str, str]) -> Table:
     """The scores that are not in the tables, or not everywhere, and why."""
     body: list[list[Cell]] = [[name, reason] for name, reason in lacking.items()]
     body += [[f"{row.label}, {title(name)}", reason] for row in rows for name, reason in row.failures.items()]
     for row in rows:
         if constant := row.constant_on:
             body.append([row.label, f"All images have one score: {', '.join(map(title, constant))}."])
-    return [Table("Scores without a number, and scores that are constant", ["score", "why"], body)] if body else []
+    body = body or [["none", "Every score has a number on every set, and none is constant."]]
+    return Table("Scores without a number, and scores that are constant", ["score", "why"], body)
 
 
 def seen(row: Row) -> str:

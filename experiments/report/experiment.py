@@ -160,11 +160,12 @@ def _noted(main: Callable[[Any], Any], config: Any) -> Any:
 
 
 def output_folder(main: Callable[..., Any], config: Output) -> Path:
-    """The folder of an experiment's report."""
+    """The folder of an experiment's report: below the run if there is only one."""
     if config.output_dir:
         return config.output_dir
     name = name_of(main)
-    run_dir = getattr(config, "run_dir", None)
+    several: tuple[Path, ...] = getattr(config, "run_dirs", ())
+    run_dir = getattr(config, "run_dir", several[0] if len(several) == 1 else None)
     return run_dir / name if run_dir and run_dir.is_dir() else Path("results") / name
 
 
