@@ -1,0 +1,34 @@
+"""The heat map of AUROCs shows each number in its place."""
+
+import numpy as np
+
+from glowjax import plots
+
+
+def test_a_heat_map_has_a_line_per_group_and_score_and_says_what_is_missing():
+    groups = {
+        "likelihood": [plots.HeatRow("rank", [0.1, 0.62], [False, True], [False, True])],
+        "null models": [plots.HeatRow("random", [0.5, np.nan], [False, False], [True, False])],
+    }
+    axes = plots.score_heat_map(groups, ["digits", "noise"], 1).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["likelihood", "rank", "null models", "random"]
+    (image,) = axes.images
+    np.testing.assert_array_equal(image.get_array()[1], [0.1, 0.62])
+    texts = {text.get_position(): (text.get_text(), text.get_fontweight()) for text in axes.texts}
+    assert texts == {
+        (0, 1): ("0.10", "normal"),
+        (1, 1): ("0.62", "bold"),
+        (0, 3): ("0.50", "normal"),
+        (1, 3): ("-", "normal"),
+    }
+    assert [frame.get_xy() for frame in axes.patches] == [(0.5, 0.5), (-0.5, 2.5)]
+    (line,) = axes.lines
+    assert list(line.get_xdata()) == [0.5, 0.5]
+
+
+def test_curves_of_three_scores_have_colors_of_their_own():
+    curve = ([0.0, 1.0], [0.0, 1.0])
+    figure = plots.roc_curves({"digits": {"best": ("a", *curve), "likelihood": ("b", *curve), "worst": ("c", *curve)}})
+    diagonal, *drawn = figure.axes[0].lines
+    assert len({line.get_color() for line in drawn} | {diagonal.get_color()}) == 4
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b", "c"]
