@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from glowjax.plots.histograms import draw_histograms
-from glowjax.plots.style import PAGE_WIDTH, Vector, finished, finite_arrays, new_figure, styled
+from glowjax.plots.style import PAGE_WIDTH, Vector, finished, finite_arrays, legend_entries, new_figure, styled
 
 ROW_INCHES = 0.19
 DARK = 0.3
@@ -92,7 +92,7 @@ def roc_curves(curves: Mapping[str, Mapping[str, tuple[str, Vector, Vector]]]) -
         for role, (label, false, true) in by_role.items():
             axes.plot(false, true, color=ROLES[role], label=label)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title=name, xlabel="in-distribution images flagged")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize="small")
+        axes.legend(*legend_entries(axes), loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize="small")
     panels[0].set_ylabel("OOD images flagged")
     return finished(figure)
 
@@ -108,6 +108,6 @@ def score_histograms(scores: Mapping[str, Mapping[str, Vector]], reach: float = 
         arrays = finite_arrays(sets)
         draw_histograms(axes, arrays, {one: one for one in arrays}, reach, {})
         axes.set(title=name, ylabel="share of the peak")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
+        axes.legend(*legend_entries(axes), loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
     panels[-1].set_xlabel("score   (more out-of-distribution →)")
     return finished(figure)
