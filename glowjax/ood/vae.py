@@ -52,14 +52,14 @@ def regret(view: View) -> Parts:
     best = optimized(view, q)
     half = jax.random.normal(view.key_for("ELBO of regret"), (-(-options.num_latent_draws // 2), *q[0].shape))
     half = half / jnp.sqrt(jnp.mean(half**2, axis=0, keepdims=True))
-    noise = jnp.concatenate([half, -half])  # of mean 0 and variance 1, so that a quadratic log P(x | z) has no error
+    noise = jnp.concatenate([half, -half])  # each latent has mean 0 and variance 1, which lowers the error
     return {"": elbo(model, params, best, noise, view.images) - elbo(model, params, q, noise, view.images)}
 
 
 def optimized(view: View, q: Posterior) -> Posterior:
     """`q` after `num_regret_steps` steps of Adam on each image's ELBO, with new draws of the latents in every step.
 
-    Adam treats each number by itself, and the images do not share one, so this is as if each image had its own Adam.
+    Adam treats each number by itself, and no two images share a number, so all images are optimized at once.
     """
     (model, params), options = (view.subject.model, view.subject.params), view.options
     optimizer = optax.adam(optax.cosine_decay_schedule(options.regret_learning_rate, options.num_regret_steps))
