@@ -5,7 +5,8 @@
 Runs the parts one after another in processes of their own (ours and the peers in turn within each), each as
 `python -m benchmarks.NAME` does: glow (training step, likelihood, samples, beside PyTorch and normflows), costs (depth,
 memory, convolutions, bfloat16, starts), curvature (traces, beside torch.func), networks (PixelCNN and VAE, beside
-PyTorch), input (image sets larger than memory) and scaling (a figure). It takes about an hour on 2 cores.
+PyTorch), input (image sets larger than memory), scores (statistics for OOD detection) and scaling (a figure). It takes
+about an hour on 2 cores.
 
 Commands of their own, which measure no speed, are `python -m benchmarks.faults` (what a run survives), `growth` (what
 grows in a process that lives long) and `coverage` (how often intervals contain the truth).
@@ -23,7 +24,7 @@ import tyro
 from benchmarks.timing import Row, table
 from glowjax.checks import writable_directory
 
-Name = Literal["glow", "costs", "curvature", "networks", "input", "scaling"]
+Name = Literal["glow", "costs", "curvature", "networks", "input", "scores", "scaling"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class BenchmarkConfig:
         output_dir: folder of one JSON file per benchmark and of `all.json`.
     """
 
-    names: tuple[Name, ...] = ("glow", "costs", "curvature", "networks", "input", "scaling")
+    names: tuple[Name, ...] = ("glow", "costs", "curvature", "networks", "input", "scores", "scaling")
     repeats: int | None = None
     output_dir: Path = Path("results/benchmarks")
 
