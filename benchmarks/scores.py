@@ -19,7 +19,7 @@ import jax
 import numpy as np
 import tyro
 
-from benchmarks.timing import Row, in_turn, run_parts, seconds
+from benchmarks.timing import Row, Runs, in_turn, run_parts, seconds
 from glowjax import data, load, ood
 from glowjax.cores import num_side_by_side
 from glowjax.train import Trained, log_likelihoods
@@ -62,7 +62,7 @@ class BenchmarkConfig:
 def forward(config: BenchmarkConfig) -> list[Row]:
     """Rows of the likelihoods and of what their forward pass gives."""
     trained, images = _trained_and_images(config)
-    runs = {
+    runs: Runs = {
         LIKELIHOODS: functools.partial(log_likelihoods, trained.model, trained.params, KEY, images),
         "log_prob": _statistics(trained, images, FORWARD[:1]),
         "log_prob, scales, latents": _statistics(trained, images, FORWARD),
@@ -79,7 +79,7 @@ def families(config: BenchmarkConfig) -> list[Row]:
     rows = []
     for name in (name for name in names if name not in lacking):
         some = images[: _num_images(trained, images, name, config.budget)]
-        runs = {
+        runs: Runs = {
             LIKELIHOODS: functools.partial(log_likelihoods, trained.model, trained.params, KEY, some),
             name: _statistics(trained, some, (name,)),
         }

@@ -132,13 +132,9 @@ def _define() -> None:
     for codec in CODECS:
         one = InputComplexity((codec,))
         entry(f"complexity-{codec}", "complexity", one, "Serra et al. 2020", ratio.format(codec))
-    entry(
-        "complexity-mixture",
-        "complexity",
-        GaussianMixture(("png", "scales.log_pz[sum]")),
-        "Osada et al. 2024",
-        "-log of a Gaussian mixture of (PNG bits, log p(z)), reference",
-    )
+    for name, column, words in (("", "scales.log_pz[sum]", "log p(z)"), ("-log-p", "log_prob", "log p(x)")):
+        mixture, formula = GaussianMixture(("png", column)), f"-log of a Gaussian mixture of (PNG bits, {words})"
+        entry(f"complexity-mixture{name}", "complexity", mixture, "Osada et al. 2024", formula)
 
 
 _define()

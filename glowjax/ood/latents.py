@@ -61,5 +61,18 @@ def _define() -> None:
         name = words.lower().partition(" distance")[0].replace(" ", "-")
         entry(name, "latents", OneSided(statistic), "Bomatter et al. 2026", f"{words} of z")
 
+    every = (
+        *(f"scales.{part}[{index}]" for part in ("log_pz", "log_det") for index in ("sum", 0, -1)),
+        *(f"latents.{part}" for part in ("norm", "anderson_darling", "spectral_flatness", "box_pierce")),
+    )
+    entry(
+        "density-of-latents",
+        "density of states",
+        DensityOfStates(("log_prob", "png", *every)),
+        "Morningstar et al. 2021",
+        "-sum of log KDEs of log p(x), PNG bits, and of log p(z), log |det dz/dx| (all, finest and last scale), |z|, "
+        f"{tests} and autocorrelation of z",
+    )
+
 
 _define()

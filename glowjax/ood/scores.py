@@ -84,16 +84,15 @@ class Fitted(flax.struct.PyTreeNode):
         Raises InputError if a score is not finite. Gives a `ConstantScoreWarning` if all are equal.
         """
         self.score._check(stats)
-        name = type(self.score).__name__
         scores = np.asarray(self.score.evaluate(self.state, stats), np.float64)
         if len(bad := np.flatnonzero(~np.isfinite(scores))):
             raise InputError(
-                f"{name} is not finite for {len(bad):,} of {len(scores):,} images, first for image {bad[0]}: look at "
+                f"{self.score} is not finite for {len(bad):,} of {len(scores):,} images, first for image {bad[0]}: look at "
                 "the statistics of that image."
             )
         if len(scores) > 1 and np.ptp(scores) == 0:
             warnings.warn(
-                f"{name} is {scores[0]:g} for all {len(scores):,} images, so it orders none of them.",
+                f"{self.score} is {scores[0]:g} for all {len(scores):,} images, so it orders none of them.",
                 ConstantScoreWarning,
                 stacklevel=2,
             )

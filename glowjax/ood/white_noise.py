@@ -18,11 +18,12 @@ def anderson_darling(z: jax.Array) -> jax.Array:
     """The Anderson-Darling distance A^2 [N] of each sequence [N, n] from a normal with its own mean and variance.
 
     A^2 = -n - sum over i of (2 i - 1) / n * (log F(y_i) + log(1 - F(y_{n+1-i}))) for the sorted, standardized values y.
-    The logarithms are those of 1 + 2 i - 2 over 2 n, plus small differences, so float32 loses no digits.
+    What is summed is the difference of each logarithm from its value for exact quantiles, (2 i - 1) / 2 n, because the
+    sum of the logarithms itself is nearly -n and would lose digits in float32.
     """
     n = z.shape[1]
     weights = np.arange(1, 2 * n, 2) / n
-    logs = np.log(weights / 2)  # log F(y_i) and log(1 - F(y_{n+1-i})) of exact quantiles
+    logs = np.log(weights / 2)  # of exact quantiles
     y = jnp.sort(standardized(z), axis=1)
     differences = log_ndtr(y) + log_ndtr(-y[:, ::-1]) - jnp.asarray(2 * logs, z.dtype)[None]
     return -n - 2 * float(weights @ logs) - differences @ jnp.asarray(weights, z.dtype)
