@@ -87,8 +87,8 @@ class Fitted(flax.struct.PyTreeNode):
         scores = np.asarray(self.score.evaluate(self.state, stats), np.float64)
         if len(bad := np.flatnonzero(~np.isfinite(scores))):
             raise InputError(
-                f"{self.score} is not finite for {len(bad):,} of {len(scores):,} images, first for image {bad[0]}: look "
-                "at the statistics of that image."
+                f"{self.score} is not finite for {len(bad):,} of {len(scores):,} images, first for image {bad[0]}: "
+                "look at the statistics of that image."
             )
         if len(scores) > 1 and np.ptp(scores) == 0:
             warnings.warn(
