@@ -27,7 +27,7 @@ def scores(rng: np.random.Generator, times: int, num: int, labels: np.ndarray | 
 
 
 def truths(shift: float) -> dict[str, float]:
-    """The metrics of N(0, 1) against N(shift, 1), sets of one size."""
+    """The metrics of N(0, 1) against N(shift, 1)."""
     out = norm.sf(GRID - shift)  # the share of out_dist above each threshold
     inside = norm.sf(GRID)
     precision = out / np.maximum(out + inside, 1e-300)
@@ -40,49 +40,61 @@ def truths(shift: float) -> dict[str, float]:
     }
 
 
-def _settings() -> Iterator[tuple[float, int, int | None]]:
-    for auroc in (0.5, 0.05, 0.95):
-        for num in (50, 200, 2000):
-            yield auroc, num, None
-    for groups in (5, 20, 64, 256):
-        yield 0.05, len(cluster_labels(groups)), groups
-    yield 0.9999, 50, None
-    yield 0.9999, 200, None
+def _settings() -> Iterator[tuple[float, int, int, int | None]]:
+    """AUROC, images of either set, and groups of the OOD set."""
+    for auroc in (0.05, 0.1, 0.5, 0.95):
+        for num in (50, 200, 1000):
+            yield auroc, num, num, None
+    for auroc in (0.05, 0.1, 0.5, 0.95):
+        for groups in (5, 20, 64, 256):
+            num = len(cluster_labels(groups))
+            yield auroc, num, num, groups
+    for auroc in (0.05, 0.95):
+        yield auroc, 1000, 50, None
+    for auroc in (0.99, 0.9999):
+        for num in (50, 200):
+            yield auroc, num, num, None
 
 
 @row("ood.detection_metrics")
 def detection_metrics(lab: Lab) -> Iterator[Case]:
     """Normal scores, one by one or with an OOD set in groups; at 0.9999 most samples are separated perfectly."""
-    for auroc, num, groups in _settings():
-        rng = lab.rng(auroc, num, groups)
+    for auroc, num, num_out, groups in _settings():
+        rng = lab.rng(auroc, num, num_out, groups)
         labels = None if groups is None else cluster_labels(groups)
-        shift, times = math.sqrt(2) * norm.ppf(auroc), lab.times(TIMES if num < 2000 else TIMES // 2)
-        p, q = scores(rng, times, num), shift + scores(rng, times, num, labels)
-        found, told = one_by_one(lambda n: ood.detection_metrics(p[n], q[n], groups_out=labels, seed=n), times)  # noqa: B023
+        shift, times = math.sqrt(2) * norm.ppf(auroc), lab.times(TIMES)
+        p, q = scores(rng, times, num), shift + scores(rng, times, num_out, labels)
+        found, told = one_by_one(lambda n: ood.detection_metrics(p[n], q[n], groups_out=labels), times)  # noqa: B023
+        data = f"AUROC {auroc:g}" + (", OOD set alike in groups" if groups else "")
+        data += f", {num_out} OOD images" if num_out != num else ""
         for field, truth in truths(shift).items():
-            data = f"AUROC {auroc:g}" + (", OOD set alike in groups" if groups else "")
             yield Case(field, data, num, getattr(found, field), truth, groups, told)
+
+
+COMPARED = ((0.05, 0.1), (0.5, 0.6), (0.95, 0.9))
+"""The AUROCs of two scores that correlate by 0.9."""
 
 
 @row("ood.compare")
 def compare_scores(lab: Lab) -> Iterator[Case]:
-    """Two scores of the same images, which correlate by 0.9: one that ranks them at 0.05, and one at 0.1."""
-    shifts = [math.sqrt(2) * norm.ppf(auroc) for auroc in (0.05, 0.1)]
-    expected = {name: truths(shifts[0])[name] - truths(shifts[1])[name] for name in truths(0)}
-    for num, groups in ((50, None), (200, None), (1000, None), (0, 5), (0, 20), (0, 64)):
-        rng, labels = lab.rng("compare", num, groups), None if groups is None else cluster_labels(groups)
-        size, times = num if labels is None else len(labels), lab.times(TIMES if num < 1000 else TIMES // 2)
-        shared = [scores(rng, times, size), scores(rng, times, size, labels)]
-        a, b = ([math.sqrt(0.9) * x + math.sqrt(0.1) * rng.normal(size=x.shape) for x in shared] for _ in shifts)
+    """Two scores of the same images, one by one or with an OOD set in groups."""
+    for aurocs in COMPARED:
+        shifts = [math.sqrt(2) * norm.ppf(auroc) for auroc in aurocs]
+        expected = {name: truths(shifts[0])[name] - truths(shifts[1])[name] for name in truths(0)}
+        for num, groups in ((50, None), (200, None), (1000, None), (0, 5), (0, 20), (0, 64), (0, 256)):
+            rng, labels = lab.rng("compare", aurocs, num, groups), None if groups is None else cluster_labels(groups)
+            size, times = num if labels is None else len(labels), lab.times(TIMES)
+            shared = [scores(rng, times, size), scores(rng, times, size, labels)]
+            a, b = ([math.sqrt(0.9) * x + math.sqrt(0.1) * rng.normal(size=x.shape) for x in shared] for _ in shifts)
 
-        def estimate(n: int) -> Any:
-            in_a, out_a, in_b, out_b = a[0][n], a[1][n] + shifts[0], b[0][n], b[1][n] + shifts[1]  # noqa: B023
-            return ood.compare(in_a, out_a, in_b, out_b, groups_out=labels, seed=n)  # noqa: B023
+            def estimate(n: int) -> Any:
+                in_a, out_a, in_b, out_b = a[0][n], a[1][n] + shifts[0], b[0][n], b[1][n] + shifts[1]  # noqa: B023
+                return ood.compare(in_a, out_a, in_b, out_b, groups_out=labels)  # noqa: B023
 
-        found, told = one_by_one(estimate, times)
-        for field, truth in expected.items():
-            data = "AUROC 0.05 and 0.1" + (", OOD set alike in groups" if groups else "")
-            yield Case(field, data, size, getattr(found, field), truth, groups, told)
+            found, told = one_by_one(estimate, times)
+            data = f"AUROC {aurocs[0]:g} and {aurocs[1]:g}" + (", OOD set alike in groups" if groups else "")
+            for field, truth in expected.items():
+                yield Case(field, data, size, getattr(found, field), truth, groups, told)
 
 
 @row("ood.area_under_risk")
@@ -103,7 +115,7 @@ def area_under_risk(lab: Lab) -> Iterator[Case]:
                 parts = [(own[n], wrong[n], labels)]  # noqa: B023
                 if foreign:  # noqa: B023
                     parts.append((others[n], np.ones(size, bool), None))  # noqa: B023
-                return ood.area_under_risk(parts, seed=n)
+                return ood.area_under_risk(parts)
 
             found, told = one_by_one(estimate, times)
             data = "with as many foreign images" if foreign else "one set"
@@ -128,7 +140,7 @@ def compare_areas(lab: Lab) -> Iterator[Case]:
 
         def estimate(n: int) -> Any:
             a, b = ([(one[n], wrong[n], labels)] for one in (own, other))  # noqa: B023
-            return ood.compare_areas_under_risk(a, b, seed=n)
+            return ood.compare_areas_under_risk(a, b)
 
         found, told = one_by_one(estimate, times)
         yield Case("", "one set" + (", alike in groups" if groups else ""), size, found, truth, groups, told)
