@@ -11,7 +11,7 @@ from scipy import special
 from glowjax.ood.ranking import Measure
 from glowjax.stats import CONFIDENCE, Estimate, difference
 
-Sets = Sequence[Int[np.ndarray, " n"]]
+Sets = Sequence[Int[np.ndarray, " _"]]
 """The codes of the groups of each image set."""
 
 BIAS_ERROR = 1 / 8
@@ -23,11 +23,14 @@ ROUNDING = 1e-12
 STEP = 0.05
 """The relative change of the weights from which the curvature of a measure is computed."""
 
+MOST_SKEWED = 0.5
+"""The correction for skewness at which it stops; it grows without bound at 1."""
+
 LEAST = 1 / 8
 """The least standard error of a measure near its best value, as a share of one image (or group) of the smaller set."""
 
 
-def t_quantile(count: float) -> float:
+def t_quantile(count: int | float) -> float:
     """The quantile of Student's t for a 95 % interval from `count` independent units."""
     return float(special.stdtrit(count - 1, (1 + CONFIDENCE) / 2))
 
@@ -59,7 +62,7 @@ def bounded(measure: Measure, sets: Sets, is_saturated: bool, lowest: float = 0.
     value, scale, reach = min(max(measure.value, 0.0), 1.0), 1 - lowest, t_quantile(count)
     share, few = min(max((value - measure.bias - lowest) / scale, 0.0), 1.0), min(map(num_groups, sets))
     if is_saturated:
-        low, high = wilson(round(share), few, reach)
+        low, high = wilson(float(round(share)), few, reach)
     elif sem < ROUNDING:
         return Estimate(value, 0.0, count, value, value)
     else:
@@ -68,47 +71,56 @@ def bounded(measure: Measure, sets: Sets, is_saturated: bool, lowest: float = 0.
     return Estimate(value, sem, count, min(lowest + scale * low, value), max(lowest + scale * high, value))
 
 
-def unbounded(measure: Measure, sets: Sets, unseen: float) -> Estimate:
-    """A difference of measures, with the interval of DiCiccio and Efron (1992, "More accurate confidence intervals").
+def of_difference(measure: Measure, sets: Sets, is_skewed: bool) -> Estimate:
+    """A difference of measures; its interval is Student's t, or that of `skewed`.
 
-    Their approximate bootstrap interval (ABC) corrects Student's t for the bias, for the skewness of the influences,
-    and for the curvature of the measure along them. The interval is extended to the value if it does not have it. If
-    the images do not tell the error, as for two perfect orders, the interval is the value plus and minus `unseen`.
+    If the images do not tell the error, as for two perfect orders, the interval has the value plus and minus the
+    largest share that no image (or group) of the smaller set would show, by Wilson.
     """
     sem, count = error(measure.influence, sets)
     if sem < ROUNDING:
+        _, unseen = wilson(0.0, min(map(num_groups, sets)), t_quantile(count))
         return Estimate(measure.value, 0.0, count, measure.value - unseen, measure.value + unseen)
+    if not is_skewed:
+        return Estimate(measure.value, sem, count)
+    low, high = _skewed_interval(measure, sets, sem, t_quantile(count))
+    return Estimate(measure.value, sem, count, min(low, measure.value), max(high, measure.value))
+
+
+def _skewed_interval(measure: Measure, sets: Sets, sem: float, reach: float) -> tuple[float, float]:
+    """The interval of DiCiccio and Efron (1992, "More accurate confidence intervals in exponential families").
+
+    Their approximate bootstrap interval (ABC) corrects Student's t for the bias, for the skewness of the influences,
+    and for the curvature of the measure along them. Where few groups make the correction for skewness large, it stops.
+    """
     direction = [sums / sem for sums in group_influences(measure.influence, sets)]
     skewness = float(sum(np.sum(sums**3) for sums in direction)) / 6
     moved = [measure.reweighted(_weights(step, direction, sets)) for step in (-STEP, STEP)]
     curvature = (moved[0] - 2 * measure.value + moved[1]) / (2 * sem * STEP**2)
-    middle = skewness + curvature - measure.bias / sem
-    ends = [measure.value]
-    for reach in (-t_quantile(count), t_quantile(count)):
-        along = (middle + reach) / (1 - skewness * (middle + reach)) ** 2
-        ends.append(measure.value + sem * (along + curvature * along**2))
-    return Estimate(measure.value, sem, count, min(ends), max(ends))
+    middle = np.array([-reach, reach]) + skewness + curvature - measure.bias / sem
+    along = middle / (1 - np.minimum(skewness * middle, MOST_SKEWED)) ** 2
+    low, high = np.sort(np.clip(measure.value + sem * (along + curvature * along**2), -1, 1))
+    return float(low), float(high)
 
 
-def unseen(sets: Sets) -> float:
-    """The largest share that no image (or group) of the smaller set would show in 95 % of the samples, by Wilson."""
-    few = min(map(num_groups, sets))
-    return wilson(0.0, few, t_quantile(few))[1]
+def no_difference(sets: Sets) -> Estimate:
+    """The difference of two scores that put all images in the same order."""
+    return Estimate(0.0, 0.0, min(map(num_groups, sets)), 0.0, 0.0)
 
 
-def group_influences(influence: Float[np.ndarray, " N"], sets: Sets) -> list[Float[np.ndarray, " G"]]:
+def group_influences(influence: Float[np.ndarray, " N"], sets: Sets) -> list[Float[np.ndarray, " _"]]:
     """The influence of each group of each set, without the mean influence of as many images."""
     parts = np.split(influence, np.cumsum([len(codes) for codes in sets])[:-1])
     return [np.bincount(codes, part - part.mean()) for part, codes in zip(parts, sets, strict=True)]
 
 
-def _weights(step: float, direction: Sequence[Float[np.ndarray, " G"]], sets: Sets) -> Float[np.ndarray, " N"]:
+def _weights(step: float, direction: Sequence[Float[np.ndarray, " _"]], sets: Sets) -> Float[np.ndarray, " N"]:
     """The weights of the images if each group counts 1 + step * direction times; their mean over each set is 1."""
     times = [(1 + step * sums)[codes] for sums, codes in zip(direction, sets, strict=True)]
     return np.concatenate([one / one.mean() for one in times])
 
 
-def wilson(share: float, count: float, reach: float) -> tuple[float, float]:
+def wilson(share: float, count: int | float, reach: float) -> tuple[float, float]:
     """Wilson's interval for a share among `count` independent units; `reach` is the quantile."""
     middle = (share + reach**2 / (2 * count)) / (1 + reach**2 / count)
     half = math.sqrt(share * (1 - share) / count + (reach / (2 * count)) ** 2) * reach / (1 + reach**2 / count)

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from glowjax.checks import InputError
-from glowjax.ood.intervals import Sets, bounded, unbounded, unseen
 from glowjax.ood import ranking
+from glowjax.ood.intervals import Sets, bounded, no_difference, of_difference
 from glowjax.ood.threshold import false_positive_rate, find_threshold, rate_difference
 from glowjax.stats import Estimate, Result, group_codes
 from glowjax.stats.means import vector
@@ -84,7 +84,7 @@ def detection_metrics(
     inside, outside = _checked(in_scores, out_scores)
     sets = _groups(groups_in, groups_out, inside, outside)
     auroc, aupr_out, aupr_in = _measures(inside, outside, sets)
-    is_saturated = inside.max() < outside.min() or outside.max() < inside.min()
+    is_saturated = bool(inside.max() < outside.min() or outside.max() < inside.min())
     return DetectionMetrics(
         auroc=bounded(auroc, sets, is_saturated),
         aupr_out=bounded(aupr_out, sets, is_saturated, LOWEST_AUPR),
@@ -125,13 +125,13 @@ def compare(
             "paired comparison needs both scores of the same images in the same order."
         )
     sets = _groups(groups_in, groups_out, *a)
-    is_same = np.array_equal(*(np.unique(np.concatenate(pair), return_inverse=True)[1] for pair in (a, b)))
-    room = 0.0 if is_same else unseen(sets)
+    if ranking.is_same_order(np.concatenate(a), np.concatenate(b)):
+        return DetectionDifference(*(no_difference(sets) for _ in range(4)))
     auroc, aupr_out, aupr_in = (x - y for x, y in zip(_measures(*a, sets), _measures(*b, sets), strict=True))
     return DetectionDifference(
-        auroc=unbounded(auroc, sets, room),
-        aupr_out=unbounded(aupr_out, sets, room),
-        aupr_in=unbounded(aupr_in, sets, room),
+        auroc=of_difference(auroc, sets, is_skewed=True),
+        aupr_out=of_difference(aupr_out, sets, is_skewed=True),
+        aupr_in=of_difference(aupr_in, sets, is_skewed=True),
         fpr_at_95_tpr=rate_difference(find_threshold(*a, sets[1]), find_threshold(*b, sets[1]), *sets),
     )
 

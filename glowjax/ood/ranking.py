@@ -72,6 +72,12 @@ class Order:
         return (sums[self.last] + sums[self.first] - x[self.first]) / 2
 
 
+def is_same_order(a: Vector, b: Vector) -> bool:
+    """Whether two scores put the images in the same order, with the same ties."""
+    rank_a, rank_b = (np.unique(scores, return_inverse=True)[1] for scores in (a, b))
+    return np.array_equal(rank_a, rank_b)
+
+
 class Groups:
     """Groups of images in an order; `codes` [N] are in that order."""
 
@@ -111,7 +117,7 @@ def auroc(scores: Vector, of_in: Vector, of_out: Vector) -> Measure:
 
 
 def precision_area(
-    scores: Vector, hits: Vector, misses: Vector, weights: Vector, sets: Sequence[Int[np.ndarray, " n"]]
+    scores: Vector, hits: Vector, misses: Vector, weights: Vector, sets: Sequence[Int[np.ndarray, " _"]]
 ) -> Measure:
     """The mean precision: sum_n weights_n a_n / (a_n + b_n).
 
@@ -144,7 +150,7 @@ def _nonzero(totals: Vector) -> Vector:
     return np.maximum(totals, np.finfo(float).tiny)
 
 
-def _bias(order: Order, hits: Vector, misses: Vector, weights: Vector, sets: Sequence[Int[np.ndarray, " n"]]) -> float:
+def _bias(order: Order, hits: Vector, misses: Vector, weights: Vector, sets: Sequence[Int[np.ndarray, " _"]]) -> float:
     """The bias of `precision_area`, from arrays in the order of the scores; each set adds its own part."""
     a, b = order.upto(hits), order.upto(misses)
     total = _nonzero(a + b)

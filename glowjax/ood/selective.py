@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from glowjax.checks import InputError
-from glowjax.ood.intervals import Sets, bounded, unbounded
-from glowjax.ood.ranking import Measure, precision_area
+from glowjax.ood.intervals import Sets, bounded, no_difference, of_difference
+from glowjax.ood.ranking import Measure, is_same_order, precision_area
 from glowjax.stats import Estimate, group_codes
 
 Part: TypeAlias = tuple[Any, Any, Any]
@@ -55,7 +55,9 @@ def compare_areas_under_risk(parts_a: Sequence[Part], parts_b: Sequence[Part]) -
             f"{[len(part[0]) for part in parts_b]}; a paired comparison needs scores of the same images."
         )
     sets = _sets(parts_a)
-    return unbounded(_area(parts_a, sets) - _area(parts_b, sets), sets, 0.0)
+    if is_same_order(*(np.concatenate([part[0] for part in parts]) for parts in (parts_a, parts_b))):
+        return no_difference(sets)
+    return of_difference(_area(parts_a, sets) - _area(parts_b, sets), sets, is_skewed=False)
 
 
 def _area(parts: Sequence[Part], sets: Sets) -> Measure:
@@ -65,5 +67,5 @@ def _area(parts: Sequence[Part], sets: Sets) -> Measure:
     return precision_area(scores, wrong * each, (1 - wrong) * each, each, sets)
 
 
-def _sets(parts: Sequence[Part]) -> list[Int[np.ndarray, " n"]]:
+def _sets(parts: Sequence[Part]) -> list[Int[np.ndarray, " _"]]:
     return [group_codes(groups, len(scores)) for scores, _, groups in parts]

@@ -3,9 +3,11 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from benchmarks.coverage.detection import truths
 from glowjax.checks import InputError
 from glowjax.ood import detection_metrics
-from glowjax.stats import resample
+
+SIDES = ("groups_in", "groups_out")
 
 
 def normal_scores(shift=1.0, num_in=300, num_out=200, seed=0):
@@ -15,25 +17,25 @@ def normal_scores(shift=1.0, num_in=300, num_out=200, seed=0):
 
 @pytest.mark.parametrize("decimals", [8, 0], ids=["continuous", "ties"])
 def test_values_equal_those_of_scikit_learn(decimals):
+    """Average precision has the weight 1/N for each in-distribution image and 1/M for each OOD image."""
     in_scores, out_scores = (np.round(s, decimals) for s in normal_scores())
     scores, is_out = np.r_[in_scores, out_scores], np.r_[np.zeros(300), np.ones(200)]
-    metrics = detection_metrics(in_scores, out_scores, num_resamples=5)
+    metrics, weights = detection_metrics(in_scores, out_scores), np.where(is_out, 1 / 200, 1 / 300)
     fpr, tpr, _ = roc_curve(is_out, scores, drop_intermediate=False)
+    expected = average_precision_score(is_out, scores, sample_weight=weights)
+    expected_in = average_precision_score(1 - is_out, -scores, sample_weight=weights)
     np.testing.assert_allclose(metrics.auroc.value, roc_auc_score(is_out, scores))
-    np.testing.assert_allclose(metrics.aupr_out.value, average_precision_score(is_out, scores))
-    np.testing.assert_allclose(metrics.aupr_in.value, average_precision_score(1 - is_out, -scores))
+    np.testing.assert_allclose((metrics.aupr_out.value, metrics.aupr_in.value), (expected, expected_in))
     np.testing.assert_allclose(metrics.fpr_at_95_tpr.value, fpr[tpr >= 0.95].min())
 
 
-def test_resampled_images_count_as_often_as_they_were_drawn():
-    in_scores, out_scores = (np.round(s, 1) for s in normal_scores(num_in=40, num_out=30))
-    scores, is_out = np.r_[in_scores, out_scores], np.r_[np.zeros(40), np.ones(30)]
-    rng = np.random.default_rng(0)
-    counts = np.stack([np.r_[resample(rng, np.arange(40)), resample(rng, np.arange(30))] for _ in range(7)])
-    metrics = detection_metrics(in_scores, out_scores, num_resamples=7)
-    for n, metric in enumerate((roc_auc_score, average_precision_score)):
-        expected = [metric(is_out, scores, sample_weight=times) for times in counts]
-        np.testing.assert_allclose(list(vars(metrics).values())[n].interval, np.quantile(expected, [0.025, 0.975]))
+def test_chance_is_one_half_whatever_the_sizes_of_the_sets():
+    metrics = detection_metrics(np.zeros(2000), np.zeros(40))
+    np.testing.assert_allclose([metrics.auroc.value, metrics.aupr_out.value, metrics.aupr_in.value], 0.5)
+    assert metrics.aupr_out.low == metrics.aupr_out.high  # a constant score has these values for any images
+    few, many = (detection_metrics(*normal_scores(0, 2000, num_out)).aupr_in for num_out in (40, 2000))
+    assert few.low < 0.5 < few.high
+    assert many.low < 0.5 < many.high
 
 
 @pytest.mark.parametrize(
@@ -46,70 +48,79 @@ def test_resampled_images_count_as_often_as_they_were_drawn():
     ],
 )
 def test_auroc_equals_a_mann_whitney_statistic_by_hand(in_scores, out_scores, expected):
-    assert detection_metrics(in_scores, out_scores, num_resamples=5).auroc.value == pytest.approx(expected)
+    assert detection_metrics(in_scores, out_scores).auroc.value == pytest.approx(expected)
 
 
 def test_fpr_is_taken_where_at_least_95_percent_of_out_is_flagged():
     out_scores = np.arange(20) + 0.5  # 19 of 20, exactly 95 %, reach 1.5
     in_scores = np.array([0.0, 1.0, 1.5, 2.0, 30.0])  # of which three reach it, the tie included
-    assert detection_metrics(in_scores, out_scores, num_resamples=5).fpr_at_95_tpr.value == pytest.approx(3 / 5)
+    assert detection_metrics(in_scores, out_scores).fpr_at_95_tpr.value == pytest.approx(3 / 5)
 
 
 def test_fpr_is_found_on_a_straight_stretch_of_the_curve():
     same = np.arange(100.0)  # the curve is the diagonal, whose inner points a thinned curve would drop
-    assert detection_metrics(same, same, num_resamples=5).fpr_at_95_tpr.value == pytest.approx(0.95)
+    assert detection_metrics(same, same).fpr_at_95_tpr.value == pytest.approx(0.95)
 
 
-def test_perfect_separation_gives_perfect_metrics():
-    metrics = detection_metrics(np.arange(30.0), np.arange(30.0) + 100, num_resamples=20)
-    found = [(metric.value, *metric.interval) for metric in vars(metrics).values()]
-    np.testing.assert_allclose(found, [[1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 0]])
+def test_perfect_orders_leave_room_for_images_that_were_not_drawn():
+    """30 images that agree exclude a share of 3 / 30 by the rule of three."""
+    best = detection_metrics(np.arange(30.0), np.arange(30.0) + 100)
+    worst = detection_metrics(np.arange(30.0) + 100, np.arange(30.0))
+    np.testing.assert_allclose([one.value for one in vars(best).values()], [1, 1, 1, 0])
+    for one in (best.auroc, best.aupr_out, best.aupr_in, worst.fpr_at_95_tpr):
+        assert 0.85 < one.low < 0.93
+        assert one.high == pytest.approx(1)
+    assert worst.auroc.low == best.fpr_at_95_tpr.low == 0
+    assert 0.07 < worst.auroc.high < 0.15
+    assert best.fpr_at_95_tpr.high > 0.5  # the quantile of 5 % is below all 30 OOD images with a probability of 0.2
+    assert worst.aupr_out.low == pytest.approx(1 - np.log(2))
+    assert worst.aupr_out.high > 0.35
 
 
 def test_swapping_the_sets_and_negating_the_scores_swaps_the_classes():
     in_scores, out_scores = normal_scores()
-    one = detection_metrics(in_scores, out_scores, num_resamples=5)
-    other = detection_metrics(-out_scores, -in_scores, num_resamples=5)
-    assert one.auroc.value == pytest.approx(other.auroc.value)
-    assert one.aupr_out.value == pytest.approx(other.aupr_in.value)
-    assert one.aupr_in.value == pytest.approx(other.aupr_out.value)
+    one, other = detection_metrics(in_scores, out_scores), detection_metrics(-out_scores, -in_scores)
+    for name, swapped in (("auroc", "auroc"), ("aupr_out", "aupr_in"), ("aupr_in", "aupr_out")):
+        a, b = getattr(one, name), getattr(other, swapped)
+        np.testing.assert_allclose((a.value, a.sem, *a.interval), (b.value, b.sem, *b.interval))
 
 
 def test_only_the_order_of_the_scores_matters():
     in_scores, out_scores = normal_scores()
-    assert detection_metrics(in_scores, out_scores, num_resamples=5) == detection_metrics(
-        np.exp(in_scores), np.exp(out_scores), num_resamples=5
-    )
+    assert detection_metrics(in_scores, out_scores) == detection_metrics(np.exp(in_scores), np.exp(out_scores))
 
 
-def test_intervals_enclose_their_value_and_narrow_with_more_images():
-    few, many = (detection_metrics(*normal_scores(1.0, n, n), num_resamples=100) for n in (100, 1600))
+@pytest.mark.parametrize("num", [2, 3, 5, 20, 50])
+def test_no_interval_excludes_its_own_value(num):
+    rng = np.random.default_rng(num)
+    for shift in (-4, -2, 0, 2, 4):
+        for decimals in (0, 8):
+            in_scores, out_scores = (np.round(s, decimals) for s in normal_scores(shift, num, num + 3, num))
+            groups = np.append([0, 1], rng.integers(0, 4, num + 1))
+            for options in ({}, {"groups_out": groups}):
+                for one in vars(detection_metrics(in_scores, out_scores, **options)).values():
+                    assert 0 <= one.low <= one.value <= one.high <= 1
+
+
+def test_intervals_narrow_with_more_images():
+    few, many = (detection_metrics(*normal_scores(1.0, n, n)) for n in (100, 1600))
     for wide, narrow in zip(vars(few).values(), vars(many).values(), strict=True):
-        assert wide.low < wide.value < wide.high
-        assert narrow.low < narrow.value < narrow.high
         assert narrow.high - narrow.low < 0.5 * (wide.high - wide.low)
 
 
-def test_intervals_repeat_with_the_seed_and_change_with_it():
-    scores = normal_scores()
-    one, same, other = (detection_metrics(*scores, num_resamples=20, seed=seed) for seed in (0, 0, 1))
-    assert one == same
-    assert one != other
-
-
-def test_the_interval_covers_the_true_auroc_about_95_times_in_100():
-    truth = stats.norm.cdf(1 / np.sqrt(2))
-    intervals = [detection_metrics(*normal_scores(1.0, 80, 80, n), num_resamples=40).auroc for n in range(50)]
-    coverage = np.mean([interval.low <= truth <= interval.high for interval in intervals])
-    assert coverage >= 0.83  # four standard errors of 50 trials below 0.95
+@pytest.mark.parametrize("auroc", [0.05, 0.95])
+def test_intervals_of_few_images_cover_the_truth(auroc):
+    """Binomially, a coverage of 0.95 fails with a probability of 0.0004. The bootstrap's AUPR at 0.05 covered 0.00."""
+    shift = np.sqrt(2) * stats.norm.ppf(auroc)
+    found = [detection_metrics(*normal_scores(shift, 50, 50, seed)) for seed in range(100)]
+    for name, truth in truths(shift).items():
+        assert sum(getattr(one, name).low <= truth <= getattr(one, name).high for one in found) >= 87, name
 
 
 def test_groups_of_one_image_change_nothing():
     in_scores, out_scores = normal_scores()
     labels = [f"photo {n:03d}" for n in range(len(in_scores))]
-    assert detection_metrics(in_scores, out_scores, groups_in=labels, num_resamples=5) == detection_metrics(
-        in_scores, out_scores, num_resamples=5
-    )
+    assert detection_metrics(in_scores, out_scores, groups_in=labels) == detection_metrics(in_scores, out_scores)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +130,6 @@ def test_groups_of_one_image_change_nothing():
         ([0.0, 1.0], {"groups_in": [1, 2, 3]}, r"groups_in has shape \[3\] for 2 images"),
         ([0.0, 1.0], {"groups_in": ["a", "a"]}, "groups_in: all 2 images form one group"),
         ([0.0], {}, "two or more"),
-        ([0.0, 1.0], {"num_resamples": 1}, "num_resamples is 1"),
     ],
 )
 def test_bad_scores_are_refused_in_a_sentence(in_scores, options, message):
@@ -127,16 +137,23 @@ def test_bad_scores_are_refused_in_a_sentence(in_scores, options, message):
         detection_metrics(in_scores, [1.0, 2.0], **options)
 
 
-@pytest.mark.parametrize("side", ["groups_in", "groups_out"])
+@pytest.mark.parametrize("side", SIDES)
 def test_either_set_may_have_groups(side):
-    in_scores, out_scores = normal_scores(num_in=200, num_out=200)
-    groups = {side: np.repeat(np.arange(20), 10)}
-    order = np.argsort(in_scores if side == "groups_in" else out_scores)  # each group alike: its images count as one
-    scores = [
-        values[order] if name == side else values
-        for name, values in (("groups_in", in_scores), ("groups_out", out_scores))
-    ]
-    alone = detection_metrics(*scores, num_resamples=200).auroc
-    grouped = detection_metrics(*scores, **groups, num_resamples=200).auroc
-    assert grouped.value == alone.value
-    assert grouped.high - grouped.low > 1.3 * (alone.high - alone.low)
+    scores = list(normal_scores(num_in=200, num_out=200))
+    scores[SIDES.index(side)].sort()  # each group alike: its images count as one
+    alone = detection_metrics(*scores)
+    grouped = detection_metrics(*scores, **{side: np.repeat(np.arange(20), 10)})
+    for name, one in vars(grouped).items():
+        assert one.value == getattr(alone, name).value
+        if name != "fpr_at_95_tpr" or side == "groups_in":
+            assert one.high - one.low > 1.3 * (getattr(alone, name).high - getattr(alone, name).low)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_unequal_groups_of_independent_images_are_as_good_as_none(side):
+    """A share of OOD images that changes with the groups would make the errors of AUPR several times too large."""
+    scores = normal_scores(-1.5, 594, 594)
+    groups = np.repeat(np.arange(100), np.resize([1, 3, 14], 100))[:594]
+    alone, grouped = detection_metrics(*scores), detection_metrics(*scores, **{side: groups})
+    for name, one in vars(grouped).items():
+        assert 0.75 < one.sem / getattr(alone, name).sem < 1.33

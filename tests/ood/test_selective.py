@@ -30,11 +30,18 @@ def test_the_area_is_of_all_parts_and_as_uncertain_as_their_groups_are_few():
     groups = np.repeat(np.arange(10), 20)
     alone = area_under_risk([(scores_of[0], wrong[0], None), (scores_of[1], wrong[1], None)])
     grouped = area_under_risk([(scores_of[0], wrong[0], None), (scores_of[1], wrong[1], groups)])
-    assert alone.value == grouped.value == risk_coverage(scores_of.ravel(), wrong.ravel())[1].mean()
+    assert alone.value == grouped.value
+    assert alone.value == pytest.approx(risk_coverage(scores_of.ravel(), wrong.ravel())[1].mean())
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
 
 
-def test_parts_are_resampled_apart_so_that_their_shares_stay():
+def test_the_shares_of_the_parts_are_fixed():
     parts = [(np.zeros(50), np.zeros(50, bool), None), (np.zeros(50), np.ones(50, bool), None)]
     area = area_under_risk(parts)  # a blind score's is the share of wrong answers, which is fixed
-    assert (area.value, area.sem, *area.interval) == (0.5, 0, 0.5, 0.5)
+    assert (area.value, area.sem, *area.interval) == pytest.approx((0.5, 0, 0.5, 0.5))
+
+
+def test_no_mistake_does_not_exclude_mistakes():
+    area = area_under_risk([(np.arange(50.0), np.zeros(50, bool), None)])
+    assert (area.value, area.low) == (0, 0)
+    assert 0.05 < area.high < 0.1
