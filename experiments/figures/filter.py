@@ -274,7 +274,7 @@ def _risk_coverage(clean: Answers, ood_sets: Mapping[str, Answers], validation: 
     )
     caption = (
         "Area under the risk-coverage curve, and its difference from that of the classifier's confidence, paired by "
-        "image, with 95 % bootstrap intervals"
+        "image, with 95 % intervals"
     )
     header = ["half and detector", "area", "minus the classifier's"]
     return Section("Risk and coverage", RISK_TEXT, [Table(caption, header, by_detector)], [figure])

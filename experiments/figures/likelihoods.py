@@ -142,8 +142,9 @@ def _detection(trained: Trained, evaluation: Evaluation, numbers: dict[str, Any]
         label = title(name) + (" (control)" if trained.learned(scored.images) else "")
         rows.append([label, *(Number(estimate, ".3f[]") for estimate in estimates)])
     return Table(
-        f"Detection against {title(evaluation.test.images.name)} with bits/dim as the score: 95 % bootstrap "
-        "intervals. OOD is the positive class, so an AUROC below 0.5 means that the order is inverted",
+        f"Detection against {title(evaluation.test.images.name)} with bits/dim as the score: 95 % intervals. OOD is "
+        "the positive class, so an AUROC below 0.5 means that the order is inverted. Chance is 0.5 for the AUPR too, "
+        "which gives both sets the same weight; a perfectly inverted order has 0.31",
         ["set", "AUROC", "AUPR, OOD positive", "AUPR, in-distribution positive", "FPR at 95 % TPR"],
         rows,
     )

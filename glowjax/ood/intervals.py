@@ -80,7 +80,7 @@ def of_difference(measure: Measure, sets: Sets, is_skewed: bool) -> Estimate:
     sem, count = error(measure.influence, sets)
     if sem < ROUNDING:
         _, unseen = wilson(0.0, min(map(num_groups, sets)), t_quantile(count))
-        return Estimate(measure.value, 0.0, count, measure.value - unseen, measure.value + unseen)
+        return Estimate(measure.value, 0.0, count, max(-1.0, measure.value - unseen), min(1.0, measure.value + unseen))
     if not is_skewed:
         return Estimate(measure.value, sem, count)
     low, high = _skewed_interval(measure, sets, sem, t_quantile(count))
