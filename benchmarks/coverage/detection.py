@@ -1,5 +1,6 @@
 """`ood.detection_metrics` and `ood.area_under_risk`."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -26,49 +27,76 @@ def scores(rng: np.random.Generator, times: int, num: int, labels: np.ndarray | 
     return math.sqrt(ICC) * rng.normal(size=(times, labels.max() + 1))[:, labels] + math.sqrt(1 - ICC) * own
 
 
-def truths(shift: float) -> dict[str, float]:
-    """The metrics of N(0, 1) against N(shift, 1)."""
-    out = norm.sf(GRID - shift)  # the share of out_dist above each threshold
-    inside = norm.sf(GRID)
+def truths(shift: float, width: float = 1.0) -> dict[str, float]:
+    """The metrics of N(0, 1) against N(shift, width^2), for sets of any sizes."""
+    out = norm.sf((GRID - shift) / width)  # the share of out_dist above each threshold
+    inside, density_out = norm.sf(GRID), norm.pdf((GRID - shift) / width) / width
     precision = out / np.maximum(out + inside, 1e-300)
-    precision_in = norm.cdf(GRID) / np.maximum(norm.cdf(GRID) + norm.cdf(GRID - shift), 1e-300)
+    precision_in = (1 - inside) / np.maximum(norm.cdf(GRID) + norm.cdf((GRID - shift) / width), 1e-300)
     return {
-        "auroc": float(norm.cdf(shift / math.sqrt(2))),
-        "aupr_out": float(np.sum(precision * norm.pdf(GRID - shift)) * STEP),
+        "auroc": float(norm.cdf(shift / math.hypot(1, width))),
+        "aupr_out": float(np.sum(precision * density_out) * STEP),
         "aupr_in": float(np.sum(precision_in * norm.pdf(GRID)) * STEP),
-        "fpr_at_95_tpr": float(norm.sf(norm.ppf(0.05) + shift)),
+        "fpr_at_95_tpr": float(norm.sf(width * norm.ppf(0.05) + shift)),
     }
 
 
-def _settings() -> Iterator[tuple[float, int, int, int | None]]:
-    """AUROC, images of either set, and groups of the OOD set."""
-    for auroc in (0.05, 0.1, 0.5, 0.95):
-        for num in (50, 200, 1000):
-            yield auroc, num, num, None
-    for auroc in (0.05, 0.1, 0.5, 0.95):
-        for groups in (5, 20, 64, 256):
-            num = len(cluster_labels(groups))
-            yield auroc, num, num, groups
-    for auroc in (0.05, 0.95):
-        yield auroc, 1000, 50, None
-    for auroc in (0.99, 0.9999):
-        for num in (50, 200):
-            yield auroc, num, num, None
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Normal scores of two sets.
+
+    Attributes:
+        auroc: the true AUROC.
+        num: the number of in-distribution images.
+        num_out: the number of OOD images; None for as many.
+        groups: the number of groups of the OOD set; None if each image was drawn on its own.
+        width: the standard deviation of the OOD scores; that of the others is 1.
+    """
+
+    auroc: float
+    num: int = 0
+    num_out: int | None = None
+    groups: int | None = None
+    width: float = 1.0
+
+    def draw(self, rng: np.random.Generator, times: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """[times, num] scores of either set, and the groups of the OOD set."""
+        labels = None if self.groups is None else cluster_labels(self.groups)
+        num = self.num if labels is None else len(labels)
+        inside, out = scores(rng, times, num), scores(rng, times, self.num_out or num, labels)
+        return inside, self.shift + self.width * out, labels
+
+    @property
+    def shift(self) -> float:
+        """The mean of the OOD scores."""
+        return float(math.hypot(1, self.width) * norm.ppf(self.auroc))
+
+    @property
+    def text(self) -> str:
+        """What the table says of it."""
+        text = f"AUROC {self.auroc:g}" + (", OOD set alike in groups" if self.groups else "")
+        text += f", {self.num_out} OOD images" if self.num_out else ""
+        return text + (", OOD scores half as wide" if self.width == 0.5 else "")
+
+
+def _settings() -> Iterator[Setting]:
+    aurocs = (0.05, 0.1, 0.5, 0.95)
+    yield from (Setting(auroc, num) for auroc in aurocs for num in (50, 200, 1000))
+    yield from (Setting(auroc, groups=groups) for auroc in aurocs for groups in (5, 20, 64, 256))
+    yield from (Setting(auroc, 1000, 50) for auroc in (0.05, 0.95))
+    yield from (Setting(0.9, num, width=0.5) for num in (50, 200))
+    yield from (Setting(auroc, num) for auroc in (0.99, 0.9999) for num in (50, 200))
 
 
 @row("ood.detection_metrics")
 def detection_metrics(lab: Lab) -> Iterator[Case]:
     """Normal scores, one by one or with an OOD set in groups; at 0.9999 most samples are separated perfectly."""
-    for auroc, num, num_out, groups in _settings():
-        rng = lab.rng(auroc, num, num_out, groups)
-        labels = None if groups is None else cluster_labels(groups)
-        shift, times = math.sqrt(2) * norm.ppf(auroc), lab.times(TIMES)
-        p, q = scores(rng, times, num), shift + scores(rng, times, num_out, labels)
+    for setting in _settings():
+        times = lab.times(TIMES)
+        p, q, labels = setting.draw(lab.rng(setting), times)
         found, told = one_by_one(lambda n: ood.detection_metrics(p[n], q[n], groups_out=labels), times)  # noqa: B023
-        data = f"AUROC {auroc:g}" + (", OOD set alike in groups" if groups else "")
-        data += f", {num_out} OOD images" if num_out != num else ""
-        for field, truth in truths(shift).items():
-            yield Case(field, data, num, getattr(found, field), truth, groups, told)
+        for field, truth in truths(setting.shift, setting.width).items():
+            yield Case(field, setting.text, p.shape[1], getattr(found, field), truth, setting.groups, told)
 
 
 COMPARED = ((0.05, 0.1), (0.5, 0.6), (0.95, 0.9))
