@@ -68,12 +68,22 @@ def detection_metrics(
 ) -> DetectionMetrics:
     """Detection metrics with 95 % intervals; higher scores mean more out-of-distribution.
 
-    An interval covers the choice of test images, not of the model.
+    An interval covers the choice of test images, not of the model. It always contains the value. The standard errors
+    come from the influence of each image (or group), which for the AUROC are those of DeLong et al. (1988). Average
+    precision is biased upwards by about 1 / (4 M) if the order is inverted; its interval accounts for that, its value
+    does not. A perfect order does not exclude that one image in N / 3 is ranked wrongly, and the interval says so.
+
+    Coverage of the 95 % intervals (`python -m benchmarks.coverage`, standard errors 0.01), Gaussian scores, AUROCs of
+    0.05, 0.1, 0.5 and 0.95, N = M = 50, 200 and 1,000, or an OOD set in 64 or 256 groups: 0.93-0.97 for the AUROC and
+    0.93-0.99 for average precision. The false positive rate: 0.95-1.00; its intervals are too wide for 50 images, and
+    if the rate is nearly 1. With 5 and 20 groups: 0.94-1.00, and 0.89-0.99 for average precision. Average precision
+    covers only 0.88 if 50 images decide it: those of the smaller set among 1,000, or those of a set with half the
+    spread. At AUROCs of 0.99 and 0.9999, all intervals cover 0.95-1.00.
 
     >>> from glowjax import ood
     >>> metrics = ood.detection_metrics([0.1, 0.2, 0.3, 0.4], [0.35, 0.5, 0.6, 0.7])
     >>> f"{metrics.auroc:.3f[]}"
-    '0.938 [0.750, 1.000]'
+    '0.938 [0.396, 1.000]'
 
     Args:
         in_scores: [N] scores of in-distribution images.
@@ -100,7 +110,13 @@ def compare(
 
     Most of the uncertainty of a metric comes from the choice of images, which both scores share. The error is that of
     the difference: the influences of an image on both metrics are subtracted. For two models that rank images alike, it
-    is several times smaller than that of an unpaired difference.
+    is several times smaller than that of an unpaired difference. Intervals may be longer on one side than on the other.
+    Scores that put all images in the same order differ by 0, without an error.
+
+    Coverage of the 95 % intervals (`python -m benchmarks.coverage`, standard errors 0.01), two Gaussian scores that
+    correlate by 0.9, at AUROCs of 0.05 and 0.1, 0.5 and 0.6, 0.95 and 0.9, N = M = 50, 200 and 1,000, or an OOD set in
+    64 or 256 groups: 0.93-0.96 for the AUROC, 0.91-0.96 for average precision, and 0.93-1.00 for the false positive
+    rate, where both are nearly 1. With 5 and 20 groups: 0.94-0.96, 0.89-0.96, and 0.84-1.00.
 
     >>> import numpy as np
     >>> from glowjax import ood
@@ -108,7 +124,7 @@ def compare(
     >>> in_a, out_a = rng.normal(size=500), rng.normal(size=500) + 1
     >>> in_b, out_b = in_a + rng.normal(size=500) / 5, out_a + rng.normal(size=500) / 5
     >>> ood.compare(in_a, out_a, in_b, out_b).auroc
-    +0.0113 ± 0.0032
+    +0.0113 ± 0.0034
 
     Args:
         in_a: [N] scores a of in-distribution images; higher means more out-of-distribution.

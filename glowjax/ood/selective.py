@@ -38,6 +38,9 @@ def area_under_risk(parts: Sequence[Part]) -> Estimate:
 
     Each part's share of the images is fixed; its images were drawn on their own, or by whole groups if it has groups. A
     score that is the same for all images has the overall risk as its area.
+
+    Coverage of the interval (`python -m benchmarks.coverage`, standard errors 0.01), for one and two sets of 50, 200
+    and 2,000 images: 0.92-0.95. With 5, 20 and 64 groups: 0.91-0.96.
     """
     sets = _sets(parts)
     is_saturated = len(np.unique(np.concatenate([np.asarray(wrong, bool) for _, wrong, _ in parts]))) == 1
@@ -47,7 +50,8 @@ def area_under_risk(parts: Sequence[Part]) -> Estimate:
 def compare_areas_under_risk(parts_a: Sequence[Part], parts_b: Sequence[Part]) -> Estimate:
     """`area_under_risk` of the scores a minus that of the scores b, for the same images in the same order.
 
-    The error is that of the difference by image (or group, those of the parts a).
+    The error is that of the difference by image (or group, those of the parts a). The interval is Student's t; it
+    covers 0.94-0.96 for parts of 50, 200 and 1,000 images, and for 20 and 64 groups (`python -m benchmarks.coverage`).
     """
     if [len(part[0]) for part in parts_a] != [len(part[0]) for part in parts_b]:
         raise InputError(
