@@ -1,6 +1,7 @@
 """Out-of-distribution detection and selective classification: scores, and how well they separate images."""
 
 from glowjax.ood.background import LikelihoodRatio
+from glowjax.ood.classifier import Confidence, Energy, Mahalanobis, classifier_statistics
 from glowjax.ood.complexity import CODECS, GaussianMixture, InputComplexity
 from glowjax.ood.compute import density_statistics, missing, statistics
 from glowjax.ood.curvature import laplacian as _laplacian  # noqa: F401
@@ -29,11 +30,13 @@ __all__ = [
     "OTHERS",
     "SCORES",
     "WAIC",
+    "Confidence",
     "ConstantScoreWarning",
     "DensityOfStates",
     "DetectionDifference",
     "DetectionMetrics",
     "Dimension",
+    "Energy",
     "Entry",
     "Family",
     "FisherCombination",
@@ -45,6 +48,7 @@ __all__ = [
     "LikelihoodRatio",
     "LinearGaussian",
     "LinearWhiteNoise",
+    "Mahalanobis",
     "MaxRank",
     "MemberVariance",
     "NearestNeighbor",
@@ -64,6 +68,7 @@ __all__ = [
     "Typicality",
     "View",
     "area_under_risk",
+    "classifier_statistics",
     "column",
     "compare",
     "compare_areas_under_risk",

@@ -15,8 +15,9 @@ from glowjax.ood.statistics import Reference, Statistics
 OTHERS = {
     "background": 'add them by stats.joined(background.named("background"))',
     "members": "add them by stats.joined(ood.ensemble(members))",
+    "classifier": "add them by stats.joined(ood.classifier_statistics(logits, features))",
 }
-"""The statistics of other models of the same images, by the prefix of their names, and how they are added."""
+"""Other sources of statistics of the same images, by the prefix of their names, and how to add these."""
 
 
 class ConstantScoreWarning(UserWarning):
