@@ -1,112 +1,179 @@
-"""A small classifier, and detectors in front of it: the shares of an image set that they accept.
+"""Detectors in front of a classifier: scores of models and of the classifier itself, and the images they accept.
 
-Every detector has a score, higher for more out-of-distribution images, and rejects images above a threshold: a quantile
-of the scores of validation images. No OOD image is used.
+Every detector has a score, higher for more out-of-distribution images, and rejects images above a threshold. What a
+score learns, it learns from training images, and its threshold is a quantile of its scores of validation images. No OOD
+image is used.
 """
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
-from tqdm import tqdm
+from jaxtyping import Bool, Float
 
-from glowjax import stats
-from glowjax.checks import InputError
-from glowjax.data import ImageSet, batch_indices
-from glowjax.data.stored import AnyImages
+from experiments.figures.classifier import Classifier
+from experiments.report.trained import Trained
+from glowjax import ood, stats
+from glowjax.checks import InputError, unknown
+from glowjax.data import ImageSet
+from glowjax.ood import Entry, Fitted, Reference, Statistics
 from glowjax.plots.selection import Detector
-from glowjax.train import in_batches
-from glowjax.typing import Array, Images
 
-BATCH_SIZE = 128
-
-LIKELIHOOD, TYPICALITY = "likelihood", "typicality"
-CLASSIFIER: Detector = ("classifier", "confidence")
 ACCEPTED, AND_WRONG = "accepted", "accepted_and_confidently_wrong"
 MINUS_CLASSIFIER = {ACCEPTED: "accepted_minus_classifier", AND_WRONG: "accepted_and_confidently_wrong_minus_classifier"}
 """The names of the differences of these shares from those of the classifier's confidence, paired by image."""
 
-Classifier: TypeAlias = Callable[[AnyImages], np.ndarray]
-"""A classifier maps uint8 images [N, H, W, C] to the probabilities of classes [N, num_classes]."""
+CLASSIFIER, IMAGES = "classifier", "images alone"
+"""The sources of statistics besides the models."""
+
+CONFIDENCE: Detector = (CLASSIFIER, "confidence")
+OF_CLASSIFIER = tuple(name for name, entry in ood.SCORES.items() if entry.group == CLASSIFIER)
 
 
-class Network(nn.Module):
-    """Three convolutions, two of them with stride 2, and two dense layers."""
+class Source(Protocol):
+    """A source of statistics."""
 
-    num_classes: int
+    def statistics(self, images: ImageSet) -> Statistics:
+        """The statistics of `images`."""
 
-    @nn.compact
-    def __call__(self, images: Images) -> Array:
-        """Logits [N, num_classes] of uint8 images [N, H, W, C]."""
-        x = jnp.asarray(images).astype(jnp.float32) / 127.5 - 1
-        for features, stride in ((32, 1), (64, 2), (64, 2)):
-            x = nn.relu(nn.Conv(features, (3, 3), (stride, stride))(x))
-        return nn.Dense(self.num_classes)(nn.relu(nn.Dense(128)(x.reshape(len(x), -1))))
+    def reference(self, images: ImageSet) -> Reference:
+        """Those of training images."""
 
 
-def train_classifier(images: ImageSet, num_steps: int, seed: int) -> Classifier:
-    """A classifier after `num_steps` steps of Adam on batches of 128, with a cosine schedule."""
-    if images.labels is None:
-        raise InputError(
-            f"'{images.name}' has no labels, so no classifier can be trained on it; use a set with classes."
-        )
-    network = Network(int(images.labels.max()) + 1)
-    logits: Callable[..., Any] = network.apply
-    optimizer = optax.adam(optax.cosine_decay_schedule(1e-3, num_steps))
-    params = network.init(jax.random.key(seed), images.images[:1])
-    opt_state = optimizer.init(params)
+@dataclasses.dataclass(frozen=True)
+class ModelSource:
+    """Statistics of images under a model, or of images alone.
 
-    @jax.jit
-    def step(params: Any, opt_state: Any, batch: Images, labels: Array) -> tuple[Any, Any]:
-        def loss(params: Any) -> Array:
-            return optax.softmax_cross_entropy_with_integer_labels(logits(params, batch), labels).mean()
+    Attributes:
+        trained: the model; None for images alone.
+        families: the families of statistics.
+        options: options of the families.
+        seed: seed of the noise, the same for all models and sets.
+    """
 
-        with jax.numpy_dtype_promotion("standard"):  # optax raises floats to the power of the step
-            updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state)
-        return optax.apply_updates(params, updates), opt_state
+    trained: Trained | None
+    families: tuple[str, ...]
+    options: ood.Options
+    seed: int
 
-    for index in tqdm(range(num_steps), unit="step", desc="classifier"):
-        chosen = batch_indices(seed, index, images.num_images, min(BATCH_SIZE, images.num_images))
-        params, opt_state = step(params, opt_state, images.images[chosen], images.labels[chosen])
-    probabilities = jax.jit(lambda _, batch: jax.nn.softmax(logits(params, batch)))  # it needs no key
-    return functools.partial(in_batches, probabilities, jax.random.key(0))
+    def statistics(self, images: ImageSet) -> Statistics:
+        """The statistics of `images`."""
+        model, params = (self.trained.model, self.trained.params) if self.trained else (None, None)
+        key = jax.random.key(self.seed)
+        return ood.statistics(model, params, key, images, self.families, options=self.options)
+
+    def reference(self, images: ImageSet) -> Reference:
+        """Those of training images."""
+        return self.statistics(images).as_reference()
+
+
+def chosen(names: Sequence[str]) -> list[Entry]:
+    """The scores of images that names of scores and groups stand for, without the classifier's, which are always there.
+
+    Raises InputError for unknown names, and for scores that cannot decide on a single image.
+    """
+    groups = {entry.group for entry in ood.SCORES.values()}
+    found: dict[str, Entry] = {}
+    for name in names:
+        if name not in ood.SCORES and name not in groups:
+            raise unknown("score or group", name, groups.union(ood.SCORES))
+        entry = ood.SCORES.get(name)
+        if entry and (entry.score.per_batch > 1 or entry.is_tuned):
+            why = f"is a score of {entry.score.per_batch} images together" if not entry.is_tuned else "saw OOD labels"
+            raise InputError(f"'{name}' {why}, and a detector decides on each image without; choose another score.")
+        members = [entry] if entry else [one for one in ood.SCORES.values() if one.group == name]
+        found |= {one.name: one for one in members if one.score.per_batch == 1 and not one.is_tuned}
+    return [one for one in found.values() if one.group != CLASSIFIER]
+
+
+@dataclasses.dataclass(frozen=True)
+class Detectors:
+    """Fitted scores, by the source of their statistics.
+
+    Attributes:
+        sources: {title: the source}.
+        fitted: {(title, score): the fitted score}.
+        lacking: {(title, score): why there is none}.
+    """
+
+    sources: Mapping[str, Source]
+    fitted: Mapping[Detector, Fitted]
+    lacking: Mapping[Detector, str]
+
+    def statistics(self, images: ImageSet) -> dict[str, Statistics]:
+        """{title of a source: its statistics of `images`}."""
+        return {title: source.statistics(images) for title, source in self.sources.items()}
+
+    def scores(self, statistics: Mapping[str, Statistics]) -> dict[Detector, Float[np.ndarray, " N"]]:
+        """{detector: [N] its scores} from the statistics by source."""
+        return {(title, name): fitted(statistics[title]) for (title, name), fitted in self.fitted.items()}
+
+
+def fit(
+    classifier: Classifier,
+    models: Mapping[str, Trained],
+    entries: Sequence[Entry],
+    training: ImageSet,
+    options: ood.Options,
+    seed: int,
+) -> Detectors:
+    """Fits the classifier's own scores, and those of `entries` for every model that can give them, to training images.
+
+    Scores that need images alone are fitted once.
+    """
+    sources: dict[str, Source] = {CLASSIFIER: classifier}
+    scores = {CLASSIFIER: [ood.SCORES[name] for name in OF_CLASSIFIER]}
+    lacking: dict[Detector, str] = {}
+    by_title: dict[str, Trained | None] = {**models, IMAGES: None}
+    for title, trained in by_title.items():
+        wanted = [one for one in entries if bool(_lack(None, one)) == (title in models)]
+        reasons = {one.name: _lack(trained, one) for one in wanted}
+        lacking |= {(title, name): reason for name, reason in reasons.items() if reason}
+        if able := [one for one in wanted if not reasons[one.name]]:
+            families = ood.needed([one.name for one in able])
+            sources[title], scores[title] = ModelSource(trained, families, options, seed), able
+    fitted: dict[Detector, Fitted] = {}
+    for title, source in sources.items():
+        reference = source.reference(training)
+        fitted |= {(title, one.name): one.score.fit(reference) for one in scores[title]}
+    return Detectors(sources, fitted, lacking)
+
+
+def _lack(trained: Trained | None, entry: Entry) -> str:
+    """Why a model cannot give a score; "" if it can."""
+    if entry.others:
+        return f"it needs other models ({', '.join(entry.others)})"
+    return next(iter(ood.missing(trained and trained.model, entry.score.needs).values()), "")
 
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """An image set under the classifier and the models.
+    """An image set under the classifier and the detectors.
 
     Attributes:
         images: the set.
         confidence: [N] the probability of the class that the classifier answers, its highest one.
         correct: [N] whether each answer is the image's class; never for OOD images.
-        log_likelihood: {model: [N] log P(image) in nats}.
+        scores: {detector: [N] its score, higher for more out-of-distribution images}.
     """
 
     images: ImageSet
-    confidence: np.ndarray
-    correct: np.ndarray
-    log_likelihood: Mapping[str, np.ndarray]
+    confidence: Float[np.ndarray, " N"]
+    correct: Bool[np.ndarray, " N"]
+    scores: Mapping[Detector, Float[np.ndarray, " N"]]
 
-    def scores(self, validation: "Answers") -> dict[Detector, np.ndarray]:
-        """{detector: [N] score, higher for more out-of-distribution}.
 
-        The score of likelihood is -log P. That of typicality is |log P - its mean over validation images|, in nats: an
-        image that is too likely is as suspect as one that is too unlikely (Nalisnick et al. 2019, "Detecting
-        out-of-distribution inputs to deep generative models using typicality", for single images). The classifier's is
-        1 - confidence (Hendrycks and Gimpel 2017).
-        """
-        scores: dict[Detector, np.ndarray] = {CLASSIFIER: 1 - self.confidence}
-        for model, log_likelihood in self.log_likelihood.items():
-            scores[model, LIKELIHOOD] = -log_likelihood
-            scores[model, TYPICALITY] = np.abs(log_likelihood - validation.log_likelihood[model].mean())
-        return scores
+def answers(detectors: Detectors, images: ImageSet, has_classes: bool) -> Answers:
+    """The answers to `images`, whose labels are the classifier's classes only if `has_classes`."""
+    labels = images.labels if has_classes else np.full(images.num_images, -1)
+    if labels is None:
+        raise InputError(f"'{images.name}' has no labels, so the classifier cannot be judged; use a set with classes.")
+    statistics = detectors.statistics(images)
+    scores = detectors.scores(statistics)
+    answered = statistics[CLASSIFIER]["classifier.logits"].argmax(axis=1)
+    return Answers(images, 1 - scores[CONFIDENCE], answered == labels, scores)
 
 
 def shares_of(answers: Answers, validation: Answers, kept: Sequence[float], confident: float) -> dict[str, Any]:
@@ -116,13 +183,15 @@ def shares_of(answers: Answers, validation: Answers, kept: Sequence[float], conf
     that it accepts, the share that it accepts and that is then answered wrongly with confidence, and the differences of
     both from the shares of the classifier's own confidence on the same images.
     """
-    groups, reference, own = answers.images.groups, validation.scores(validation), answers.scores(validation)
+    groups = answers.images.groups
     wrong = ~answers.correct & (answers.confidence >= confident)
     detectors: dict[Detector, dict[float, Any]] = {}
-    for detector in own:
+    for detector in answers.scores:
         detectors[detector] = {}
         for share in kept:
-            by_classifier, accepted = (own[d] <= np.quantile(reference[d], share) for d in (CLASSIFIER, detector))
+            by_classifier, accepted = (
+                answers.scores[one] <= np.quantile(validation.scores[one], share) for one in (CONFIDENCE, detector)
+            )
             flags = {ACCEPTED: (accepted, by_classifier), AND_WRONG: (accepted & wrong, by_classifier & wrong)}
             detectors[detector][share] = {what: stats.share(one, groups) for what, (one, _) in flags.items()} | {
                 MINUS_CLASSIFIER[what]: stats.share_difference(*pair, groups) for what, pair in flags.items()

@@ -1,25 +1,29 @@
 """Selective classification: the images that a detector accepts, and the risk among them."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glowjax.plots.style import COLORS, DASHES, Vector, finished, new_figure, styled
 from glowjax.stats import Estimate
 
 Detector: TypeAlias = tuple[str, str]
-"""(model, rule), such as ("NVP-Glow", "typicality")."""
+"""(source, score), such as ("NVP-Glow", "typicality") or ("classifier", "confidence")."""
+
+MOST_COLUMNS = 3
+ROW_HEIGHT = 2.3  # inches
 
 
-def detector_styles(detectors: Sequence[Detector]) -> dict[Detector, dict[str, Any]]:
-    """A color for each model, dashes for each rule."""
-    models = list(dict.fromkeys(model for model, _ in detectors))
-    rules = list(dict.fromkeys(rule for _, rule in detectors))
-    colors, dashes = dict(zip(models, itertools.cycle(COLORS))), dict(zip(rules, itertools.cycle(DASHES)))
-    return {(model, rule): {"color": colors[model], "linestyle": dashes[rule]} for model, rule in detectors}
+def detector_styles(detectors: Iterable[Detector]) -> dict[str, dict[str, Any]]:
+    """{score: its color and dashes}, the same under every model."""
+    scores = list(dict.fromkeys(score for _, score in detectors))
+    return {
+        score: {"color": COLORS[n % len(COLORS)], "linestyle": DASHES[n % len(DASHES)]}
+        for n, score in enumerate(scores)
+    }
 
 
 @styled
@@ -32,24 +36,28 @@ def acceptance_by_angle(
 ) -> Figure:
     """A classifier's accuracy and confidence on rotated images, and the share that each detector accepts.
 
-    There is an estimate for each of the `angles` in degrees; confidence is the mean of the highest predicted
-    probability. A line marks `kept`, the share of validation images that every detector accepts.
+    The detectors have a panel per source. There is an estimate for each of the `angles` in degrees; confidence is the
+    mean of the highest predicted probability. A line marks `kept`, the share of validation images that every detector
+    accepts.
     """
-    figure, (left, right) = new_figure(3.4 + 0.1 * len(accepted), 2)
-    for label, estimates, color in (("accuracy", accuracy, COLORS[0]), ("mean confidence", confidence, COLORS[1])):
+    sources, styles = _by_source(accepted), detector_styles(accepted)
+    figure, (first, *panels) = _grid(1 + len(sources))
+    for label, estimates, marker in (("accuracy", accuracy, "o"), ("mean confidence", confidence, "s")):
         low, high = np.transpose([estimate.interval for estimate in estimates])
-        left.plot(angles, [float(e.value) for e in estimates], "o-", color=color, label=label, markersize=3)
-        left.fill_between(angles, low, high, color=color, alpha=0.2)
-    left.set(ylabel="share of images", title="the classifier")
-    for (model, rule), style in detector_styles(list(accepted)).items():
-        shares = [float(estimate.value) for estimate in accepted[model, rule]]
-        right.plot(angles, shares, label=f"{model}, {rule}", marker="o", markersize=3, **style)
-    right.axhline(kept, color="0.6", linewidth=1, zorder=1)
-    right.set(ylabel="share accepted", title=f"detectors that keep {kept:.0%}")
-    for axes in (left, right):
+        values = [float(estimate.value) for estimate in estimates]
+        first.plot(angles, values, f"{marker}-", color="0.3", label=label, markersize=3)
+        first.fill_between(angles, low, high, color="0.3", alpha=0.2)
+    first.set(ylabel="share of images", title="the classifier's answers")
+    first.legend(loc="center right", bbox_to_anchor=(1, 0.45))
+    for axes, (source, scores) in zip(panels, sources.items(), strict=True):
+        for score in scores:
+            shares = [float(estimate.value) for estimate in accepted[source, score]]
+            axes.plot(angles, shares, label=score, marker="o", markersize=3, **styles[score])
+        axes.axhline(kept, color="0.6", linewidth=1, zorder=1)
+        axes.set(ylabel="share accepted", title=f"{source}, keeps {kept:.0%}")
+    for axes in (first, *panels):
         axes.set(xlabel="rotation [degrees]", ylim=(-0.02, 1.02), xticks=np.asarray(angles))
-    left.legend(loc="center right", bbox_to_anchor=(1, 0.45))
-    return finished(figure, right)
+    return _with_legend(figure, panels, styles)
 
 
 @styled
@@ -58,16 +66,40 @@ def risk_coverage(
     risk: Mapping[str, Mapping[Detector, Vector]],
     best: Mapping[str, Vector],
 ) -> Figure:
-    """Share of wrong predictions among the accepted images against the share accepted; one panel per OOD set.
+    """Share of wrong predictions among the accepted images against the share accepted; a panel per set and source.
 
-    `coverage` is {OOD set: shares accepted}, `risk` the risk of each detector at these shares, and `best` the risk if
-    every wrong prediction is rejected first.
+    `coverage` is {set: shares accepted}, `risk` the risk of each detector at these shares, and `best` the risk if every
+    wrong prediction is rejected first.
     """
-    figure, panels = new_figure(3.6 + 0.1 * max(map(len, risk.values())), len(risk))
-    for axes, (name, curves) in zip(panels, risk.items(), strict=True):
-        for (model, rule), style in detector_styles(list(curves)).items():
-            axes.plot(coverage[name], curves[model, rule], label=f"{model}, {rule}", **style)
+    names = [(name, source) for name, curves in risk.items() for source in _by_source(curves)]
+    styles = detector_styles(detector for curves in risk.values() for detector in curves)
+    figure, panels = _grid(len(names))
+    for axes, (name, source) in zip(panels, names, strict=True):
+        for score in _by_source(risk[name])[source]:
+            axes.plot(coverage[name], risk[name][source, score], label=score, **styles[score])
         axes.plot(coverage[name], best[name], color="0.6", linewidth=1, label="best possible", zorder=1)
-        axes.set(xlabel="coverage [share of images accepted]", title=f"half {name}", xlim=(0, 1.01), ylim=(-0.02, 1.02))
-    panels[0].set_ylabel("risk [share of the accepted that is wrong]")
+        axes.set(title=f"half {name}\n{source}", xlim=(0, 1.01), ylim=(-0.02, 1.02))
+        axes.set(xlabel="share accepted", ylabel="share wrong of these")
+    return _with_legend(figure, panels, styles | {"best possible": {"color": "0.6", "linewidth": 1}})
+
+
+def _by_source(detectors: Iterable[Detector]) -> dict[str, list[str]]:
+    """{source: its scores}."""
+    found: dict[str, list[str]] = {}
+    for source, score in detectors:
+        found.setdefault(source, []).append(score)
+    return found
+
+
+def _grid(num_panels: int) -> tuple[Figure, list[Axes]]:
+    num_columns = min(num_panels, MOST_COLUMNS)
+    return new_figure(ROW_HEIGHT * -(-num_panels // num_columns) + 0.6, num_panels, num_columns)
+
+
+def _with_legend(figure: Figure, panels: Sequence[Axes], styles: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """The figure with one legend of all scores, of which a panel may have a part."""
+    present = {line.get_label() for line in panels[0].lines}
+    for label, style in styles.items():
+        if label not in present:
+            panels[0].plot([], [], label=label, **style)
     return finished(figure, panels[0])

@@ -86,7 +86,5 @@ def test_features_without_labels_or_spread_are_refused(labels, constant, message
 
 
 def test_a_score_without_its_classifier_says_what_to_join():
-    with pytest.raises(
-        InputError, match=r"needs the statistics 'classifier.logits'.*joined\(ood.classifier_statistics"
-    ):
+    with pytest.raises(InputError, match=r"needs the statistics 'classifier.logits'.*ood\.classifier_statistics\("):
         ood.Energy().fit(ood.Statistics({"log_prob": np.zeros(3)}).as_reference())
