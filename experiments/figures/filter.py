@@ -31,7 +31,6 @@ from experiments.report.trained import title
 from glowjax import ood
 from glowjax.checks import InputError, check_count
 from glowjax.data import ImageSet, resolve, training_and_validation
-from glowjax.plots.selection import Detector
 
 Outcomes: TypeAlias = Mapping[str, dict[str, Any]]
 """{set: its numbers, as `shares_of` returns them}."""
@@ -92,7 +91,7 @@ def main(config: FilterConfig) -> Result:
     return Result(
         f"Scores in front of a classifier of {title(trained.name)}",
         QUESTION,
-        summarize(test.name, list(found), outcomes, config.kept[0]),
+        summarize(test.name, by_kind[0][1:] or list(found), outcomes, config.kept[0]),
         [
             Section("The models", "\n\n".join(f"{one.summarize()}." for one in models.values())),
             classifier_alone(outcomes, config.confident),
@@ -131,22 +130,16 @@ def summarize(test: str, others: Sequence[str], outcomes: Outcomes, kept: float)
     """The result in a few sentences."""
     sentences = [
         f"The classifier is right on {outcomes[test]['accuracy'].value:.1%} of {title(test)} images, and confidently "
-        f"wrong on {outcomes[test]['confidently_wrong'].value:.1%}."
+        f"wrong on {outcomes[test]['confidently_wrong'].value:.1%}. Detectors keep {kept:.0%} of validation images."
     ]
     for name in others:
         accepted = shares(outcomes[name], ACCEPTED, kept)
-        likelihood = [f"{accepted[one].value:.1%} ({one[0]})" for one in accepted if one[1] == "likelihood"]
-        by_likelihood = f"by likelihood: {', '.join(likelihood)}; " if likelihood else ""
+        likelihoods = [one for one in accepted if one[1] == "likelihood"]
         least = min(accepted, key=lambda one: float(accepted[one].value))
+        named = [*(one for one in (*likelihoods, CONFIDENCE) if one != least), least]
+        parts = [f"{accepted[one].value:.1%} by {score} ({source})" for one in named for source, score in [one]]
         sentences.append(
-            f"On {title(name)} it is confidently wrong on {outcomes[name]['confidently_wrong'].value:.1%}. Detectors "
-            f"that keep {kept:.0%} of validation images accept, {by_likelihood}by the classifier's own confidence: "
-            f"{accepted[CONFIDENCE].value:.1%}; fewest, by {_named(least)}: {accepted[least].value:.1%}."
+            f"On {title(name)} it is confidently wrong on {outcomes[name]['confidently_wrong'].value:.1%}. Of its "
+            f"images, detectors accept {', '.join(parts)}, the fewest."
         )
     return " ".join(sentences)
-
-
-def _named(detector: Detector) -> str:
-    """A detector in a sentence."""
-    source, score = detector
-    return f"{score} ({source})"

@@ -1,5 +1,7 @@
 """Selective classification: the images that a detector accepts, and the risk among them."""
 
+import itertools
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -15,15 +17,14 @@ Detector: TypeAlias = tuple[str, str]
 
 MOST_COLUMNS = 3
 ROW_HEIGHT = 2.3  # inches
+TITLE_CHARACTERS = 22  # per line, in a panel of three
 
 
-def detector_styles(detectors: Iterable[Detector]) -> dict[str, dict[str, Any]]:
-    """{score: its color and dashes}, the same under every model."""
+def detector_styles(detectors: Iterable[Detector], **shared: Any) -> dict[str, dict[str, Any]]:
+    """{score: its color and dashes, and what all share}, the same under every model."""
     scores = list(dict.fromkeys(score for _, score in detectors))
-    return {
-        score: {"color": COLORS[n % len(COLORS)], "linestyle": DASHES[n % len(DASHES)]}
-        for n, score in enumerate(scores)
-    }
+    styles = zip(scores, itertools.cycle(COLORS), itertools.cycle(DASHES))
+    return {score: {"color": color, "linestyle": dashes, **shared} for score, color, dashes in styles}
 
 
 @styled
@@ -40,7 +41,7 @@ def acceptance_by_angle(
     mean of the highest predicted probability. A line marks `kept`, the share of validation images that every detector
     accepts.
     """
-    sources, styles = _by_source(accepted), detector_styles(accepted)
+    sources, styles = _by_source(accepted), detector_styles(accepted, marker="o", markersize=3)
     figure, (first, *panels) = _grid(1 + len(sources))
     for label, estimates, marker in (("accuracy", accuracy, "o"), ("mean confidence", confidence, "s")):
         low, high = np.transpose([estimate.interval for estimate in estimates])
@@ -48,15 +49,15 @@ def acceptance_by_angle(
         first.plot(angles, values, f"{marker}-", color="0.3", label=label, markersize=3)
         first.fill_between(angles, low, high, color="0.3", alpha=0.2)
     first.set(ylabel="share of images", title="the classifier's answers")
-    first.legend(loc="center right", bbox_to_anchor=(1, 0.45))
+    first.legend(loc="best")
     for axes, (source, scores) in zip(panels, sources.items(), strict=True):
         for score in scores:
             shares = [float(estimate.value) for estimate in accepted[source, score]]
-            axes.plot(angles, shares, label=score, marker="o", markersize=3, **styles[score])
+            axes.plot(angles, shares, label=score, **styles[score])
         axes.axhline(kept, color="0.6", linewidth=1, zorder=1)
         axes.set(ylabel="share accepted", title=f"{source}, keeps {kept:.0%}")
     for axes in (first, *panels):
-        axes.set(xlabel="rotation [degrees]", ylim=(-0.02, 1.02), xticks=np.asarray(angles))
+        axes.set(xlabel="rotation [degrees]", ylim=(-0.02, 1.02), xticks=np.asarray(angles)[:: 1 + len(angles) // 5])
     return _with_legend(figure, panels, styles)
 
 
@@ -78,7 +79,8 @@ def risk_coverage(
         for score in _by_source(risk[name])[source]:
             axes.plot(coverage[name], risk[name][source, score], label=score, **styles[score])
         axes.plot(coverage[name], best[name], color="0.6", linewidth=1, label="best possible", zorder=1)
-        axes.set(title=f"half {name}\n{source}", xlim=(0, 1.01), ylim=(-0.02, 1.02))
+        words = textwrap.fill(f"half {name}", TITLE_CHARACTERS)
+        axes.set(title=f"{words}\n{source}", xlim=(0, 1.01), ylim=(-0.02, 1.02))
         axes.set(xlabel="share accepted", ylabel="share wrong of these")
     return _with_legend(figure, panels, styles | {"best possible": {"color": "0.6", "linewidth": 1}})
 
@@ -92,7 +94,7 @@ def _by_source(detectors: Iterable[Detector]) -> dict[str, list[str]]:
 
 
 def _grid(num_panels: int) -> tuple[Figure, list[Axes]]:
-    num_columns = min(num_panels, MOST_COLUMNS)
+    num_columns = 2 if num_panels == 4 else min(num_panels, MOST_COLUMNS)
     return new_figure(ROW_HEIGHT * -(-num_panels // num_columns) + 0.6, num_panels, num_columns)
 
 
