@@ -31,7 +31,7 @@ def test_each_detector_has_a_line_and_the_share_that_it_keeps_is_marked():
     figure = plots.acceptance_by_angle(ANGLES, shares(0.3), shares(0.8), accepted, 0.95)
     left, *panels = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title(loc="left") for axes in panels] == [
-        f"{name}, keeps 95%" for name in ("classifier", "NVP-Glow", "VAE")
+        f"{name},\nkeeps 95%" for name in ("classifier", "NVP-Glow", "VAE")
     ]
     labels = [[line.get_label() for line in axes.lines if line.get_label()[0] != "_"] for axes in panels]
     assert labels[1:] == [["likelihood", "typicality"], ["likelihood"]]
