@@ -59,7 +59,7 @@ def test_a_score_is_fitted_under_every_model_that_can_give_it_and_once_if_it_nee
     models = {kind: load(trained_run(kind)) for kind in ("nvp", "vae")}
     training, test = (resolve(f"ramps:{split}", None, folder, 40) for split in ("train", "test"))
     training = ImageSet("ramps:train", training.images, np.arange(40) % 4)
-    entries = chosen(["likelihood", "white-noise", "null-neighbor", "likelihood ratio"])
+    entries = chosen(["likelihood", "white-noise", "null-neighbor", "likelihood-ratio"])
     detectors = fit(Logits(), models, entries, training, ood.Options(num_latent_draws=2), 0)
     own = [("classifier", name) for name in ("confidence", "energy", "mahalanobis")]
     assert list(detectors.fitted) == [
@@ -70,7 +70,7 @@ def test_a_score_is_fitted_under_every_model_that_can_give_it_and_once_if_it_nee
         (IMAGES, "null-neighbor"),
     ]
     assert "needs the latents of a flow" in detectors.lacking["vae", "white-noise"]
-    assert detectors.lacking["nvp", "likelihood ratio"] == "it needs other models (background)"
+    assert detectors.lacking["nvp", "likelihood-ratio"] == "it needs other models (background)"
     scores = detectors.scores(detectors.statistics(test))
     distances = [np.sqrt(((training.images.astype(float) - one) ** 2).sum((1, 2, 3))).min() for one in test.images]
     np.testing.assert_allclose(scores[IMAGES, "null-neighbor"], distances)
