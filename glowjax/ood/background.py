@@ -2,7 +2,8 @@
 
 Train it as the model itself, with `gj.train.fit(..., mutation_rate=0.2)` or `python -m experiments train
 --training.mutation-rate 0.2`. It learns what remains of an image if some of its pixels are replaced by noise, such as
-the number of bright pixels, but less of what objects look like.
+the number of bright pixels, but less of what objects look like. Compute the statistics of both models with the same
+key, so that both see the same dequantization noise.
 """
 
 import dataclasses

@@ -15,7 +15,8 @@ from glowjax.ood.statistics import Statistics, StatisticsT
 def ensemble(members: Sequence[StatisticsT]) -> StatisticsT:
     """The statistics "members.log_prob" [N, M] of M models, from the "log_prob" [N] of each.
 
-    Add them to the statistics of one model by `stats.joined(ood.ensemble(members))`.
+    Add them to the statistics of one model by `stats.joined(ood.ensemble(members))`. Compute all of them with the same
+    key, so that the members see the same dequantization noise and differ by what they learned.
     """
     if len(members) < 2:
         raise InputError(f"An ensemble has two members or more, but got {len(members)}; train one model per seed.")
