@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import tyro
 
 from experiments.figures.model_classes import load_alike
-from experiments.ood import figures, tables
+from experiments.ood import figures, tables, tuned
 from experiments.ood.collected import Sources, collect
 from experiments.ood.kept import Source
 from experiments.ood.outcomes import LIKELIHOOD, NULL, Row, rows_of
@@ -27,6 +27,7 @@ from experiments.report.page import Result, Section, moved
 from experiments.report.trained import Trained, described, load, title
 from glowjax import ood
 from glowjax.checks import unknown
+from glowjax.models import Flow
 
 QUESTION = (
     "Which score of a generative model recognizes images from elsewhere? Each score is a number per image, higher if "
@@ -36,7 +37,7 @@ QUESTION = (
 HONESTY = (
     "Every score is fitted to the reference alone: {reference}. No score has seen an OOD image or label, and the sign "
     "of a score is that of its paper, whatever the AUROC. Rows named 'tuned with OOD labels' are the exception: they "
-    "follow a paper's protocol, and their AUROCs are what one would get by knowing the answer. Best and worst are "
+    "follow a paper's protocol, and their numbers are what one would get by knowing the answer. Best and worst are "
     "chosen by AUROC, to describe this page and not to choose a score."
 )
 READING = (
@@ -101,6 +102,7 @@ def main(config: DetectionConfig) -> Result:
             "model": model.summarize(),
             "sets": sets.numbers(),
             "scores": tables.numbers(rows, lacking),
+            "tuned_with_ood_labels": tuned.hulls(rows),
         }
     return Result(
         f"Scores for OOD detection after training on {title(trained.name)}",
@@ -187,5 +189,7 @@ def _sections(
         sections.append(Section("Sets that should be easy", EASY, [tables.auroc_table(rows, sets.easy)]))
     text = "Areas under precision and recall depend on the numbers of images, so each stands beside its chance level."
     sections.append(Section("Other metrics", text, [tables.precision_table(rows, one.name) for one in sets.shown]))
+    if tuned.DIMENSION in chosen(config.scores) and isinstance(trained.model, Flow):
+        sections.append(tuned.section(tuned.hulls(rows), sets))
     sections.append(Section("What each score is", "", [tables.formulas(rows), tables.foot(rows, lacking)]))
     return sections
