@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from experiments.ood.kept import Source
+from experiments.report import progress
 from glowjax import ood, processes
 from glowjax.cores import num_side_by_side
 from glowjax.data import ImageSet
@@ -55,9 +56,11 @@ def measured_seconds(source: Source, images: ImageSet, families: Sequence[str]) 
     """
     path = source.folder / f"seconds-{source.identity}.json"
     known = processes.broadcast_json(_known(path))
-    for name in families:
-        if name not in known:
+    lacking = [name for name in families if name not in known]
+    with progress.shown("compiles, and measures the time of statistics", "family") as report:
+        for done, name in enumerate(lacking, 1):
             known[name] = processes.broadcast_json(_measure(source, images, name))
+            report(done, len(lacking))
             if not processes.is_follower():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_text(path, json.dumps(known, indent=1))
