@@ -14,9 +14,9 @@ DIMENSION, RANDOM = "dimension", "null-random"
 TEXT = (
     "Kamkari et al. (2024) flag an image if its likelihood or its intrinsic dimension is below a threshold. They "
     "choose both thresholds with the labels of OOD images, for each false positive rate, and report the area under the "
-    "hull of the results. That area cannot be below 0.5, whatever the scores are, and it has no interval here. The second row "
-    "takes a random score in place of the dimension. The row 'two-thresholds' of the tables above is the same rule "
-    "without OOD labels."
+    "hull of the results. That area cannot be below 0.5, whatever the scores are, and it has no interval here. The "
+    "second row takes a random score in place of the dimension. The row 'two-thresholds' of the tables above is the "
+    "same rule without OOD labels."
 )
 
 Areas: TypeAlias = dict[str, dict[str, float]]
