@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from experiments.figures.ensemble import load_members
 from experiments.figures.model_classes import load_alike
 from experiments.ood import figures, tables, tuned
 from experiments.ood.collected import Sources, collect
@@ -133,7 +134,8 @@ def compared(
     options = ood.Options(num_draws=config.num_draws, num_latent_draws=config.num_latent_draws)
     folder = config.folder / "statistics"
     background = [] if config.background_run is None else [load(config.background_run)]
-    members = [load(run_dir) for several in config.members for run_dir in runs_of(several)]
+    runs = [run_dir for several in config.members for run_dir in runs_of(several)]
+    members = load_members(runs) if runs else []
     own, *others = (Source(one, options, config.seed, folder) for one in (trained, *background, *members))
     sources = Sources(own, others[0] if background else None, others[len(background) :])
     reasons = {name: sources.lacks(ood.SCORES[name]) for name in (LIKELIHOOD, *names)}

@@ -98,6 +98,8 @@ def test_scores_of_other_models_take_their_runs(config, trained_run):
     ratio = ood.detection_metrics(*ratios)
     assert found["likelihood-ratio"]["sets"]["others:test"]["auroc"]["value"] == ratio.auroc.value
     assert found["waic"]["has_seen"] == "model, ensemble"
+    with pytest.raises(InputError, match="different seeds"):
+        main(dataclasses.replace(config, members=(runs[0], runs[0])))
 
 
 def test_a_killed_command_goes_on_from_its_files_and_a_damaged_one_is_computed_again(config, monkeypatch, capsys):
