@@ -31,7 +31,7 @@ class Sources:
     def lacks(self, entry: Entry) -> str:
         """Why a score cannot be computed from these models, as a sentence; "" if it can."""
         there = {"background": self.background is not None, "members": len(self.members) > 1}
-        if lacking := [OPTIONS[other] for other in entry.others if not there[other]]:
+        if lacking := [OPTIONS[other] for other in entry.others if not there.get(other, False)]:
             return f"It needs {' and '.join(lacking)}."
         background = [] if self.background is None else [self.background]
         for other, models in (("", [self.own]), ("background", background), ("members", self.members)):
@@ -44,6 +44,7 @@ class Sources:
 OPTIONS = {
     "background": "a background model: --background-run",
     "members": "an ensemble: two or more --members",
+    "classifier": "a classifier, as the experiment filter trains it",
 }
 
 
