@@ -18,6 +18,9 @@ from glowjax.ood.white_noise import box_pierce
 BLOCK = 2**22
 """The number of pairs of an image and a reference image that are computed at a time."""
 
+SMALLEST_SHARE = 1e-9
+"""The smallest shrinkage of a covariance, which keeps it positive definite if a pixel is the same in all images."""
+
 
 @family("pixels", "images", "a copy", on_host=True)
 def pixels(images: UInt8[np.ndarray, "N H W C"]) -> Parts:
@@ -63,18 +66,33 @@ class LinearGaussian(Score):
     needs: ClassVar[tuple[str, ...]] = ("pixels",)
 
     def learn(self, reference: Reference) -> Any:  # noqa: D102
-        from sklearn.covariance import ledoit_wolf  # slow to import
-
         values = reference["pixels"].astype(np.float64)
-        covariance, _ = ledoit_wolf(values)
-        if not covariance.any():  # all images are the same
-            covariance = np.eye(len(covariance))
-        return {"mean": values.mean(axis=0), "cholesky": np.linalg.cholesky(covariance)}
+        mean = values.mean(axis=0)
+        return {"mean": mean, "cholesky": np.linalg.cholesky(_shrunk_covariance(values - mean))}
 
     def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
         log_det = np.log(np.diagonal(state["cholesky"])).sum()
         squares = (_residuals(state, stats) ** 2).sum(axis=1)
         return 0.5 * squares + log_det + 0.5 * math.log(2 * math.pi) * len(state["mean"])
+
+
+def _shrunk_covariance(centered: Float[np.ndarray, "n D"]) -> Float[np.ndarray, "D D"]:
+    """The estimate of Ledoit and Wolf (2004) from the covariance S: (1 - s) S + s m I with m = tr(S) / D.
+
+    The share s is the squared error of S, estimated from the images, over the squared distance of S from m I.
+    """
+    num_images, num_dims = centered.shape
+    covariance = centered.T @ centered / num_images
+    variance = np.trace(covariance) / num_dims
+    if variance == 0:  # all images are the same
+        return np.eye(num_dims)
+    square = np.sum(covariance**2)
+    error = (np.mean(np.sum(centered**2, axis=1) ** 2) - square) / num_images
+    distance = square - num_dims * variance**2
+    share = 1.0 if error >= distance else max(error / distance, SMALLEST_SHARE)
+    covariance *= 1 - share
+    covariance[np.diag_indices(num_dims)] += share * variance
+    return covariance
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,13 +59,21 @@ def test_numbers_of_the_image_are_scored_by_minus_the_log_of_a_kernel_density(na
     np.testing.assert_allclose(score.fit(reference)(stats), expected, rtol=1e-9)
 
 
-def test_the_gaussian_is_that_of_the_shrunk_covariance_and_its_residuals_are_white(reference, stats):
+@pytest.mark.parametrize("num_images", [100, 4])
+def test_the_gaussian_is_that_of_the_shrunk_covariance_and_its_residuals_are_white(reference, stats, num_images):
+    reference = reference.select(slice(num_images))
     fit = LedoitWolf().fit(reference["pixels"].astype(float))
     expected = -multivariate_normal(fit.location_, fit.covariance_).logpdf(stats["pixels"].astype(float))
     np.testing.assert_allclose(ood.LinearGaussian().fit(reference)(stats), expected, rtol=1e-9)
     residuals = np.linalg.inv(np.linalg.cholesky(fit.covariance_)) @ (stats["pixels"] - fit.location_).T
     found = ood.LinearWhiteNoise().fit(reference)(stats)
     np.testing.assert_allclose(found, box_pierce(residuals.T.copy()), rtol=1e-6)
+
+
+def test_the_gaussian_of_a_constant_set_has_unit_variances(reference, stats):
+    scores = ood.LinearGaussian().fit(reference.select(np.array([7, 7, 7])))(stats)
+    expected = ((stats["pixels"].astype(float) - reference["pixels"][7]) ** 2).sum(axis=1) / 2
+    np.testing.assert_allclose(scores, expected + 15 * np.log(2 * np.pi))
 
 
 def test_the_neighbor_is_the_nearest_of_the_reference(reference, stats, monkeypatch):
