@@ -14,7 +14,7 @@ from glowjax.cores import num_side_by_side
 from glowjax.data import ImageSet
 from glowjax.files import write_text
 
-FEWEST = 20
+FEWEST = 10
 """The fewest images of a set for which a score is worth computing."""
 
 Seconds: TypeAlias = dict[str, float]
