@@ -189,7 +189,7 @@ def _sections(
     ]
     if sets.asked and sets.easy:
         sections.append(Section("Sets that should be easy", EASY, [tables.auroc_table(rows, sets.easy)]))
-    text = "Areas under precision and recall depend on the numbers of images, so each stands beside its chance level."
+    text = "Areas under precision and recall are balanced: both sets weigh the same, so chance is 0.5."
     sections.append(Section("Other metrics", text, [tables.precision_table(rows, one.name) for one in sets.shown]))
     if tuned.DIMENSION in chosen(config.scores) and isinstance(trained.model, Flow):
         sections.append(tuned.section(tuned.hulls(rows), sets))

@@ -51,12 +51,6 @@ class Outcome:
         """Whether the interval of the difference from the best null model lies above zero."""
         return self.minus_null is not None and bool(self.minus_null.interval[0] > 0)
 
-    @property
-    def chance(self) -> float:
-        """The average precision of a random score with OOD as the positive class: the share of OOD images."""
-        num_in, num_out = map(len, self.scores)
-        return num_out / (num_in + num_out)
-
 
 @dataclasses.dataclass(frozen=True)
 class Row:

@@ -60,26 +60,17 @@ def auroc_table(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Table:
 
 def precision_table(rows: Sequence[Row], name: str) -> Table:
     """The other metrics of each score on one set."""
-    header = ["score", "AUPR, OOD positive", "its chance", "AUPR, test images positive", "its chance"]
     body: list[list[Cell]] = []
     for row in rows:
-        if outcome := row.outcomes.get(name):
-            metrics = outcome.metrics
-            body.append(
-                [
-                    row.label,
-                    Number(metrics.aupr_out, ".3f[]"),
-                    Number(outcome.chance, ".3f"),
-                    Number(metrics.aupr_in, ".3f[]"),
-                    Number(1 - outcome.chance, ".3f"),
-                    Number(metrics.fpr_at_95_tpr, ".3f[]"),
-                ]
-            )
+        if name in row.outcomes:
+            metrics = row.outcomes[name].metrics
+            numbers = (metrics.aupr_out, metrics.aupr_in, metrics.fpr_at_95_tpr)
+            body.append([row.label, *(Number(one, ".3f[]") for one in numbers)])
     caption = (
-        f"{title(name)}: areas under precision and recall with the value that a random score has, and the share of "
-        "test images flagged if 95 % of the OOD images are, with 95 % intervals"
+        f"{title(name)}: balanced areas under precision and recall (chance: 0.5), and the share of test images flagged "
+        "if 95 % of the OOD images are (chance: 0.95), with 95 % intervals"
     )
-    return Table(caption, [*header, "FPR at 95 % TPR"], body)
+    return Table(caption, ["score", "AUPR, OOD positive", "AUPR, test images positive", "FPR at 95 % TPR"], body)
 
 
 def formulas(rows: Sequence[Row]) -> Table:
@@ -137,8 +128,7 @@ def _of_set(outcome: Outcome) -> dict[str, Any]:
     return {
         "num_scores": [num_in, num_out],
         **outcome.metrics.as_dict(),
-        "aupr_out_by_chance": outcome.chance,
-        "aupr_in_by_chance": 1 - outcome.chance,
+        "aupr_by_chance": 0.5,
         f"minus {LIKELIHOOD}": outcome.minus_likelihood,
         "auroc minus best null model": outcome.minus_null,
         "beats_null_models": outcome.beats_null,

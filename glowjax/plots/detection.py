@@ -86,13 +86,15 @@ def roc_curves(curves: Mapping[str, Mapping[str, tuple[str, Vector, Vector]]]) -
     """
     num_columns = max(2, min(3, len(curves)))
     num_rows = -(-len(curves) // num_columns)
-    figure, panels = new_figure((9.5 / num_columns) * num_rows, len(curves), num_columns)
+    height = 3.2 if len(curves) == 1 else 9.5 / num_columns * num_rows
+    figure, panels = new_figure(height, len(curves), num_columns)
     for axes, (name, by_role) in zip(panels, curves.items(), strict=True):
         axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=1)
         for role, (label, false, true) in by_role.items():
             axes.plot(false, true, color=ROLES[role], label=label)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title=name, xlabel="in-distribution images flagged")
-        axes.legend(*legend_entries(axes), loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize="small")
+        side = ("upper left", (1.05, 1.0)) if len(curves) == 1 else ("upper center", (0.5, -0.22))
+        axes.legend(*legend_entries(axes), loc=side[0], bbox_to_anchor=side[1], fontsize="small")
     panels[0].set_ylabel("OOD images flagged")
     return finished(figure)
 

@@ -73,7 +73,6 @@ def test_the_numbers_are_those_of_the_scores(config):
         found[name]["sets"]["others:test"] for name in ("likelihood", "typicality-2", "null-random")
     )
     assert {name: likelihood[name] for name in expected.as_dict()} == expected.as_dict()
-    assert likelihood["aupr_out_by_chance"] == 40 / 90
     assert likelihood["minus likelihood"] is None
     assert pairs["num_scores"] == [25, 20]
     assert pairs["minus likelihood"] is None
@@ -163,7 +162,7 @@ def test_a_roc_curve_has_the_area_of_its_auroc():
         (rng.normal(size=300), rng.normal(1, 1, 200)),
         (rng.integers(0, 4, 300), rng.integers(1, 5, 200)),
     ):
-        auroc = ood.detection_metrics(own, other, num_resamples=2).auroc.value
+        auroc = ood.detection_metrics(own, other).auroc.value
         rates = true_positive_rates(np.asarray(own, float), np.asarray(other, float))
         assert np.trapezoid(rates, GRID) == pytest.approx(auroc, abs=0.01)
     assert true_positive_rates(np.zeros(9), np.ones(5)).min() == 1
