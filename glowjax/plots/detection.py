@@ -93,8 +93,8 @@ def roc_curves(curves: Mapping[str, Mapping[str, tuple[str, Vector, Vector]]]) -
         for role, (label, false, true) in by_role.items():
             axes.plot(false, true, color=ROLES[role], label=label)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title=name, xlabel="in-distribution images flagged")
-        side = ("upper left", (1.05, 1.0)) if len(curves) == 1 else ("upper center", (0.5, -0.22))
-        axes.legend(*legend_entries(axes), loc=side[0], bbox_to_anchor=side[1], fontsize="small")
+        place = (1.05, 1.0) if len(curves) == 1 else (0.0, -0.22)
+        axes.legend(*legend_entries(axes), loc="upper left", bbox_to_anchor=place, fontsize="small")
     panels[0].set_ylabel("OOD images flagged")
     return finished(figure)
 
