@@ -36,7 +36,12 @@ def compare(
 
     Both densities share the choice of images, and with it most of the error of each gap. The means here are of
     log p_a(x) - log p_b(x) for each image, so the errors are those of the difference. They are over images (or groups),
-    with both models held fixed. The docstring of `stats.HeavyTailWarning` says how often their intervals cover.
+    with both models held fixed.
+
+    Coverage of the 95 % interval of `gap` (`python -m benchmarks.coverage`), for densities of degree two and four in 6
+    values and N = 50, 200 and 2,000: 0.89, 0.94 and 0.95 for Gaussian images, 0.87, 0.90 and 0.93 for exponential ones.
+    With groups of Gaussian images: 0.87 (5), 0.89 (20), 0.93 (64), 0.94 (256). Differences of log densities have
+    heavier tails than either: see `stats.HeavyTailWarning`.
 
     >>> import jax, jax.numpy as jnp
     >>> from glowjax import analysis as an

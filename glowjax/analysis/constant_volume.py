@@ -71,7 +71,7 @@ def constant_volume_gap(
     conditioners are piecewise linear ("conv" with ReLU). Smooth activations, and the gates of "highway" with any
     activation, add - sum_i z_i grad^2 z_i to the Hessian, which is missing here.
 
-    Coverage of the 95 % interval (`python -m benchmarks.coverage`), form "linear" and N = 50 to 2,000: 0.94-0.95 for
+    Coverage of the 95 % interval (`python -m benchmarks.coverage`), form "linear" and N = 50 to 2,000: 0.93-0.96 for
     Gaussian images, in 5 to 256 groups too, and 0.96-0.97 for Student's t with 3 degrees of freedom.
 
     Args:

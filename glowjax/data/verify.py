@@ -109,7 +109,12 @@ def fingerprint(images: UInt8[AnyImages, "N H W C"]) -> str:
 
 
 def check(image_set: ImageSet, split: str, official: Official | None = None) -> Check:
-    """`image_set` beside the published facts about the split `split` of a data set."""
+    """`image_set` beside the published facts about the split `split` of a data set.
+
+    A moment contradicts the published one if it is more than four standard errors away. 95 % intervals of means cover
+    0.93-0.96 (`python -m benchmarks.coverage`). Standard deviations lie too low in small sets: their intervals cover
+    0.76-0.93 with 5 to 256 groups, and 0.89 for 50 images.
+    """
     num_official = official.num_images.get(split) if official else None
     mean, std = _moments(image_set, is_whole=num_official == image_set.num_images)
     if official:

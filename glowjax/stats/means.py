@@ -24,10 +24,10 @@ def mean(values: Any, groups: Any = None, *, name: str = "values", beside: Any =
     The mean is an Estimate. For a tuple or Result of arrays, it is a tuple or Result of Estimates, and the warning is
     about the worst of them.
 
-    Coverage of the 95 % interval (`python -m benchmarks.coverage`), N = 50, 200 and 2,000: 0.95-0.96 for Gaussian and
-    exponential values, 0.93-0.96 for Student's t with 3 degrees of freedom; 0.91, 0.93 and 0.94 for log-normal ones;
-    0.70, 0.75 and 0.83 for a Pareto distribution of index 1.6, which has no variance. Misses lie on the side away from
-    the tail. With 5 to 256 groups of Gaussian values: 0.93-0.95.
+    Coverage of the 95 % interval (`python -m benchmarks.coverage`), N = 50, 200 and 2,000: 0.94-0.96 for Gaussian and
+    exponential values, 0.94-0.96 for Student's t with 3 degrees of freedom; 0.90, 0.92 and 0.95 for log-normal ones;
+    0.72, 0.76 and 0.82 for a Pareto distribution of index 1.6, which has no variance. Misses lie on the side away from
+    the tail. With 5 to 256 groups of Gaussian values: 0.94-0.95.
     """
     parts = _parts(values, groups, name, "groups")
     warn_of_heavy_tails(*((*part, name + path) for path, *part in parts), beside=beside)
@@ -67,8 +67,8 @@ def gap(
     Groups are as in `mean`. Given two tuples or Results of such arrays, it returns a tuple or Result of Estimates. A
     `HeavyTailWarning` calls the sets `names`; it is about the worst of all means of the call.
 
-    Coverage of the 95 % interval (`python -m benchmarks.coverage`), N = 50 to 2,000: 0.94-0.97 for Gaussian values, in
-    5 to 256 groups too, for Student's t with 3 degrees of freedom, and for log-normal values; 0.86 to 0.92 for a Pareto
+    Coverage of the 95 % interval (`python -m benchmarks.coverage`), N = 50 to 2,000: 0.94-0.96 for Gaussian values, in
+    5 to 256 groups too, for Student's t with 3 degrees of freedom, and for log-normal values; 0.86-0.92 for a Pareto
     distribution of index 1.6, which has no variance.
     """
     p, q = _parts(in_dist, groups_in, "in_dist", "groups_in"), _parts(out_dist, groups_out, "out_dist", "groups_out")
@@ -85,8 +85,8 @@ def share(flags: Any, groups: Any = None) -> Estimate:
     The effective number is at most N. With groups, it is the size of a simple random sample that would have the
     uncertainty of the cluster-robust interval (Korn and Graubard 1998), or the number of groups if all flags agree.
 
-    Coverage of the 95 % interval (`python -m benchmarks.coverage`), for shares of 0.5, 0.05 and 0.99 and N = 50 to
-    2,000: 0.94-0.98, and 0.92 for 0.99 at N = 50. With 5 to 256 groups: 0.92-0.98, and 0.90 for 0.05 with 20 groups.
+    Coverage of the 95 % interval (`python -m benchmarks.coverage`), for shares and N = 50, 200 and 2,000: 0.94-0.97
+    for 0.5 and 0.05, 0.91, 0.96 and 0.94 for 0.99. With 5 to 256 groups: 0.89-0.98; the lowest is 0.05 with 20 groups.
     """
     flags = np.asarray(flags)
     if flags.dtype != bool:
@@ -109,9 +109,9 @@ def share_difference(flags: Any, others: Any, groups: Any = None) -> Estimate:
 
     The interval is that of Bonett and Price (2012) for paired shares. It adds one image that is flagged by the first
     alone, and one that is flagged by the other alone. With groups, the shares of such images count at the effective
-    number of independent images, as in `share`. Coverage in simulations (1,500 samples, N = 50, 200 and 1,000, shares
-    of 0 to 0.3): 0.95-0.96 for shares of 0.05 and more, 0.96-1.00 for shares of 0.02 and less; with 5 to 256 groups
-    0.95-1.00.
+    number of independent images, as in `share`. Coverage (`python -m benchmarks.coverage`), N = 50, 200 and 2,000:
+    0.95-0.96 for shares of 0.3 and 0.2, 0.96-1.00 for two of 0.05, 0.94-1.00 for 0.02 and 0; and with 5 to 256 groups
+    0.95-0.98.
     """
     pair = [np.asarray(one) for one in (flags, others)]
     if any(one.dtype != bool for one in pair) or pair[0].shape != pair[1].shape:
