@@ -53,6 +53,7 @@ def compare(
     """
     log_prob_a, in_dist, out_dist = check_pair(log_prob_a, in_dist, out_dist)
     log_prob_b, _, _ = check_pair(log_prob_b, in_dist, out_dist)
+    stats.warn_of_few_images(in_dist=(len(in_dist), groups_in), out_dist=(len(out_dist), groups_out))
     size = check_chunk_size(chunk_size)
     p, q = (
         vector(log_probs_of(log_prob_a, points, name, chunk_size=size), name)
