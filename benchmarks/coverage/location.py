@@ -81,7 +81,7 @@ def curvature_by_scale(lab: Lab) -> Iterator[Case]:
             yield Case("predicted_gap", where, num, _one(found.predicted_gap, n), truth, groups, told)
             yield Case("in_dist.predicted", where, num, _one(found.in_dist.predicted, n), predicted_p[n], groups, told)
         if groups is None:
-            yield from _curve(found.in_dist, tails, num)
+            yield from _curve(found.in_dist, tails, num, told)
 
 
 def _by_scale(density: Density, images: Population, shares: tuple[float, ...]) -> tuple[float, list[float]]:
@@ -95,12 +95,13 @@ def _by_scale(density: Density, images: Population, shares: tuple[float, ...]) -
     return rise(1.0), parabolas
 
 
-def _curve(found: an.SpreadByScale, tails: Tails, num: int) -> Iterator[Case]:
+def _curve(found: an.SpreadByScale, tails: Tails, num: int, told: float) -> Iterator[Case]:
     images, sizes = pair(tails)[0], np.asarray(found.size[0])
     for wanted in (1, 10, num):
         n = int(np.abs(sizes - wanted).argmin())
         truth = sizes[n] * (QUARTIC.expectation(images.of_means(sizes[n])) - QUARTIC.at(images.mean))
-        yield Case("in_dist.curve", f"size {sizes[n]:g}, {tails.name}", num, _one(found.curve, n), float(truth))
+        data = f"size {sizes[n]:g}, {tails.name}"
+        yield Case("in_dist.curve", data, num, _one(found.curve, n), float(truth), told=told)
 
 
 def _one(found: Estimate, n: int) -> Estimate:

@@ -199,6 +199,11 @@ def remainder(
     `center` is as in `second_order_gap`; `num_nodes` is the number of Gauss-Legendre nodes on each path. The cost per
     image is num_nodes + 2 second derivatives along a line. The errors of `total` and `smooth` include that of a center
     that is computed, by the delta method.
+
+    Coverage of the 95 % intervals (`python -m benchmarks.coverage`), for Gaussian images in 6 dimensions and N = 50,
+    200 and 2,000: for a density of degree four, `total` covers 0.90, 0.93 and 0.95 around the midpoint, and 0.86, 0.93
+    and 0.95 around the in_dist mean; with a kink near the midpoint, 0.87, 0.94 and 0.95 for the kink part. With groups:
+    0.75-0.87 (5), 0.81-0.90 (20), 0.91-0.93 (64), 0.93-0.96 (256). A `stats.FewImagesWarning` is given below 64.
     """
     log_prob, in_dist, out_dist = check_pair(log_prob_fn, in_dist, out_dist)
     stats.warn_of_few_images(in_dist=(len(in_dist), groups_in), out_dist=(len(out_dist), groups_out))

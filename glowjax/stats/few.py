@@ -14,9 +14,9 @@ ENOUGH = 64
 class FewImagesWarning(UserWarning):
     """Intervals of quadratic terms, spreads and remainders that rest on fewer than `ENOUGH` images or groups.
 
-    Such terms are means of squares and of higher powers. Few independent values seldom show the upper end of these, so
-    their intervals lie too low: with 5 groups they contain the truth in 0.71 to 0.92 of the cases, with 20 groups in
-    0.79 to 0.93, and with 50 images in 0.84 to 0.95 (`python -m benchmarks.coverage`).
+    Such terms are means of squares and of higher powers. Few independent values seldom show the far end of these, so
+    their intervals miss the truth too often. The docstrings of the functions say how often they contain it: with 5
+    groups sometimes in 0.71 of the cases, and from 64 groups in 0.91 or more, except for spreads of skewed images.
 
     Attributes:
         name: the name of the set, such as "in_dist".
