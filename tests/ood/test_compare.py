@@ -6,6 +6,8 @@ from scipy import stats as scipy_stats
 
 from glowjax import ood
 from glowjax.checks import InputError
+from glowjax.ood.intervals import of_difference
+from glowjax.ood.ranking import Measure
 
 
 def two_scores(num=200, shift=1.0, seed=0, noise=0.2):
@@ -62,6 +64,21 @@ def test_no_interval_of_a_difference_excludes_its_own_value(num):
         for noise in (0.1, 3):
             for one in vars(ood.compare(*two_scores(num, shift, num, noise))).values():
                 assert -1 <= one.low <= one.value <= one.high <= 1
+
+
+def test_a_skewed_interval_is_that_of_the_accelerated_bootstrap():
+    """Of the squared mean of exponential numbers, which is skewed, curved and biased; both hold for any function."""
+    x = np.random.default_rng(2).exponential(size=60) / 5
+
+    def square(values, axis=-1):
+        return np.mean(values, axis=axis) ** 2
+
+    measure = Measure(lambda weights: float(square(weights * x)), 2 * x.mean() * x / 60, x.var() / 60)
+    found = of_difference(measure, [np.arange(60)], is_skewed=True)
+    rng = np.random.default_rng(0)
+    low, high = scipy_stats.bootstrap((x,), square, n_resamples=20_000, method="BCa", rng=rng).confidence_interval
+    np.testing.assert_allclose((found.low, found.high), (low, high), rtol=0.04)
+    assert high - found.value > 1.5 * (found.value - low)
 
 
 def test_scores_of_one_order_differ_by_nothing():

@@ -33,6 +33,7 @@ def test_chance_is_one_half_whatever_the_sizes_of_the_sets():
     metrics = detection_metrics(np.zeros(2000), np.zeros(40))
     np.testing.assert_allclose([metrics.auroc.value, metrics.aupr_out.value, metrics.aupr_in.value], 0.5)
     assert metrics.aupr_out.low == metrics.aupr_out.high  # a constant score has these values for any images
+    assert metrics.fpr_at_95_tpr.low > 0.99
     few, many = (detection_metrics(*normal_scores(0, 2000, num_out)).aupr_in for num_out in (40, 2000))
     assert few.low < 0.5 < few.high
     assert many.low < 0.5 < many.high
