@@ -21,7 +21,7 @@ def only_new_objects():
 def test_nothing_grows(tmp_path):
     config = growth.BenchmarkConfig(
         parts=("steps", "trainings", "reports"),  # tests of the analysis bound what it keeps
-        num_steps=4000,
+        num_steps=8000,  # the evaluations of the first thousands fill caches
         num_trainings=6,
         num_reports=40,
         output=tmp_path / "growth.json",
