@@ -96,7 +96,7 @@ def seen(row: Row) -> str:
     own = [need for need in needs if need.partition(".")[0] not in ood.OTHERS]
     without_model = all(ood.FAMILIES[need].needs == "images" for need in own) and not row.entry.others
     parts = ["images" if without_model else "model"]
-    parts += [{"background": "background model", "members": "ensemble"}[other] for other in row.entry.others]
+    parts += [{"background": "background model", "members": "ensemble"}.get(other, other) for other in row.entry.others]
     parts += ["reference"] * row.is_fitted + ["OOD labels"] * row.entry.is_tuned
     parts += [f"batches of {row.entry.score.per_batch}"] * row.is_of_batches
     return ", ".join(parts)
