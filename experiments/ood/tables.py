@@ -44,12 +44,13 @@ def main_table(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Table:
         cells: list[Cell] = [row.label]
         for one in sets:
             cells += [_auroc(row, one.name, rows), _minus_likelihood(row.outcomes.get(one.name))]
-        body.append([*cells, f"{row.num_images:,}", Number(row.seconds, ".2g"), seen(row)])
+        body.append([*cells, f"{row.num_images:,}", Number(1000 * row.seconds, ".2g"), seen(row)])
     caption = (
         f"AUROC with its 95 % interval, and its difference from that of the likelihood, paired by image. {MARKS}. "
-        "Images: the largest number per set. s / image: the seconds that all statistics of the score take"
+        "Images: the largest number per set. ms / image: the time of all statistics of the score, "
+        "apart from its own arithmetic"
     )
-    return Table(caption, [*header, "images", "s / image", "has seen"], body)
+    return Table(caption, [*header, "images", "ms / image", "has seen"], body)
 
 
 def auroc_table(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Table:

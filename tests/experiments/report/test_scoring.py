@@ -50,6 +50,14 @@ def test_two_sets_of_one_title_are_refused(trained, config, monkeypatch):
         image_sets(trained, ("others",), config)
 
 
+def test_a_set_with_only_one_split_needs_no_name_of_it(trained, config, folder, tmp_path):
+    for name in ("ramps_test", "ramps_train"):
+        (tmp_path / f"{name}.npz").symlink_to(folder / f"{name}.npz")
+    (tmp_path / "alone_train.npz").symlink_to(folder / "others_train.npz")
+    _, (alone,) = image_sets(trained, ("alone",), dataclasses.replace(config, data_dir=tmp_path))
+    assert alone.name == "alone:train"
+
+
 def test_sets_on_disk_are_scored_as_those_in_memory(trained, config, monkeypatch, folder, tmp_path):
     specs = ("others", "contrast-0.5", "ramps:train")
     expected = evaluate(trained, specs, dataclasses.replace(config, num_images=None))
