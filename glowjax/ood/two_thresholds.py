@@ -48,4 +48,5 @@ def two_threshold_hull(
             for group in (~is_out, is_out)
         ]
         points.append(np.stack(rates, axis=1))
-    return float(ConvexHull(np.concatenate(points)).volume)  # in two dimensions, the volume is the area
+    area = float(ConvexHull(np.concatenate(points)).volume)  # as two-dimensional volumes are called
+    return max(area, 0.5)  # rounding may fall below the diagonal

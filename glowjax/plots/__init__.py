@@ -1,7 +1,7 @@
 """All figures: one function per figure, from arrays to a Matplotlib figure; `save` writes a figure and its data."""
 
 from glowjax.plots.curvature import along_paths, contrast_curves, curvature_by_scale, pixel_moments, spectrum
-from glowjax.plots.detection import HeatRow, roc_curves, score_heat_map, score_histograms
+from glowjax.plots.detection import HeatRow, auroc_by_place, roc_curves, score_heat_map, score_histograms
 from glowjax.plots.gaps import gap_by_part, gap_estimates
 from glowjax.plots.images import image_table, samples, scored_images
 from glowjax.plots.likelihoods import decomposition, likelihood_histograms, likelihood_panels
@@ -13,6 +13,7 @@ __all__ = [
     "HeatRow",
     "acceptance_by_angle",
     "along_paths",
+    "auroc_by_place",
     "bits_by_time",
     "contrast_curves",
     "curvature_by_scale",

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from glowjax.plots.histograms import draw_histograms
 from glowjax.plots.style import PAGE_WIDTH, Vector, finished, finite_arrays, legend_entries, new_figure, styled
+from glowjax.stats import Estimate
 
 ROW_INCHES = 0.19
 DARK = 0.3
@@ -113,3 +114,39 @@ def score_histograms(scores: Mapping[str, Mapping[str, Vector]], reach: float = 
         axes.legend(*legend_entries(axes), loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
     panels[-1].set_xlabel("score   (more out-of-distribution →)")
     return finished(figure)
+
+
+@styled
+def auroc_by_place(
+    places: Sequence[str],
+    curves: Mapping[str, Mapping[str, Sequence[Estimate | float | None]]],
+    likelihood: Mapping[str, Estimate],
+    label: str,
+) -> Figure:
+    """AUROC by level or scale; one panel per OOD set, a line per score, with 95 % intervals.
+
+    `curves` is {set: {score: its AUROC at each place}}, and `likelihood` has the dotted line of each set.
+    """
+    num_columns = min(2, len(curves))
+    num_rows = -(-len(curves) // num_columns)
+    figure, panels = new_figure(3.2 * num_rows + 0.9, len(curves), num_columns)
+    names = list(dict.fromkeys(score for by_score in curves.values() for score in by_score))
+    for axes, (name, by_score) in zip(panels, curves.items(), strict=True):
+        axes.axhline(0.5, color="0.8", linewidth=1, zorder=1)
+        axes.axhline(float(likelihood[name].value), color="black", linestyle=":", label="likelihood", zorder=1)
+        for score, aurocs in by_score.items():
+            place = names.index(score)
+            x = np.arange(len(places)) + 0.06 * (place - (len(names) - 1) / 2)  # bars side by side
+            ends = [_value_and_interval(one) for one in aurocs]
+            values, low, high = np.asarray(ends, np.float64).T
+            errors = np.maximum([values - low, high - values], 0)
+            axes.errorbar(x, values, errors, color=f"C{place}", marker="o", markersize=3, linewidth=1, label=score)
+        axes.set(ylim=(-0.03, 1.03), title=name, xlabel=label, ylabel="AUROC")
+        axes.set_xticks(range(len(places)), places)
+    return finished(figure, panels[0])
+
+
+def _value_and_interval(auroc: Estimate | float | None) -> tuple[float, float, float]:
+    if isinstance(auroc, Estimate):
+        return (float(auroc.value), *map(float, auroc.interval))  # type: ignore[return-value]
+    return (np.nan,) * 3 if auroc is None else (auroc,) * 3
