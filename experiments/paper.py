@@ -223,7 +223,7 @@ class Planner:
         draws = {"num_draws": self.config.num_latent_draws if kind == "vae" else 1}
         options: dict[str, dict[str, Any]] = dict.fromkeys(("likelihoods", "rankings", "model-samples"), draws)
         if kind in ("nvp", "cv"):
-            options |= {name: {} for name in ("scales", "contrast", "spectrum")}
+            options |= {name: {} for name in ("scales", "contrast", "spectrum", "detection-scales")}
             options["second-order"] = {"num_paths": max(2, self.config.num_images // 10)}
             options["curvature-by-scale"] = {"num_paths": max(2, self.config.num_images // 2)}
         common = {"run_dir": _run_dir(needs), "out_dists": pair.out_dist}

@@ -25,7 +25,7 @@ from glowjax.ood.statistics import Reference, Statistics
 from glowjax.typing import Array
 
 
-@family("dimension", "flow", "D forward derivatives and an SVD of D x D", batch_size=8)
+@family("dimension", "flow", "D forward derivatives and an SVD of D x D", batch_size=2)
 def dimension(view: View) -> Parts:
     """`dimension.log_singular_values`, `dimension.latents` [N, D]: of the encoder's Jacobian dz/dx = U diag(s) V'.
 

@@ -103,6 +103,6 @@ def _effective(out_scores: Float[np.ndarray, " M"], codes: Int[np.ndarray, " M"]
     """
     flags = (out_scores >= np.quantile(out_scores, 1 - EFFECTIVE_TPR)).astype(float)
     sem, _ = error(flags / len(flags), [codes])
-    if sem == 0:
+    if sem == 0 or flags.all():  # many images share the lowest score
         return float(num_groups(codes))
     return min(float(len(flags)), flags.var() / sem**2)

@@ -64,12 +64,7 @@ def test_the_laplacian_and_the_extreme_eigenvalues_are_those_of_the_hessian():
         assert found["curvature.lowest"][index, 0] == pytest.approx(ends[0], rel=1e-3)
         assert found["curvature.highest"][index, 0] == pytest.approx(ends[1], rel=1e-2, abs=1e-5)
     np.testing.assert_allclose(np.sqrt(found["laplacian.squared_gradient"][:, 0]), found["gradient"][:, 0], rtol=1e-5)
-    signs = {
-        "laplacian": ("laplacian.trace", -1),
-        "flipd": ("laplacian.flipd", -1),
-        "largest-curvature": ("curvature.highest", 1),
-    }
-    for name, (part, sign) in signs.items():
+    for name, part, sign in (("laplacian", "laplacian.trace", -1), ("largest-curvature", "curvature.highest", 1)):
         scores = ood.SCORES[name].score.fit(found.as_reference())(found)
         np.testing.assert_array_equal(scores, sign * found[part][:, 0].astype(np.float64))
     assert np.abs(found["laplacian.trace"][:, 1] - found["laplacian.trace"][:, 0]).min() > 1e-5
@@ -99,6 +94,8 @@ def test_flipd_of_a_normal_at_its_own_noise_is_its_closed_form():
     np.testing.assert_allclose(found["laplacian.trace"], -SIZE / 25, rtol=1e-5)
     # D + s^2 (-D / s^2 + |x|^2 / s^4) = |x|^2 / s^2, and |gradient| = |x| / s^2
     np.testing.assert_allclose(found["laplacian.flipd"], 25 * found["laplacian.squared_gradient"], rtol=1e-4)
+    scores = ood.SCORES["flipd"].score.fit(found.as_reference())(found)
+    np.testing.assert_array_equal(scores, -found["laplacian.flipd"][:, 0].astype(np.float64))
     images = np.full((1, 2, 4, 1), 100, np.uint8)
     levels = ood.density_statistics(normal, KEY, images, ["laplacian"], options=ood.Options(noise_levels=(0.0,)))
     expected = SIZE + (levels["laplacian.squared_gradient"] - SIZE / 25) / 12

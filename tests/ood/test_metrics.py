@@ -158,3 +158,10 @@ def test_unequal_groups_of_independent_images_are_as_good_as_none(side):
     alone, grouped = detection_metrics(*scores), detection_metrics(*scores, **{side: groups})
     for name, one in vars(grouped).items():
         assert 0.75 < one.sem / getattr(alone, name).sem < 1.33
+
+
+def test_many_ood_images_of_one_photo_may_share_the_lowest_score():
+    out_scores, photos = np.r_[np.zeros(18), 1.0, 2.0], np.arange(20) // 2
+    metrics = detection_metrics(np.linspace(-1, 0.5, 20), out_scores, groups_out=photos)
+    low, high = metrics.fpr_at_95_tpr.interval
+    assert low <= metrics.fpr_at_95_tpr.value == 7 / 20 <= high

@@ -3,6 +3,7 @@
 import numpy as np
 
 from glowjax import plots
+from glowjax.stats import Estimate
 
 
 def test_a_heat_map_has_a_line_per_group_and_score_and_says_what_is_missing():
@@ -32,3 +33,14 @@ def test_curves_of_three_scores_have_colors_of_their_own():
     diagonal, *drawn = figure.axes[0].lines
     assert len({line.get_color() for line in drawn} | {diagonal.get_color()}) == 4
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b", "c"]
+
+
+def test_lines_by_level_show_intervals_and_leave_out_what_is_missing():
+    likelihood = Estimate(0.1, 0.01, 50, 0.08, 0.12)
+    curves = {"digits": {"gradient": [Estimate(0.3, 0.1, 50, 0.2, 0.6), None], "hull": [0.7, 0.8]}}
+    axes = plots.auroc_by_place(["0", "8"], curves, {"digits": likelihood}, "noise level").axes[0]
+    first, second = (container.lines for container in axes.containers)
+    np.testing.assert_array_equal(first[0].get_ydata(), [0.3, np.nan])
+    np.testing.assert_allclose(first[2][0].get_segments()[0][:, 1], [0.2, 0.6])
+    np.testing.assert_array_equal(second[0].get_ydata(), [0.7, 0.8])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "8"]

@@ -24,6 +24,7 @@ DRAW = {
     "samples": lambda n: plots.samples({n: np.zeros((2, 4, 4, 1), np.uint8)}),
     "scored_images": lambda n: plots.scored_images({n: (np.zeros((2, 4, 4, 1), np.uint8), [1.0, 2.0])}),
     "score_heat_map": lambda n: plots.score_heat_map({n: [plots.HeatRow(n, [0.2], [True], [True])]}, [n], 1),
+    "auroc_by_place": lambda n: plots.auroc_by_place(["0", "8"], {n: {n: [ONE, 0.2]}}, {n: ONE}, n),
     "roc_curves": lambda n: plots.roc_curves({n: {"best": (n, [0.0, 1.0], [0.0, 1.0])}}),
     "score_histograms": lambda n: plots.score_histograms({n: {n: [1.0, 2.0]}}),
     "risk_coverage": lambda n: plots.risk_coverage({n: [0.5, 1.0]}, {n: {(n, n): [0.1, 0.2]}}, {n: [0.0, 0.1]}),
