@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.tables import coverage, curvature, faults, likelihoods, scores
+from docs.tables import coverage, curvature, detection, faults, likelihoods, scores
 from docs.tables.kept import Rows
 
 DOCS = Path(__file__).parents[1]
@@ -26,6 +26,8 @@ TEXT = {
     "field",
     "data",
     "lowest at",
+    "has seen",
+    "why",
     "group",
     "formula",
     "source",
@@ -50,7 +52,7 @@ def table(name: str, *arguments: str) -> str:
 
 KINDS: dict[str, Callable[..., Rows]] = {
     name.replace("_", "-"): function
-    for module in (likelihoods, curvature, coverage, faults, scores)
+    for module in (likelihoods, curvature, coverage, detection, faults, scores)
     for name, function in vars(module).items()
     if getattr(function, "__module__", None) == module.__name__ and function.__annotations__.get("return") == Rows
 }

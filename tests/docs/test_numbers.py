@@ -6,7 +6,7 @@ import re
 import pytest
 from docs.documents import PAGES, ROOT, name
 
-from docs.tables.__main__ import rewritten
+from docs.tables.__main__ import rewritten, table
 
 NUMBERS = ROOT / "docs" / "numbers"
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -27,6 +27,15 @@ def test_every_table_of_the_results_but_the_claims_is_made_of_numbers():
 def test_every_run_whose_likelihoods_are_kept_has_a_table():
     shown = set(re.findall(r"<!-- table: likelihoods (\S+) -->", RESULTS))
     assert shown | WITHOUT_A_TABLE == {path.parent.name for path in NUMBERS.rglob("likelihoods.json")}
+
+
+@pytest.mark.parametrize("run", sorted(path.parent.name for path in NUMBERS.glob("*/detection.json")))
+def test_the_tables_of_detection_have_a_row_per_score(run):
+    (model,) = json.loads((NUMBERS / run / "detection.json").read_text()).values()
+    missing = [name for name, found in model["scores"].items() if "missing" in found]
+    for kind, count in (("detection", len(model["scores"]) - len(missing)), ("detection-missing", len(missing))):
+        assert table(kind, run).count("\n") == count + 2
+    assert f"{model['scores']['likelihood']['sets'].popitem()[1]['auroc']['value']:.3f}" in table("detection-easy", run)
 
 
 def test_no_flow_loses_more_on_the_way_back_than_the_troubleshooting_says():
