@@ -4,7 +4,8 @@ VENV    ?= .venv
 BIN     := $(VENV)/bin
 # Without compiling every file of every package, which takes half of the time; imports compile what they need.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
-WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
+# In the order of their names: xdist would run files of one long test last, when the other workers are done.
+WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # The libraries that glowjax is compared with, and TensorFlow, which prepares data sets. If an index or a folder that
 # pip knows (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS) has a CPU build of this version of PyTorch, pip installs it.
