@@ -1,0 +1,51 @@
+"""What the page about detection says in sentences, with the numbers of `docs/numbers`."""
+
+from docs.tables.kept import kept, value
+
+MNIST, NOTMNIST, SVHN = "mnist:test", "notmnist_small:test", "svhn:test"
+EASY = ("contrast-0.5", "constant", "noise")
+PRETRAINED, SWISH = "pretrained-fashion", ("nvp-fashion-swish", "cv-fashion-swish")
+CIFAR = ("nvp-cifar10", "cv-cifar10")
+TESTS = ("sitn", "sitn-density", "white-noise", "anderson-darling", "spectral-flatness")
+
+
+def scores(run):
+    (model,) = kept(run, "detection").values()
+    return {name: one for name, one in model["scores"].items() if "sets" in one}
+
+
+def auroc(run, score, out_dist):
+    return value(scores(run)[score]["sets"][out_dist]["auroc"])
+
+
+def best(run, out_dist):
+    of_models = [n for n, one in scores(run).items() if one["images_per_score"] == 1 and not n.startswith("null-")]
+    return max(auroc(run, name, out_dist) for name in of_models)
+
+
+def said():
+    null, own = auroc(PRETRAINED, "null-gaussian", NOTMNIST), best(PRETRAINED, NOTMNIST)
+    yield f"notMNIST ({null:.3f} under `pretrained-fashion`; the best score of the model has {own:.3f})"
+    null, own = auroc(CIFAR[0], "null-white-noise", SVHN), [best(run, SVHN) for run in CIFAR]
+    yield "SVHN ({:.3f}; the best scores of the two Glows have {:.3f} and {:.3f})".format(null, *own)
+    codecs = [auroc(PRETRAINED, name, MNIST) for name in ("null-png", "complexity-png", "complexity")]
+    yield "an AUROC of {:.3f}. With the bits of the model of `pretrained-fashion` it is {:.3f}".format(*codecs)
+    yield f"with the smallest of the codecs {codecs[-1]:.3f}"
+    inverted = [auroc(run, "likelihood", MNIST) for run in (PRETRAINED, *SWISH)]
+    inverted += [auroc(run, "likelihood", SVHN) for run in CIFAR]
+    assert max(inverted) < 0.5
+    yield f"under every model: {min(inverted):.3f} to {max(inverted):.3f}"
+    latents = [auroc(PRETRAINED, "log-pz", name) for name in (MNIST, *EASY[:2])]
+    yield "not inverted on MNIST ({:.3f}), but it is on images of half contrast ({:.3f})".format(*latents)
+    yield f"and on constant ones ({latents[-1]:.3f})"
+    near = [auroc(run, name, MNIST) for run in (PRETRAINED, *SWISH) for name in TESTS]
+    yield f"near chance for MNIST: {min(near):.3f} to {max(near):.3f} under the three Glows"
+    one_sided, two_sided = (
+        [auroc(PRETRAINED, name, one) for one in EASY] for name in ("gradient", "density-of-gradient")
+    )
+    yield f"in the wrong direction ({min(one_sided):.3f} to {max(one_sided):.3f})"
+    yield f"Its two-sided form has {min(two_sided):.3f} to {max(two_sided):.3f}"
+    for name in ("complexity", "density-of-latents"):
+        least = min(auroc(PRETRAINED, name, one) for one in (MNIST, NOTMNIST, *EASY))
+        yield f"`{name}` ({least:.3f} or more)"
+    yield f"falls to {auroc(SWISH[0], 'density-of-latents', MNIST):.3f} on MNIST"
