@@ -35,9 +35,12 @@ class FewImagesWarning(UserWarning):
 
 
 def warn_of_few_images(**sets: tuple[int, Any]) -> None:
-    """Gives a FewImagesWarning for the smallest set; `sets` are {name: (number of images, groups or None)}."""
+    """Gives a FewImagesWarning for the smallest set; `sets` are {name: (number of images, groups or None)}.
+
+    A set `in_dist` has the groups `groups_in`, as error messages call them.
+    """
     counts = {
-        name: num if groups is None else int(group_codes(groups, num, name).max()) + 1
+        name: num if groups is None else int(group_codes(groups, num, f"groups_{name.removesuffix('_dist')}").max()) + 1
         for name, (num, groups) in sets.items()
     }
     name = min(counts, key=lambda one: counts[one])
