@@ -15,8 +15,11 @@ BELOW = {  # room -> the rooms that it may import; experiments may import everyt
     "layers": {"layers", "networks", "linalg", "typing", "checks"},
     "stats": {"stats", "typing", "checks"},
     "models": {"models", "layers", "networks", "stats", "likelihood", "noise", "typing", "checks", "references"},
-    "data": {"data", "stats", "checks", "files"},
-    "ood": {"ood", "stats", "checks"},
+    "data": {"data", "stats", "likelihood", "typing", "checks", "files"},
+    "ood": {
+        *("ood", "analysis", "train", "data", "models", "layers", "likelihood", "noise", "stats", "typing", "checks"),
+        "files",
+    },
     "pretrained": {"checks"},
     "plots": {"plots", "stats", "checks", "files"},
     "train": {

@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from glowjax.checks import InputError, unknown
 from glowjax.data import ImageSet
 from glowjax.data.stored import AnyImages, digest
 from glowjax.models import ImageModel
-from glowjax.ood.families import FAMILIES, Family, Options, Subject, View
+from glowjax.ood.families import FAMILIES, Family, Options, Subject, View, noise_keys
 from glowjax.ood.statistics import Statistics
 from glowjax.train import in_batches
-from glowjax.typing import Key, Params
+from glowjax.typing import Key, Keys, Params
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the name of a family, the number of images that are done, and the number of all images."""
@@ -37,9 +38,9 @@ def statistics(
 ) -> Statistics:
     """The statistics of uint8 images [N, H, W, C] under a model, which scores are functions of.
 
-    `ood.FAMILIES` lists what can be asked for. Each family has noise of its own that depends on the key and on the
-    order of the images, but not on the other families. Raises InputError if the model cannot give a family, see
-    `missing`.
+    `ood.FAMILIES` lists what can be asked for. The dequantization noise of an image depends on the key and on its index,
+    so all families see the same; other noise also depends on the batch. Raises InputError if the model cannot give a
+    family, see `missing`.
 
     Args:
         model: a flow, PixelCNN, VAE, or any `ImageModel`; None for families that need images alone.
@@ -126,25 +127,31 @@ def _of_group(
     name, batch_size, done = group[0].name, min(one.batch_size for one in group), [0]
     one_batch = _on_host if group[0].on_host else functools.partial(_on_device, options, subject)
 
-    def run(batch_key: Key, batch: Any) -> Any:
-        found = jax.block_until_ready(one_batch(tuple(one.run for one in group), batch_key, batch))
+    def run(batch_key: Key, indices: Any) -> Any:
+        batch, keys = images[np.asarray(indices)], noise_keys(key, jnp.asarray(indices))
+        found = jax.block_until_ready(one_batch(tuple(one.run for one in group), batch_key, keys, batch))
         done[0] += batch_size
         if on_progress is not None:
             on_progress(name, min(done[0], len(images)), len(images))
         return found
 
-    return dict(zip([one.name for one in group], in_batches(run, key, images, batch_size), strict=True))
+    found = in_batches(run, key, np.arange(len(images)), batch_size)
+    return dict(zip([one.name for one in group], found, strict=True))
 
 
-def _on_host(runs: Sequence[Callable], key: Key, images: np.ndarray) -> list[Any]:
+def _on_host(runs: Sequence[Callable], key: Key, keys: Keys, images: np.ndarray) -> list[Any]:
     return [run(np.asarray(images)) for run in runs]
 
 
-def _on_device(options: Options, subject: Subject, runs: Sequence[Callable], key: Key, images: Any) -> list[Any]:
-    return _compiled(options, tuple(runs), subject, key, images)
+def _on_device(
+    options: Options, subject: Subject, runs: Sequence[Callable], key: Key, keys: Keys, images: Any
+) -> list[Any]:
+    return _compiled(options, tuple(runs), subject, key, keys, images)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _compiled(options: Options, runs: Sequence[Callable], subject: Subject, key: Key, images: Any) -> list[Any]:
-    view = View(subject, options, key, images)
+def _compiled(
+    options: Options, runs: Sequence[Callable], subject: Subject, key: Key, keys: Keys, images: Any
+) -> list[Any]:
+    view = View(subject, options, key, images, keys)
     return [dict(run(view)) for run in runs]

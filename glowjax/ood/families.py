@@ -14,7 +14,8 @@ from jaxtyping import Float
 from glowjax.checks import check_count
 from glowjax.likelihood import dequantize, log_mean_exp
 from glowjax.models import VAE, Flow, FlowTerms, PixelCNN, VAETerms
-from glowjax.typing import Array, Key, Latents, Params
+from glowjax.noise import image_keys
+from glowjax.typing import Array, Key, Keys, Latents, Params
 
 Parts: TypeAlias = Mapping[str, Any]
 """{part: array [N, ...]}; the part "" is the family itself."""
@@ -98,6 +99,11 @@ class Subject(flax.struct.PyTreeNode):
         return self.model.log_prob(self.params, x)
 
 
+def noise_keys(key: Key, indices: Any) -> Keys:
+    """The keys of the dequantization noise of the images at `indices` [N]."""
+    return image_keys(jax.random.fold_in(key, zlib.crc32(b"dequantization")), indices)
+
+
 class View:
     """A batch of images under a subject. What several families need is computed once.
 
@@ -106,10 +112,11 @@ class View:
         options: the options of the families.
         key: the key of the batch.
         images: uint8 images [N, H, W, C]; for a density possibly points [N, *shape], which get no noise.
+        keys: the keys of their dequantization noise, one per image, or one for the batch.
     """
 
-    def __init__(self, subject: Subject, options: Options, key: Key, images: Any) -> None:
-        self.subject, self.options, self.key, self.images = subject, options, key, images
+    def __init__(self, subject: Subject, options: Options, key: Key, images: Any, keys: Keys) -> None:
+        self.subject, self.options, self.key, self.images, self.keys = subject, options, key, images, keys
 
     def key_for(self, purpose: str) -> Key:
         """A key for this purpose alone."""
@@ -120,7 +127,7 @@ class View:
         """The continuous images, in grey levels: dequantized with one draw of noise, the same for all families."""
         if jnp.issubdtype(self.images.dtype, jnp.floating):
             return self.images
-        return dequantize(self.key_for("dequantization"), self.images)
+        return dequantize(self.keys, self.images)
 
     @functools.cached_property
     def encoded(self) -> tuple[Latents, FlowTerms]:

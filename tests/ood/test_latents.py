@@ -11,7 +11,7 @@ from glowjax import ood
 from glowjax.layers import ActNorm, Chain, PixelScaling, Split, Squeeze
 from glowjax.layers.compose import MultiScale
 from glowjax.models import Flow
-from glowjax.ood.families import Subject, View
+from glowjax.ood.families import Subject, View, noise_keys
 from glowjax.ood.latents import in_sequence
 from glowjax.ood.white_noise import anderson_darling, box_pierce, spectral_flatness
 
@@ -76,8 +76,8 @@ def flow():
 
 def test_families_of_a_flow_are_its_terms_and_its_latents(flow):
     stats = ood.statistics(*flow, KEY, IMAGES, ["log_prob", "scales", "latents"])
-    view = View(Subject(), ood.Options(), jax.random.fold_in(KEY, 0), np.pad(IMAGES, ((0, 40), *[(0, 0)] * 3)))
-    z, terms = flow[0].encode_with_terms(flow[1], view.x[:60])
+    view = View(Subject(), ood.Options(), KEY, IMAGES, noise_keys(KEY, jnp.arange(60)))
+    z, terms = flow[0].encode_with_terms(flow[1], view.x)
     np.testing.assert_allclose(stats["scales.log_pz"], terms.log_pz_by_scale, rtol=1e-5)
     np.testing.assert_allclose(stats["scales.log_det"], terms.log_det_by_scale, rtol=1e-5)
     total = stats["scales.log_pz"].sum(axis=1) + stats["scales.log_det"].sum(axis=1)

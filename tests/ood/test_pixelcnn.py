@@ -20,7 +20,7 @@ MODELS = {"categorical": PixelCNN(2, 6, Categorical(16)), "mixture": PixelCNN(2,
 
 
 def residuals(model, params, images, key=KEY):
-    return np.asarray(as_normal(View(Subject(params, model), ood.Options(), key, images)))
+    return np.asarray(as_normal(View(Subject(params, model), ood.Options(), key, images, key)))
 
 
 def trained_a_little(model, shape=(6, 5, 3)):

@@ -1,5 +1,6 @@
 """Statistics: families, files and joins; what a score may be fitted to; scores that are no numbers."""
 
+import dataclasses
 import math
 
 import jax
@@ -12,7 +13,7 @@ import tiny
 from glowjax import InputError, ood
 from glowjax.data import ImageSet
 from glowjax.likelihood import dequantize
-from glowjax.ood.families import Subject, View
+from glowjax.ood.families import Subject, View, noise_keys
 
 KEY = jax.random.key(0)
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 4, 1), np.uint8)
@@ -36,8 +37,8 @@ def gaussian(mean, num=400):
 
 def test_the_log_prob_of_a_flow_is_its_density_at_the_dequantized_images(flow):
     stats = ood.statistics(*flow, KEY, IMAGES)
-    noisy = View(Subject(), ood.Options(), jax.random.fold_in(KEY, 0), np.pad(IMAGES, ((0, 70), *[(0, 0)] * 3)))
-    np.testing.assert_allclose(stats["log_prob"], flow[0].log_prob(flow[1], noisy.x)[:30], rtol=1e-5)
+    noisy = View(Subject(), ood.Options(), KEY, IMAGES, noise_keys(KEY, jnp.arange(30)))
+    np.testing.assert_allclose(stats["log_prob"], flow[0].log_prob(flow[1], noisy.x), rtol=1e-5)
 
 
 def test_an_own_density_takes_images_and_points():
@@ -127,3 +128,10 @@ def test_every_entry_names_known_families_and_is_described():
         assert isinstance(hash(one.score), int)
     for one in ood.FAMILIES.values():
         assert all((one.description, one.cost))
+
+
+def test_the_noise_of_an_image_depends_on_its_index_alone(flow, monkeypatch):
+    log_prob = ood.statistics(*flow, KEY, IMAGES)["log_prob"]
+    np.testing.assert_allclose(ood.statistics(*flow, KEY, IMAGES[:7])["log_prob"], log_prob[:7], rtol=1e-6)
+    monkeypatch.setitem(ood.FAMILIES, "log_prob", dataclasses.replace(ood.FAMILIES["log_prob"], batch_size=4))
+    np.testing.assert_allclose(ood.statistics(*flow, KEY, IMAGES)["log_prob"], log_prob, rtol=1e-6)
