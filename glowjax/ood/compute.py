@@ -38,9 +38,9 @@ def statistics(
 ) -> Statistics:
     """The statistics of uint8 images [N, H, W, C] under a model, which scores are functions of.
 
-    `ood.FAMILIES` lists what can be asked for. The dequantization noise of an image depends on the key and on its index,
-    so all families see the same; other noise also depends on the batch. Raises InputError if the model cannot give a
-    family, see `missing`.
+    `ood.FAMILIES` lists what can be asked for. The dequantization noise of an image depends on the key and on its
+    index, so all families see the same; other noise also depends on the batch. Raises InputError if the model cannot
+    give a family, see `missing`.
 
     Args:
         model: a flow, PixelCNN, VAE, or any `ImageModel`; None for families that need images alone.
