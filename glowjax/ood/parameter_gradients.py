@@ -146,7 +146,8 @@ class FisherCombination(Score):
     def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
         statistics = self._statistics(state.center, state.scales, stats)
         references = (state.typicality, state.gradients)
-        return -2 * sum(np.log1p(-rank(*pair)) for pair in zip(references, statistics, strict=True))
+        p_values = [1 - rank(*pair) for pair in zip(references, statistics, strict=True)]
+        return -2 * np.log(p_values).sum(axis=0)
 
     def _statistics(self, center: float, scales: np.ndarray, stats: Statistics) -> tuple[np.ndarray, np.ndarray]:
         squares = stats["parameter_gradients"].astype(np.float64)[:, scales > 0]
