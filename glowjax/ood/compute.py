@@ -2,17 +2,19 @@
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.checks import InputError, unknown
+from glowjax.checks import InputError, check_images, native_array, unknown
 from glowjax.data import ImageSet
-from glowjax.data.stored import AnyImages, digest
+from glowjax.data.image_set import checked
+from glowjax.data.stored import AnyImages, StoredImages, digest
 from glowjax.models import ImageModel
+from glowjax.models.base import ModelParams, check_shape
 from glowjax.ood.families import FAMILIES, Family, Options, Subject, View, noise_keys
 from glowjax.ood.statistics import Statistics
 from glowjax.train import in_batches
@@ -90,14 +92,15 @@ def _family(name: str) -> Family:
 def _statistics(
     subject: Subject, key: Key, images: Any, names: Sequence[str], options: Options, on_progress: OnProgress | None
 ) -> Statistics:
-    families = {name: _family(name) for name in names}
+    families = {name: _family(name) for name in ((names,) if isinstance(names, str) else names)}
+    if not families:
+        raise InputError("No statistics are named; choose some of ood.FAMILIES, such as ('log_prob', 'png').")
     for name, one in families.items():
         if lack := _lack(subject, one):
             raise InputError(f"The statistics '{name}' need {lack}.")
-    own = images.images if isinstance(images, ImageSet) else images
-    own = own if hasattr(own, "shape") else np.asarray(own)
-    if own.dtype != np.uint8 and (off := [n for n, one in families.items() if one.needs == "images"]):
-        raise InputError(f"The statistics '{off[0]}' are of uint8 images, but these points are {own.dtype}.")
+    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
+        raise InputError(f"key must be one key of JAX, such as jax.random.key(0), but is {key!r}.")
+    own = _checked(subject, images.images if isinstance(images, ImageSet) else images, families)
     forward = tuple(one for one in families.values() if one.is_forward)
     groups = [forward] * bool(forward) + [(one,) for one in families.values() if not one.is_forward]
     values: dict[str, np.ndarray] = {}
@@ -118,6 +121,27 @@ def _statistics(
         "options": {name: options.as_dict() for name in families},
     }
     return Statistics(values, about)
+
+
+def _checked(subject: Subject, images: Any, families: Mapping[str, Family]) -> Any:
+    """The images as an array or as stored images: uint8 [N, H, W, C], or points [N, *shape] for a density."""
+    of_images = [name for name, one in families.items() if one.needs == "images"]
+    if subject.log_prob_fn is None or isinstance(images, StoredImages):
+        own = checked(images, "The images")
+    else:
+        own = native_array(images, "The points")
+        if own.dtype == np.uint8:
+            check_images(own, batch=True)
+        elif of_images:
+            raise InputError(f"The statistics '{of_images[0]}' are of uint8 images, but these points are {own.dtype}.")
+        elif not np.issubdtype(own.dtype, np.floating) or own.ndim < 1 or not own.size:
+            raise InputError(
+                f"The points are {own.dtype} of shape {list(own.shape)}; expected uint8 images [N, H, W, C] or "
+                "floating-point points [N, *shape]."
+            )
+    if isinstance(subject.params, ModelParams):
+        check_shape(subject.params, own.shape)
+    return own
 
 
 def _of_group(

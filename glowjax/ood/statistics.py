@@ -108,7 +108,9 @@ class Statistics:
     def save(self, path: Path | str) -> None:
         """Writes an .npz file in one step, without pickle; `load_statistics` reads it."""
         about = json.dumps({**self.about, "is_reference": isinstance(self, Reference)})
-        with in_one_step(expanded(path)) as part, part.open("wb") as file:
+        path = expanded(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with in_one_step(path) as part, part.open("wb") as file:
             np.savez_compressed(file, **{ABOUT: np.array(about)}, **self.values)  # type: ignore[arg-type]
 
 

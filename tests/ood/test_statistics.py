@@ -135,3 +135,20 @@ def test_the_noise_of_an_image_depends_on_its_index_alone(flow, monkeypatch):
     np.testing.assert_allclose(ood.statistics(*flow, KEY, IMAGES[:7])["log_prob"], log_prob[:7], rtol=1e-6)
     monkeypatch.setitem(ood.FAMILIES, "log_prob", dataclasses.replace(ood.FAMILIES["log_prob"], batch_size=4))
     np.testing.assert_allclose(ood.statistics(*flow, KEY, IMAGES)["log_prob"], log_prob, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"names": ()}, "No statistics are named"),
+        ({"key": 0}, "key"),
+        ({"images": IMAGES[0]}, "expected uint8 grey levels 0 to 255 of shape"),
+        ({"images": IMAGES / 255}, "expected uint8 grey levels"),
+        ({"images": IMAGES[:0]}, "no empty axis"),
+        ({"images": IMAGES[:, :2]}, r"of shape \[4, 4, 1\], but got \[30, 2, 4, 1\]"),
+    ],
+)
+def test_what_cannot_be_computed_is_refused_in_a_sentence(flow, change, sentence):
+    arguments = {"key": KEY, "images": IMAGES, "names": "log_prob"} | change
+    with pytest.raises((InputError, jaxtyping.TypeCheckError), match=sentence):
+        ood.statistics(*flow, **arguments)
