@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from glowjax.analysis.density import check_point
 from glowjax.checks import InputError, check_images, native_array, unknown
 from glowjax.data import ImageSet
 from glowjax.data.image_set import checked
@@ -141,6 +142,8 @@ def _checked(subject: Subject, images: Any, families: Mapping[str, Family]) -> A
             )
     if isinstance(subject.params, ModelParams):
         check_shape(subject.params, own.shape)
+    if subject.log_prob_fn is not None:
+        check_point(subject.log_prob_fn, np.asarray(own[0], np.float32), "an image")
     return own
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from glowjax.checks import check_count
+from glowjax.checks import InputError, check_count
 from glowjax.likelihood import dequantize, log_mean_exp
 from glowjax.models import VAE, Flow, FlowTerms, PixelCNN, VAETerms
 from glowjax.noise import image_keys
@@ -48,6 +49,10 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("num_draws", "num_latent_draws", "num_regret_steps", "num_regret_draws"):
             check_count(name, getattr(self, name))
+        if not self.noise_levels or not all(0 <= level < math.inf for level in self.noise_levels):
+            raise InputError(
+                f"noise_levels is {self.noise_levels!r}; expected one or more standard deviations, 0 or more."
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """The options as JSON has them."""

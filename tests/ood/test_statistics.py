@@ -152,3 +152,11 @@ def test_what_cannot_be_computed_is_refused_in_a_sentence(flow, change, sentence
     arguments = {"key": KEY, "images": IMAGES, "names": "log_prob"} | change
     with pytest.raises((InputError, jaxtyping.TypeCheckError), match=sentence):
         ood.statistics(*flow, **arguments)
+
+
+def test_densities_and_noise_that_cannot_be_used_are_refused_in_a_sentence():
+    with pytest.raises(InputError, match="cannot be traced by JAX"):
+        ood.density_statistics(lambda x: float(x.sum()), KEY, IMAGES)
+    for levels in ((), (-1.0,), (math.nan,)):
+        with pytest.raises(InputError, match="expected one or more standard deviations"):
+            ood.Options(noise_levels=levels)
