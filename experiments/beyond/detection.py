@@ -78,7 +78,7 @@ class DetectionConfig(SeveralModels, References):
     num_images: int = 2_000
     num_latent_draws: int = 50
     scores: tuple[str, ...] = ()
-    minutes: float | None = 2.5
+    minutes: float | None = 4.5
     background_run: Path | None = None
     members: tuple[Path, ...] = ()
 
