@@ -26,8 +26,8 @@ def detection_easy(run: str) -> Rows:
     sets = _sets(run, easy=True)
     yield ["score", *map(title, sets)]
     scores = _scores(run)
-    for name, by_seed in scores.items():
-        yield [_label(name, by_seed), *(_auroc(scores, name, one) for one in sets)]
+    for name in scores:
+        yield [name, *(_auroc(scores, name, one) for one in sets)]
 
 
 def detection_differences(run: str) -> Rows:
@@ -37,7 +37,7 @@ def detection_differences(run: str) -> Rows:
     for name, by_seed in _scores(run).items():
         cells = [_cell(by_seed, one, lambda found: (found["minus likelihood"] or {}).get("auroc")) for one in sets]
         if any(cells):
-            yield [_label(name, by_seed), *(cell.replace("-", MINUS) for cell in cells)]
+            yield [name, *(cell.replace("-", MINUS) for cell in cells)]
 
 
 def detection_runs(out_dist: str, *runs: str) -> Rows:
@@ -65,7 +65,7 @@ def _with_costs(run: str, *, easy: bool) -> Rows:
     for name, by_seed in scores.items():
         milliseconds = np.mean([1000 * one["seconds_per_image"] for one in by_seed])
         cost = [f"{min(one['num_images'] for one in by_seed):,}", f"{milliseconds:.2g}", by_seed[0]["has_seen"]]
-        yield [_label(name, by_seed), *(_auroc(scores, name, one) for one in sets), *cost]
+        yield [name, *(_auroc(scores, name, one) for one in sets), *cost]
 
 
 def _seeds(run: str) -> list[Mapping[str, Any]]:
@@ -92,10 +92,6 @@ def _scores(run: str) -> Scores:
     return {name: [one[name] for one in seeds] for name in able}
 
 
-def _label(name: str, by_seed: list[Any]) -> str:
-    return f"{name} (tuned with OOD labels)" if by_seed[0]["is_tuned"] else name
-
-
 def _auroc(scores: Scores, name: str, out_dist: str) -> str:
     """An AUROC, bold if it is the best of the single images' scores, with a mark if it beats the null models."""
     by_seed = scores[name]
@@ -108,7 +104,7 @@ def _auroc(scores: Scores, name: str, out_dist: str) -> str:
 
 
 def _is_comparable(by_seed: list[Any]) -> bool:
-    return by_seed[0]["images_per_score"] == 1 and not by_seed[0]["is_tuned"]
+    return by_seed[0]["images_per_score"] == 1
 
 
 def _mean(by_seed: list[Any], out_dist: str) -> float:

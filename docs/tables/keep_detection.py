@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 NUMBERS = Path(__file__).parents[1] / "numbers"
-OF_A_SCORE = ("group", "has_seen", "is_tuned", "images_per_score", "num_images", "seconds_per_image", "missing")
+OF_A_SCORE = ("group", "has_seen", "images_per_score", "num_images", "seconds_per_image", "missing")
 OF_A_SET = ("num_images", "num_groups", "should_be_easy")
 
 

@@ -27,7 +27,6 @@ from experiments.report.options import REFERENCES, References, SeveralModels
 from experiments.report.page import Result, Section, moved
 from experiments.report.trained import Trained, described, load, title
 from glowjax import ood
-from glowjax.checks import unknown
 from glowjax.models import Flow
 
 QUESTION = (
@@ -65,8 +64,7 @@ class DetectionConfig(SeveralModels, References):
             "samples" are the model's own, except for a PixelCNN, which samples slowly.
         num_images: maximum number of images per set.
         num_latent_draws: importance samples per image for a VAE.
-        scores: scores or groups of scores by name; a name of both stands for the group; default: all that the models
-            can give.
+        scores: scores or groups of scores by name; default: all that the models can give.
         minutes: the time that the statistics share which need more than one forward pass; slow ones are computed on
             as many images as fit. None: all images.
         background_run: the run of a background model, for likelihood ratios.
@@ -116,15 +114,7 @@ def main(config: DetectionConfig) -> Result:
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
     """The scores that names of scores and groups stand for; all of them by default."""
-    groups: dict[str, list[str]] = {}
-    for entry in ood.SCORES.values():
-        groups.setdefault(entry.group, []).append(entry.name)
-    found: dict[str, None] = {}
-    for name in names:
-        if name not in ood.SCORES and name not in groups:
-            raise unknown("score or group", name, [*ood.SCORES, *groups])
-        found |= dict.fromkeys(groups.get(name, [name]))
-    return tuple(found) or tuple(ood.SCORES)
+    return tuple(one.name for one in ood.entries(names)) or tuple(ood.SCORES)
 
 
 def compared(
@@ -156,11 +146,11 @@ def _sentence(rows: Sequence[Row], name: str) -> str:
     base = [row.outcomes[name].metrics.auroc for row in own if row.entry.name == LIKELIHOOD]
     parts = [f"the likelihood has AUROC {auroc:.3f[]}" for auroc in base]
     if winner := tables.best(own, name):
-        parts.append(f"the best score is {winner.label} with {winner.outcomes[name].metrics.auroc:.3f[]}")
+        parts.append(f"the best score is {winner.entry.name} with {winner.outcomes[name].metrics.auroc:.3f[]}")
     if null := tables.best([row for row in able if row.is_null], name):
         better = sum(row.outcomes[name].beats_null for row in own)
         parts.append(
-            f"{better} of {len(own)} scores are above the best of the {NULL}, {null.label} with "
+            f"{better} of {len(own)} scores are above the best of the {NULL}, {null.entry.name} with "
             f"{null.outcomes[name].metrics.auroc:.3f[]}, by more than their intervals"
         )
     return f"{title(name)}: {'; '.join(parts)}." if parts else f"{title(name)}: no score has a number."

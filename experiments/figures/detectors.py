@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from experiments.figures.classifier import Classifier
 from experiments.report.trained import Trained
 from glowjax import ood, stats
-from glowjax.checks import InputError, unknown
+from glowjax.checks import InputError
 from glowjax.data import ImageSet
 from glowjax.ood import Entry, Fitted, Reference, Statistics
 from glowjax.plots.selection import Detector
@@ -74,18 +74,13 @@ def chosen(names: Sequence[str]) -> list[Entry]:
 
     Raises InputError for unknown names, and for scores that cannot decide on a single image.
     """
-    groups = {entry.group for entry in ood.SCORES.values()}
-    found: dict[str, Entry] = {}
     for name in names:
-        if name not in ood.SCORES and name not in groups:
-            raise unknown("score or group", name, groups.union(ood.SCORES))
-        entry = ood.SCORES.get(name)
-        if entry and (entry.score.per_batch > 1 or entry.is_tuned):
-            why = f"is a score of {entry.score.per_batch} images together" if not entry.is_tuned else "saw OOD labels"
-            raise InputError(f"'{name}' {why}, and a detector decides on each image without; choose another score.")
-        members = [entry] if entry else [one for one in ood.SCORES.values() if one.group == name]
-        found |= {one.name: one for one in members if one.score.per_batch == 1 and not one.is_tuned}
-    return [one for one in found.values() if one.group != CLASSIFIER]
+        if name in ood.SCORES and (count := ood.SCORES[name].score.per_batch) > 1:
+            raise InputError(
+                f"'{name}' is a score of {count} images together, and a detector decides on each image; choose another "
+                "score."
+            )
+    return [one for one in ood.entries(names) if one.score.per_batch == 1 and one.group != CLASSIFIER]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,7 +46,7 @@ class FilterConfig(SeveralModels, Seeded):
     """Options of the filter; the data set of the runs must have labels.
 
     Attributes:
-        scores: scores of the models by name, or groups of scores (a name of both is the score); each is a detector
+        scores: scores of the models by name, or groups of scores; each is a detector
             under every model that can give it. The classifier's own are always there.
         num_reference: number of training images that scores learn from.
         angles: rotations of the test images, in degrees.

@@ -25,9 +25,9 @@ def heat_map(rows: Sequence[Row], sets: Sets) -> Figure:
         aurocs = [np.nan if one is None else one.auroc for one in found]
         marked = [one is not None and one.beats_null for one in found]
         framed = [best(rows, one.name) is row for one in sets.others]
-        groups.setdefault(row.entry.group, []).append(plots.HeatRow(row.label, aurocs, marked, framed))
+        groups.setdefault(row.entry.group, []).append(plots.HeatRow(row.entry.name, aurocs, marked, framed))
     by_set = {
-        one.name: {row.label: row.outcomes[one.name].auroc for row in rows if one.name in row.outcomes}
+        one.name: {row.entry.name: row.outcomes[one.name].auroc for row in rows if one.name in row.outcomes}
         for one in sets.others
     }
     return Figure(
@@ -66,7 +66,7 @@ def curves(rows: Sequence[Row], sets: Sets) -> Figure:
         by_role = {}
         for role, row in roles(rows, one.name).items():
             outcome = row.outcomes[one.name]
-            label = row.label if role == LIKELIHOOD else f"{role}: {row.label}"
+            label = row.entry.name if role == LIKELIHOOD else f"{role}: {row.entry.name}"
             by_role[role] = (f"{label} ({outcome.auroc:.3f})", GRID, true_positive_rates(*outcome.scores))
         by_set[title(one.name)] = by_role
     return Figure(
@@ -96,7 +96,7 @@ def true_positive_rates(in_scores: np.ndarray, out_scores: np.ndarray) -> Float[
 def histograms(rows: Sequence[Row], one: ImageSet, test: ImageSet) -> Figure:
     """Histograms of scores on one set."""
     scores = {
-        f"{row.label}: AUROC {row.outcomes[one.name].auroc:.3f}": dict(
+        f"{row.entry.name}: AUROC {row.outcomes[one.name].auroc:.3f}": dict(
             zip((title(test.name), title(one.name)), row.outcomes[one.name].scores, strict=True)
         )
         for row in roles(rows, one.name).values()

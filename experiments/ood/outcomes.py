@@ -83,11 +83,6 @@ class Row:
         return self.entry.score.per_batch > 1
 
     @property
-    def label(self) -> str:
-        """Its name in tables."""
-        return f"{self.entry.name} (tuned with OOD labels)" if self.entry.is_tuned else self.entry.name
-
-    @property
     def constant_on(self) -> list[str]:
         """The sets whose images all have the same score."""
         return [name for name, one in self.outcomes.items() if np.ptp(one.scores[1]) == 0]

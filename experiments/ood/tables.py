@@ -18,7 +18,7 @@ MARKS = (
 )
 
 
-FIRST = ("likelihood", "a second reference", "complexity", "ensembles", "latents", "density of states")
+FIRST = ("likelihoods", "a second reference", "codecs", "ensembles", "latents", "density of states")
 """The first groups of the tables; the others follow in the order in which they occur, and the null models are last."""
 
 
@@ -29,8 +29,8 @@ def ordered(rows: Sequence[Row]) -> list[Row]:
 
 
 def best(rows: Sequence[Row], name: str) -> Row | None:
-    """The score of single images with the highest AUROC on a set, except for those that were tuned with OOD labels."""
-    able = [row for row in rows if name in row.outcomes and not row.entry.is_tuned and not row.is_of_batches]
+    """The score of single images with the highest AUROC on a set."""
+    able = [row for row in rows if name in row.outcomes and not row.is_of_batches]
     return max(able, key=lambda row: row.outcomes[name].auroc, default=None)
 
 
@@ -41,7 +41,7 @@ def main_table(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Table:
         header += [f"{title(one.name)}: AUROC", "minus likelihood"]
     body = []
     for row in rows:
-        cells: list[Cell] = [row.label]
+        cells: list[Cell] = [row.entry.name]
         for one in sets:
             cells += [_auroc(row, one.name, rows), _minus_likelihood(row.outcomes.get(one.name))]
         body.append([*cells, f"{row.num_images:,}", Number(1000 * row.seconds, ".2g"), seen(row)])
@@ -55,7 +55,7 @@ def main_table(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Table:
 
 def auroc_table(rows: Sequence[Row], sets: Sequence[ImageSet]) -> Table:
     """Score x set: the AUROCs alone."""
-    body = [[row.label, *(_auroc(row, one.name, rows) for one in sets)] for row in rows]
+    body = [[row.entry.name, *(_auroc(row, one.name, rows) for one in sets)] for row in rows]
     return Table(f"AUROC with its 95 % interval. {MARKS}", ["score", *(title(one.name) for one in sets)], body)
 
 
@@ -66,7 +66,7 @@ def precision_table(rows: Sequence[Row], name: str) -> Table:
         if name in row.outcomes:
             metrics = row.outcomes[name].metrics
             numbers = (metrics.aupr_out, metrics.aupr_in, metrics.fpr_at_95_tpr)
-            body.append([row.label, *(Number(one, ".3f[]") for one in numbers)])
+            body.append([row.entry.name, *(Number(one, ".3f[]") for one in numbers)])
     caption = (
         f"{title(name)}: balanced areas under precision and recall (chance: 0.5), and the share of test images flagged "
         "if 95 % of the OOD images are (chance: 0.95), with 95 % intervals"
@@ -76,17 +76,17 @@ def precision_table(rows: Sequence[Row], name: str) -> Table:
 
 def formulas(rows: Sequence[Row]) -> Table:
     """What each score is."""
-    body = [[row.label, row.entry.group, row.entry.formula, row.entry.paper] for row in rows]
+    body = [[row.entry.name, row.entry.group, row.entry.formula, row.entry.paper] for row in rows]
     return Table("Higher means more OOD", ["score", "group", "formula", "paper"], body)
 
 
 def foot(rows: Sequence[Row], lacking: Mapping[str, str]) -> Table:
     """The scores that are not in the tables, or not everywhere, and why."""
     body: list[list[Cell]] = [[name, reason] for name, reason in lacking.items()]
-    body += [[f"{row.label}, {title(name)}", reason] for row in rows for name, reason in row.failures.items()]
+    body += [[f"{row.entry.name}, {title(name)}", reason] for row in rows for name, reason in row.failures.items()]
     for row in rows:
         if constant := row.constant_on:
-            body.append([row.label, f"All images have one score: {', '.join(map(title, constant))}."])
+            body.append([row.entry.name, f"All images have one score: {', '.join(map(title, constant))}."])
     body = body or [["none", "Every score has a number on every set, and none is constant."]]
     return Table("Scores without a number, and scores that are constant", ["score", "why"], body)
 
@@ -98,7 +98,7 @@ def seen(row: Row) -> str:
     without_model = all(ood.FAMILIES[need].needs == "images" for need in own) and not row.entry.others
     parts = ["images" if without_model else "model"]
     parts += [{"background": "background model", "members": "ensemble"}.get(other, other) for other in row.entry.others]
-    parts += ["reference"] * row.is_fitted + ["OOD labels"] * row.entry.is_tuned
+    parts += ["reference"] * row.is_fitted
     parts += [f"batches of {row.entry.score.per_batch}"] * row.is_of_batches
     return ", ".join(parts)
 
@@ -115,7 +115,6 @@ def _numbers(row: Row) -> dict[str, Any]:
         "paper": entry.paper,
         "formula": entry.formula,
         "has_seen": seen(row),
-        "is_tuned": entry.is_tuned,
         "images_per_score": entry.score.per_batch,
         "num_images": row.num_images,
         "seconds_per_image": row.seconds,

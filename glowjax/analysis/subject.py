@@ -92,7 +92,9 @@ class Subject:
 
 
 def subject_of(own: Any) -> Subject:
-    """The subject of this very object."""
+    """The subject of this very object; a subject is its own."""
+    if isinstance(own, Subject):
+        return own
     with _lock:
         subject = _subjects.pop(id(own), None) or Subject(own)  # it holds `own`, whose id is therefore not used again
         _subjects[id(own)] = subject

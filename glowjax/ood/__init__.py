@@ -17,7 +17,18 @@ from glowjax.ood.null_models import LinearGaussian, LinearWhiteNoise, NearestNei
 from glowjax.ood.one_statistic import MaxRank, OneSided, TwoSided, TwoSidedRank, column
 from glowjax.ood.parameter_gradients import FisherCombination, LayerGradients
 from glowjax.ood.pixelcnn import residuals as _residuals  # noqa: F401
-from glowjax.ood.scores import OTHERS, SCORES, ConstantScoreWarning, Entry, Fitted, OwnScore, Score, entry, needed
+from glowjax.ood.scores import (
+    OTHERS,
+    SCORES,
+    ConstantScoreWarning,
+    Entry,
+    Fitted,
+    OwnScore,
+    Score,
+    entries,
+    entry,
+    needed,
+)
 from glowjax.ood.selective import area_under_risk, compare_areas_under_risk, risk_coverage
 from glowjax.ood.statistics import Reference, Statistics, load_statistics
 from glowjax.ood.symmetries import Shaking, Stirring
@@ -76,6 +87,7 @@ __all__ = [
     "density_statistics",
     "detection_metrics",
     "ensemble",
+    "entries",
     "entry",
     "family",
     "intrinsic_dimension",

@@ -128,13 +128,13 @@ class GaussianMixture(Score):
 
 def _define() -> None:
     ratio = "(-log2 p(x) - {} bits) / D"
-    entry("complexity", "complexity", InputComplexity(), "Serra et al. 2020", ratio.format("fewest codec"))
+    entry("complexity", "codecs", InputComplexity(), "Serra et al. 2020", ratio.format("fewest codec"))
     for codec in CODECS:
         one = InputComplexity((codec,))
-        entry(f"complexity-{codec}", "complexity", one, "Serra et al. 2020", ratio.format(codec))
+        entry(f"complexity-{codec}", "codecs", one, "Serra et al. 2020", ratio.format(codec))
     for name, column, words in (("", "scales.log_pz[sum]", "log p(z)"), ("-log-p", "log_prob", "log p(x)")):
         mixture, formula = GaussianMixture(("png", column)), f"-log of a Gaussian mixture of (PNG bits, {words})"
-        entry(f"complexity-mixture{name}", "complexity", mixture, "Osada et al. 2024", formula)
+        entry(f"complexity-mixture{name}", "codecs", mixture, "Osada et al. 2024", formula)
 
 
 _define()

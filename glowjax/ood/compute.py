@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from glowjax.analysis.density import check_point
+from glowjax.analysis.subject import subject_of
 from glowjax.checks import InputError, check_images, native_array, unknown
 from glowjax.data import ImageSet
 from glowjax.data.image_set import checked
@@ -71,7 +72,8 @@ def density_statistics(
     `images` are uint8 images, which are dequantized to grey levels in [0, 256), or floating-point points [N, *shape],
     which are used as they are. Families that need latents of a flow or a model of 8-bit images are refused.
     """
-    return _statistics(Subject(log_prob_fn=log_prob_fn), key, images, names, options, on_progress)
+    own = subject_of(log_prob_fn)  # by identity: an equal function may read another state
+    return _statistics(Subject(log_prob_fn=own), key, images, names, options, on_progress)
 
 
 def missing(model: Any, names: Sequence[str], log_prob_fn: Callable | None = None) -> dict[str, str]:
@@ -152,11 +154,15 @@ def _of_group(
 ) -> dict[str, dict[str, np.ndarray]]:
     """{family: {part: [N, ...]}} of families that are computed in one pass."""
     name, batch_size, done = group[0].name, min(one.batch_size for one in group), [0]
-    one_batch = _on_host if group[0].on_host else functools.partial(_on_device, options, subject)
+    runs = tuple(one.run for one in group)
 
     def run(batch_key: Key, indices: Any) -> Any:
-        batch, keys = images[np.asarray(indices)], noise_keys(key, jnp.asarray(indices))
-        found = jax.block_until_ready(one_batch(tuple(one.run for one in group), batch_key, keys, batch))
+        batch = np.asarray(images[np.asarray(indices)])
+        if group[0].on_host:
+            found = [one(batch) for one in runs]
+        else:
+            keys = noise_keys(key, jnp.asarray(indices))
+            found = jax.block_until_ready(_on_device(options, runs, subject, batch_key, keys, batch))
         done[0] += batch_size
         if on_progress is not None:
             on_progress(name, min(done[0], len(images)), len(images))
@@ -166,18 +172,8 @@ def _of_group(
     return dict(zip([one.name for one in group], found, strict=True))
 
 
-def _on_host(runs: Sequence[Callable], key: Key, keys: Keys, images: np.ndarray) -> list[Any]:
-    return [run(np.asarray(images)) for run in runs]
-
-
-def _on_device(
-    options: Options, subject: Subject, runs: Sequence[Callable], key: Key, keys: Keys, images: Any
-) -> list[Any]:
-    return _compiled(options, tuple(runs), subject, key, keys, images)
-
-
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _compiled(
+def _on_device(
     options: Options, runs: Sequence[Callable], subject: Subject, key: Key, keys: Keys, images: Any
 ) -> list[Any]:
     view = View(subject, options, key, images, keys)

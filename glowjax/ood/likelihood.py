@@ -55,13 +55,13 @@ class Typicality(Score):
         return np.abs(-batches.mean(axis=1, dtype=np.float64) - state["entropy"])
 
 
-entry("likelihood", "likelihood", Likelihood(), "Bishop 1994", "-log p(x)")
-entry("rank", "likelihood", TwoSidedRank("log_prob"), "Song et al. 2018", "|rank of log p(x) in the reference - 1/2|")
-entry("typicality", "likelihood", Typicality(), "Nalisnick et al. 2019", "|-log p(x) - mean of -log p, reference|")
+entry("likelihood", "likelihoods", Likelihood(), "Bishop 1994", "-log p(x)")
+entry("rank", "likelihoods", TwoSidedRank("log_prob"), "Song et al. 2018", "|rank of log p(x) in the reference - 1/2|")
+entry("typicality", "likelihoods", Typicality(), "Nalisnick et al. 2019", "|-log p(x) - mean of -log p, reference|")
 for _per_batch in (2, 5, 10, 25):
     entry(
         f"typicality-{_per_batch}",
-        "likelihood",
+        "likelihoods",
         Typicality(_per_batch),
         "Nalisnick et al. 2019",
         f"|mean of -log p over {_per_batch} images - mean of -log p, reference|",

@@ -9,7 +9,7 @@ import flax.struct
 import numpy as np
 from jaxtyping import Float
 
-from glowjax.checks import InputError
+from glowjax.checks import InputError, unknown
 from glowjax.ood.statistics import Reference, Statistics
 
 OTHERS = {
@@ -124,7 +124,6 @@ class Entry:
         score: the score, with the hyperparameters that tables use.
         paper: who proposed it.
         formula: its formula, in plain text.
-        is_tuned: whether it saw OOD images or labels, which only quotations of a paper's protocol may do.
     """
 
     name: str
@@ -132,7 +131,6 @@ class Entry:
     score: Score
     paper: str
     formula: str
-    is_tuned: bool = False
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -144,9 +142,22 @@ SCORES: dict[str, Entry] = {}
 """Every score by name."""
 
 
-def entry(name: str, group: str, score: Score, paper: str, formula: str, *, is_tuned: bool = False) -> None:
+def entry(name: str, group: str, score: Score, paper: str, formula: str) -> None:
     """Adds a score to the list."""
-    SCORES[name] = Entry(name, group, score, paper, formula, is_tuned)
+    SCORES[name] = Entry(name, group, score, paper, formula)
+
+
+def entries(names: Sequence[str]) -> list[Entry]:
+    """The scores that names of scores and of groups stand for, each once. Raises InputError for other names."""
+    groups: dict[str, list[Entry]] = {}
+    for one in SCORES.values():
+        groups.setdefault(one.group, []).append(one)
+    found: dict[str, Entry] = {}
+    for name in names:
+        if name not in SCORES and name not in groups:
+            raise unknown("score or group", name, [*SCORES, *groups])
+        found |= {one.name: one for one in (groups.get(name) or [SCORES[name]])}
+    return list(found.values())
 
 
 def needed(names: Sequence[str], other: str = "") -> tuple[str, ...]:

@@ -52,5 +52,5 @@ def said():
     yield f"falls to {auroc(SWISH[0], 'density-of-latents', MNIST):.3f} on MNIST"
     (model,) = kept(PRETRAINED, "detection").values()
     real, random = (model["tuned_with_ood_labels"][f"likelihood, {n} (tuned with OOD labels)"] for n in SECOND)
-    yield f"is {real[MNIST]:.3f} on MNIST for the likelihood with the dimension, and {random[MNIST]:.3f} with a random"
-    yield f"On notMNIST it is {real[NOTMNIST]:.3f} and {random[NOTMNIST]:.3f}"
+    yield f"it is {random[MNIST]:.3f} on MNIST and {random[NOTMNIST]:.3f} on notMNIST"
+    yield f"with the dimension {real[MNIST]:.3f} and {real[NOTMNIST]:.3f}"

@@ -160,3 +160,24 @@ def test_densities_and_noise_that_cannot_be_used_are_refused_in_a_sentence():
     for levels in ((), (-1.0,), (math.nan,)):
         with pytest.raises(InputError, match="expected one or more standard deviations"):
             ood.Options(noise_levels=levels)
+
+
+class Scaled:
+    """Its bound methods are equal, whatever its state."""
+
+    scale = 1.0
+
+    def log_prob(self, x):
+        return -self.scale * (x**2).sum()
+
+
+def test_a_density_that_changed_gives_statistics_of_the_new_state():
+    model, points = Scaled(), np.ones((3, 2), np.float32)
+    assert model.log_prob == model.log_prob
+    np.testing.assert_array_equal(ood.density_statistics(model.log_prob, KEY, points)["log_prob"], -2)
+    model.scale = 5.0
+    np.testing.assert_array_equal(ood.density_statistics(model.log_prob, KEY, points)["log_prob"], -10)
+
+
+def test_no_score_has_the_name_of_a_group():
+    assert not set(ood.SCORES) & {one.group for one in ood.SCORES.values()}

@@ -15,7 +15,7 @@ from experiments.report.scoring import image_sets
 from experiments.report.trained import load
 from glowjax import InputError, ood
 
-NAMES = ("likelihood", "null models", "likelihood-ratio", "waic")
+NAMES = ("likelihoods", "null models", "likelihood-ratio", "waic")
 
 
 @dataclasses.dataclass(frozen=True)
