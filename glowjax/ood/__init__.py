@@ -14,7 +14,15 @@ from glowjax.ood.latents import latents as _latents  # noqa: F401  each module o
 from glowjax.ood.likelihood import Likelihood, Typicality
 from glowjax.ood.metrics import DetectionDifference, DetectionMetrics, compare, detection_metrics
 from glowjax.ood.null_models import LinearGaussian, LinearWhiteNoise, NearestNeighbor, RandomScore
-from glowjax.ood.one_statistic import MaxRank, OneSided, TwoSided, TwoSidedRank, column
+from glowjax.ood.one_statistic import (
+    MaxRank,
+    OfOneStatistic,
+    OfSeveralStatistics,
+    OneSided,
+    TwoSided,
+    TwoSidedRank,
+    column,
+)
 from glowjax.ood.parameter_gradients import FisherCombination, LayerGradients
 from glowjax.ood.pixelcnn import residuals as _residuals  # noqa: F401
 from glowjax.ood.scores import (
@@ -63,6 +71,8 @@ __all__ = [
     "MaxRank",
     "MemberVariance",
     "NearestNeighbor",
+    "OfOneStatistic",
+    "OfSeveralStatistics",
     "OneClassSvm",
     "OneSided",
     "Options",

@@ -11,7 +11,7 @@ from PIL import Image, features
 
 from glowjax.checks import InputError
 from glowjax.ood.families import Parts, family
-from glowjax.ood.one_statistic import columns, families_of
+from glowjax.ood.one_statistic import OfSeveralStatistics, center_and_scale, columns
 from glowjax.ood.scores import Score, entry
 from glowjax.ood.statistics import Reference, Statistics
 
@@ -79,27 +79,21 @@ class InputComplexity(Score):
 
 
 @dataclasses.dataclass(frozen=True)
-class GaussianMixture(Score):
+class GaussianMixture(OfSeveralStatistics):
     """-log density of several statistics under a Gaussian mixture with full covariances, fitted to the reference.
 
     Each statistic is first divided by its standard deviation over the reference, which moves the score by a constant.
 
     Attributes:
-        statistics: the names of their columns, see `ood.column`.
         num_components: components of the mixture.
         seed: seed of the start of the fit.
     """
 
-    statistics: tuple[str, ...]
     num_components: int = 5
     seed: int = 0
 
     MIN_VARIANCE: ClassVar[float] = 1e-4
     """What is added to the variances of each component, as a share of the variance of the reference."""
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # noqa: D102
-        return families_of(self.statistics)
 
     def learn(self, reference: Reference) -> Any:  # noqa: D102
         from sklearn import mixture  # slow to import
@@ -110,8 +104,7 @@ class GaussianMixture(Score):
                 f"A mixture of {self.num_components} components needs a reference of {least} images or more, but got "
                 f"{len(values)}; give more images or fewer components."
             )
-        mean, scale = values.mean(axis=0), values.std(axis=0)
-        scale = np.where(scale > 0, scale, 1.0)
+        mean, scale = center_and_scale(values)
         fit = mixture.GaussianMixture(
             self.num_components, reg_covar=self.MIN_VARIANCE, n_init=3, max_iter=500, random_state=self.seed
         ).fit((values - mean) / scale)

@@ -99,7 +99,9 @@ def extreme_eigenvalues(
 ) -> Float[Array, "N K"]:
     """K = `num_steps` Ritz values of N symmetric matrices, ascending, by Lanczos with full reorthogonalization.
 
-    All lie within the range of the eigenvalues, and the outer ones come close to its ends first.
+    All lie within the range of the eigenvalues, and the outer ones come close to its ends first. It is written by hand
+    because matfree's `tridiag_sym` gives NaN for a zero matrix, and values outside of the range for multiples of the
+    identity, where the Krylov space ends early.
 
     Args:
         times: the products of the matrices with one vector each, [N, *shape] -> [N, *shape].

@@ -7,35 +7,26 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from glowjax.ood.one_statistic import columns, families_of
-from glowjax.ood.scores import Score, entry
+from glowjax.ood.one_statistic import RESOLUTION, OfSeveralStatistics, center_and_scale, columns
+from glowjax.ood.scores import entry
 from glowjax.ood.statistics import Reference, Statistics
-
-RESOLUTION = 1e-6
-"""The smallest bandwidth, as a share of the largest value of the reference: a few float32 roundings."""
 
 BLOCK = 2**18
 """The number of pairs of an image and a reference image that are computed at a time: few, to stay in the cache."""
 
 
 @dataclasses.dataclass(frozen=True)
-class DensityOfStates(Score):
+class DensityOfStates(OfSeveralStatistics):
     """-sum over statistics T of log KDE(T(x)), in nats, with Gaussian kernel densities of the reference.
 
     The logarithms are computed from those of the kernels, so they stay finite far from the reference. A statistic that
     is constant there gets a bandwidth of a few roundings, so any other value counts as far away.
 
     Attributes:
-        statistics: the names of their columns, see `ood.column`.
         bandwidth: the bandwidth in units of Scott's rule: the standard deviation of T, divided by n^(1/5).
     """
 
-    statistics: tuple[str, ...]
     bandwidth: float = 1.0
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # noqa: D102
-        return families_of(self.statistics)
 
     def learn(self, reference: Reference) -> Any:  # noqa: D102
         values = columns(reference, self.statistics)
@@ -68,29 +59,22 @@ def _log_sum(values: Float[np.ndarray, " N"], centers: Float[np.ndarray, " n"]) 
 
 
 @dataclasses.dataclass(frozen=True)
-class OneClassSvm(Score):
+class OneClassSvm(OfSeveralStatistics):
     """-decision function of a one-class SVM on statistics, each in units of its standard deviation over the reference.
 
     The kernel is exp(-|u - v|^2 / K) of K statistics. All images far from the reference have nearly the same score.
 
     Attributes:
-        statistics: the names of their columns, see `ood.column`.
         nu: about the share of the reference that lies outside the support.
     """
 
-    statistics: tuple[str, ...]
     nu: float = 0.1
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # noqa: D102
-        return families_of(self.statistics)
 
     def learn(self, reference: Reference) -> Any:  # noqa: D102
         from sklearn.svm import OneClassSVM  # slow to import
 
         values = columns(reference, self.statistics)
-        mean, scale = values.mean(axis=0), values.std(axis=0)
-        scale = np.where(scale > 0, scale, 1.0)
+        mean, scale = center_and_scale(values)
         fit = OneClassSVM(gamma=1 / values.shape[1], nu=self.nu).fit((values - mean) / scale)
         return {
             "mean": mean,

@@ -19,7 +19,7 @@ BLOCK = 2**22
 """The number of pairs of an image and a reference image that are computed at a time."""
 
 SMALLEST_SHARE = 1e-9
-"""The smallest shrinkage of a covariance, which keeps it positive definite if a pixel is the same in all images."""
+"""The smallest shrinkage of a covariance, which keeps it positive definite for two images or constant pixels."""
 
 
 @family("pixels", "images", "a copy", on_host=True)
@@ -77,22 +77,13 @@ class LinearGaussian(Score):
 
 
 def _shrunk_covariance(centered: Float[np.ndarray, "n D"]) -> Float[np.ndarray, "D D"]:
-    """The estimate of Ledoit and Wolf (2004) from the covariance S: (1 - s) S + s m I with m = tr(S) / D.
+    """The covariance of centered images, shrunk and positive definite; the identity if all images are the same."""
+    from sklearn import covariance  # slow to import
 
-    The share s is the squared error of S, estimated from the images, over the squared distance of S from m I.
-    """
-    num_images, num_dims = centered.shape
-    covariance = centered.T @ centered / num_images
-    variance = np.trace(covariance) / num_dims
-    if variance == 0:  # all images are the same
-        return np.eye(num_dims)
-    square = np.sum(covariance**2)
-    error = (np.mean(np.sum(centered**2, axis=1) ** 2) - square) / num_images
-    distance = square - num_dims * variance**2
-    share = 1.0 if error >= distance else max(error / distance, SMALLEST_SHARE)
-    covariance *= 1 - share
-    covariance[np.diag_indices(num_dims)] += share * variance
-    return covariance
+    if not centered.any():
+        return np.eye(centered.shape[1])
+    shrunk, share = covariance.ledoit_wolf(centered, assume_centered=True)
+    return covariance.shrunk_covariance(shrunk, SMALLEST_SHARE) if share < SMALLEST_SHARE else shrunk
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,9 @@ from glowjax.ood.statistics import Reference, Statistics
 COLUMN = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<index>-?\d+|sum)\])?")
 """The form of the name of a column: "log_prob", "scales.log_pz[-1]" or "scales.log_pz[sum]"."""
 
+RESOLUTION = 1e-6
+"""The smallest spread of a statistic, as a share of its largest value: a few float32 roundings."""
+
 
 def column(stats: Statistics, name: str) -> Float[np.ndarray, " N"]:
     """One number per image, in float64.
@@ -45,6 +48,12 @@ def columns(stats: Statistics, names: Sequence[str]) -> Float[np.ndarray, "N K"]
     return np.stack([column(stats, name) for name in names], axis=1)
 
 
+def center_and_scale(values: Float[np.ndarray, "N K"]) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]]:
+    """The mean and the standard deviation of each column, which is at least `RESOLUTION`; 1 for a column of zeros."""
+    scale = np.maximum(values.std(axis=0), RESOLUTION * np.abs(values).max(axis=0))
+    return values.mean(axis=0), np.where(scale > 0, scale, 1.0)
+
+
 def families_of(names: Sequence[str]) -> tuple[str, ...]:
     """The families to which columns belong, each once."""
     pairs = [whose(name) for name in names]
@@ -62,28 +71,8 @@ def rank(reference: Float[np.ndarray, " n"], values: Float[np.ndarray, " N"]) ->
 
 
 @dataclasses.dataclass(frozen=True)
-class OneSided(Score):
-    """sign * T(x): a statistic itself, if one of its tails means out-of-distribution.
-
-    Attributes:
-        statistic: the name of its column, see `column`.
-        sign: 1 if images with a large T are out-of-distribution, -1 if those with a small T are.
-    """
-
-    statistic: str
-    sign: int = 1
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # noqa: D102
-        return families_of([self.statistic])
-
-    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
-        return self.sign * column(stats, self.statistic)
-
-
-@dataclasses.dataclass(frozen=True)
-class TwoSided(Score):
-    """|T(x) - mean of T over the reference|.
+class OfOneStatistic(Score):
+    """Base class of scores of one statistic T.
 
     Attributes:
         statistic: the name of its column, see `column`.
@@ -95,41 +84,10 @@ class TwoSided(Score):
     def needs(self) -> tuple[str, ...]:  # noqa: D102
         return families_of([self.statistic])
 
-    def learn(self, reference: Reference) -> Any:  # noqa: D102
-        return {"mean": column(reference, self.statistic).mean()}
-
-    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
-        return np.abs(column(stats, self.statistic) - state["mean"])
-
 
 @dataclasses.dataclass(frozen=True)
-class TwoSidedRank(Score):
-    """|rank of T(x) in the reference - 1/2|, with ranks between 0 and 1, see `rank`.
-
-    All images outside the range of the reference have the same score.
-
-    Attributes:
-        statistic: the name of its column, see `column`.
-    """
-
-    statistic: str
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # noqa: D102
-        return families_of([self.statistic])
-
-    def learn(self, reference: Reference) -> Any:  # noqa: D102
-        return {"sorted": np.sort(column(reference, self.statistic))}
-
-    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
-        return np.abs(rank(state["sorted"], column(stats, self.statistic)) - 0.5)
-
-
-@dataclasses.dataclass(frozen=True)
-class MaxRank(Score):
-    """The largest, over statistics, of the ranks of T(x) in the reference, see `rank`. Large values of T mean OOD.
-
-    All images above the range of the reference in one statistic have the same score.
+class OfSeveralStatistics(Score):
+    """Base class of scores of several statistics.
 
     Attributes:
         statistics: the names of their columns, see `column`.
@@ -140,6 +98,53 @@ class MaxRank(Score):
     @property
     def needs(self) -> tuple[str, ...]:  # noqa: D102
         return families_of(self.statistics)
+
+
+@dataclasses.dataclass(frozen=True)
+class OneSided(OfOneStatistic):
+    """sign * T(x): a statistic itself, if one of its tails means out-of-distribution.
+
+    Attributes:
+        sign: 1 if images with a large T are out-of-distribution, -1 if those with a small T are.
+    """
+
+    sign: int = 1
+
+    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
+        return self.sign * column(stats, self.statistic)
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoSided(OfOneStatistic):
+    """|T(x) - mean of T over the reference|."""
+
+    def learn(self, reference: Reference) -> Any:  # noqa: D102
+        return {"mean": column(reference, self.statistic).mean()}
+
+    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
+        return np.abs(column(stats, self.statistic) - state["mean"])
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoSidedRank(OfOneStatistic):
+    """|rank of T(x) in the reference - 1/2|, with ranks between 0 and 1, see `rank`.
+
+    All images outside the range of the reference have the same score.
+    """
+
+    def learn(self, reference: Reference) -> Any:  # noqa: D102
+        return {"sorted": np.sort(column(reference, self.statistic))}
+
+    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
+        return np.abs(rank(state["sorted"], column(stats, self.statistic)) - 0.5)
+
+
+@dataclasses.dataclass(frozen=True)
+class MaxRank(OfSeveralStatistics):
+    """The largest, over statistics, of the ranks of T(x) in the reference, see `rank`. Large values of T mean OOD.
+
+    All images above the range of the reference in one statistic have the same score.
+    """
 
     def learn(self, reference: Reference) -> Any:  # noqa: D102
         return {"sorted": np.sort(columns(reference, self.statistics), axis=0)}

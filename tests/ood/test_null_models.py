@@ -76,6 +76,10 @@ def test_the_gaussian_of_a_constant_set_has_unit_variances(reference, stats):
     np.testing.assert_allclose(scores, expected + 15 * np.log(2 * np.pi))
 
 
+def test_the_gaussian_of_two_images_is_finite(reference, stats):
+    assert ood.LinearGaussian().fit(reference.select(slice(2)))(stats).min() > 0  # Ledoit and Wolf do not shrink these
+
+
 def test_the_neighbor_is_the_nearest_of_the_reference(reference, stats, monkeypatch):
     expected = NearestNeighbors(n_neighbors=1).fit(reference["pixels"].astype(float)).kneighbors(stats["pixels"])[0]
     detector = ood.NearestNeighbor().fit(reference)
