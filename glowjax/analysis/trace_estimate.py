@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-from matfree import stochtrace
 
 from glowjax import stats
 from glowjax.analysis.chunking import Count, check_chunk_size, map_chunks
@@ -95,6 +94,8 @@ def _xtrace(
 def _leave_one_out(
     log_prob: Callable, x: Array, weights: Array, key: Key, *, num_probes: int, chunk_size: int | None
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    from matfree import stochtrace  # here, so that the other functions of this package need no matfree
+
     product, precise = product_at(log_prob, x), at_least_float32(x.dtype)  # LAPACK has no half precision
     scale, sign = jnp.sqrt(jnp.abs(weights)).astype(precise), jnp.sign(weights).astype(precise)
 
