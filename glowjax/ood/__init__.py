@@ -4,13 +4,13 @@ from glowjax.ood.background import LikelihoodRatio
 from glowjax.ood.classifier import Confidence, Energy, Mahalanobis, classifier_statistics
 from glowjax.ood.complexity import CODECS, GaussianMixture, InputComplexity
 from glowjax.ood.compute import density_statistics, missing, statistics
-from glowjax.ood.curvature import laplacian as _laplacian  # noqa: F401
+from glowjax.ood.curvature import laplacian as _laplacian  # noqa: F401  each module of scores registers them
 from glowjax.ood.density_of_states import DensityOfStates, OneClassSvm
 from glowjax.ood.dimension import Dimension, TwoThresholds, convolved_dimension, intrinsic_dimension
 from glowjax.ood.ensembles import WAIC, MemberVariance, ensemble
 from glowjax.ood.families import FAMILIES, Family, Options, View, family
 from glowjax.ood.gradients import gradient as _gradient  # noqa: F401
-from glowjax.ood.latents import latents as _latents  # noqa: F401  each module of scores registers them
+from glowjax.ood.latents import LastScale
 from glowjax.ood.likelihood import Likelihood, Typicality
 from glowjax.ood.metrics import DetectionDifference, DetectionMetrics, compare, detection_metrics
 from glowjax.ood.null_models import LinearGaussian, LinearWhiteNoise, NearestNeighbor, RandomScore
@@ -62,6 +62,7 @@ __all__ = [
     "Fitted",
     "GaussianMixture",
     "InputComplexity",
+    "LastScale",
     "LayerGradients",
     "Likelihood",
     "LikelihoodRatio",

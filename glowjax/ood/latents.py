@@ -1,13 +1,18 @@
 """Scores from the latents of a flow: log p(z), the volume, and tests of whether one image's latents are noise."""
 
+import dataclasses
+from typing import Any, ClassVar
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from glowjax.ood.density_of_states import DensityOfStates
 from glowjax.ood.families import Parts, View, family
-from glowjax.ood.one_statistic import MaxRank, OneSided, TwoSided
-from glowjax.ood.scores import entry
+from glowjax.ood.one_statistic import MaxRank, OneSided, TwoSided, column
+from glowjax.ood.scores import Score, entry
+from glowjax.ood.statistics import Statistics
 from glowjax.ood.white_noise import anderson_darling, box_pierce, spectral_flatness
 from glowjax.typing import Latents
 
@@ -44,14 +49,25 @@ def in_sequence(z: Latents) -> Float[jax.Array, "N D"]:
     return jnp.concatenate([jnp.moveaxis(part, -1, 1).reshape(len(part), -1) for part in z], axis=1)
 
 
+@dataclasses.dataclass(frozen=True)
+class LastScale(Score):
+    """Minus what the last scale of a flow adds to log p(x), in nats: its log p(z) and its log-determinant."""
+
+    needs: ClassVar[tuple[str, ...]] = ("scales",)
+
+    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
+        return -column(stats, "scales.log_pz[-1]") - column(stats, "scales.log_det[-1]")
+
+
 def _define() -> None:
+    formula = "-log p(z) - log |det dz/dx| of the last scale"
+    entry("last-scale", "latents", LastScale(), "Schirrmeister et al. 2020", formula)
     for name, part, formula in (("log-pz", "log_pz", "-log p(z)"), ("volume", "log_det", "-log |det dz/dx|")):
-        paper = "Nalisnick et al. 2019" if name == "volume" else "Osada et al. 2024"
-        entry(name, "latents", OneSided(f"scales.{part}[sum]", -1), paper, formula)
-        for ending, words, index in (("finest", "finest", 0), ("second", "second", 1), ("last", "last", -1)):
+        entry(name, "latents", OneSided(f"scales.{part}[sum]", -1), "common practice", formula)
+        for words, index in (("finest", 0), ("second", 1), ("last", -1)):
             one = OneSided(f"scales.{part}[{index}]", -1)
-            entry(f"{name}-{ending}", "latents", one, "Schirrmeister et al. 2020", f"{formula} of the {words} scale")
-    entry("latent-norm", "latents", TwoSided("latents.norm"), "Nalisnick et al. 2019", "||z| - mean, reference|")
+            entry(f"{name}-{words}", "latents", one, "common practice", f"{formula} of the {words} scale")
+    entry("latent-norm", "latents", TwoSided("latents.norm"), "Choi et al. 2018", "||z| - mean, reference|")
     noise = OneSided("latents.box_pierce")
     entry("white-noise", "latents", noise, "Wang et al. 2020", "D * mean over lags of the squared autocorrelation of z")
     pair, tests = ("latents.anderson_darling", "latents.spectral_flatness"), "Anderson-Darling and spectral flatness"

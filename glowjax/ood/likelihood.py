@@ -56,7 +56,7 @@ class Typicality(Score):
 
 
 entry("likelihood", "likelihoods", Likelihood(), "Bishop 1994", "-log p(x)")
-entry("rank", "likelihoods", TwoSidedRank("log_prob"), "Song et al. 2018", "|rank of log p(x) in the reference - 1/2|")
+entry("rank", "likelihoods", TwoSidedRank("log_prob"), "common practice", "|rank of log p(x) in the reference - 1/2|")
 entry("typicality", "likelihoods", Typicality(), "Nalisnick et al. 2019", "|-log p(x) - mean of -log p, reference|")
 for _per_batch in (2, 5, 10, 25):
     entry(

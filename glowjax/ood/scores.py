@@ -122,7 +122,7 @@ class Entry:
         name: its name in tables and on command lines.
         group: the group of scores that it belongs to.
         score: the score, with the hyperparameters that tables use.
-        paper: who proposed it.
+        paper: who proposed it; "common practice" if no single paper did, "null model" if it needs no paper.
         formula: its formula, in plain text.
     """
 

@@ -101,8 +101,8 @@ def entropy(q: Posterior) -> Float[Array, " N"]:
 def _define() -> None:
     for name, statistic, sign, paper, formula in (
         ("elbo", "vae.elbo", -1, "Kingma and Welling 2014", "-E_q log P(x | z) + KL(q(z | x) || p(z))"),
-        ("reconstruction", "vae.reconstruction", -1, "Xiao et al. 2020", "-E_q log P(x | z)"),
-        ("kl", "vae.kl", 1, "Xiao et al. 2020", "KL(q(z | x) || p(z))"),
+        ("reconstruction", "vae.reconstruction", -1, "common practice", "-E_q log P(x | z)"),
+        ("kl", "vae.kl", 1, "common practice", "KL(q(z | x) || p(z))"),
         (
             "importance-weighted-bound",
             "vae.bound",

@@ -99,6 +99,7 @@ def test_the_list_has_the_scores_of_latents_with_their_signs():
         np.testing.assert_allclose(found.pop(name), -values.sum(axis=1))
         for ending, index in (("finest", 0), ("second", 1), ("last", 2)):
             np.testing.assert_array_equal(found.pop(f"{name}-{ending}"), -values[:, index])
+    np.testing.assert_allclose(found.pop("last-scale"), -(log_pz + log_det)[:, 2])
     assert not found
 
 
