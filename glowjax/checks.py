@@ -45,6 +45,14 @@ def unknown(kind: str, name: str, known: Iterable[str], unlisted: Iterable[str] 
     return InputError(f"Unknown {kind} '{name}'{hint}{space}{known_names}")
 
 
+def as_names(names: Any) -> tuple[str, ...]:
+    """Several names, or a single one, as a tuple. Raises InputError for anything that is no text."""
+    found = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (names,)
+    if bad := [one for one in found if not isinstance(one, str)]:
+        raise InputError(f"Expected names, such as ('log_prob', 'png'), but got {bad[0]!r:.100}.")
+    return found
+
+
 def printable(text: str) -> str:
     """`text` with a replacement character for each of `CONTROLS`, except for tabs and line breaks."""
     return CONTROLS.sub(lambda found: found[0] if found[0] in "\t\n" else "\N{REPLACEMENT CHARACTER}", text)
@@ -99,6 +107,17 @@ def native_array(values: Any, name: str) -> np.ndarray:
     except ValueError as error:
         raise InputError(f"{name} cannot be made into one array ({error}); pass arrays of one shape.") from error
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def real_array(values: Any, name: str) -> np.ndarray:
+    """`values` as `native_array` gives them. Raises InputError unless they are known real numbers or booleans."""
+    if isinstance(values, jax.core.Tracer):
+        raise InputError(f"{name}: the values are traced; call this outside of jax.jit and other transformations.")
+    array = native_array(values, name)
+    if not any(jnp.issubdtype(array.dtype, kind) for kind in (np.bool_, np.integer, np.floating)):
+        what = f"a {type(values).__name__}" if array.ndim == 0 else f"{array.dtype} of shape {list(array.shape)}"
+        raise InputError(f"{name}: expected real numbers, but got {what}.")
+    return array
 
 
 def check_images(images: np.ndarray | jax.Array, name: str = "The images", batch: bool = False) -> None:

@@ -16,6 +16,7 @@ from experiments.report.trained import Trained
 from glowjax import ood, processes
 from glowjax.checks import InputError
 from glowjax.data import ImageSet, stored
+from glowjax.ood.statistics import PER_FAMILY
 from glowjax.train import arrays
 
 OnProgress = Callable[[str, int, int], None]
@@ -74,8 +75,8 @@ class Source:
 
 def _of_family(stats: ood.Statistics, family: str) -> ood.Statistics:
     values = {name: array for name, array in stats.values.items() if name.partition(".")[0] == family}
-    about = {**stats.about, **{key: {family: stats.about[key][family]} for key in ("seconds", "options")}}
-    return ood.Statistics(values, about)
+    of_family = {key: {name: value for name, value in stats.about[key].items() if name == family} for key in PER_FAMILY}
+    return ood.Statistics(values, {**stats.about, **of_family})
 
 
 def _read(path: Path) -> ood.Statistics | None:

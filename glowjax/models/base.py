@@ -117,16 +117,21 @@ def compiled(*static: str) -> Callable[[MethodT], MethodT]:
 
 def _images(model: Any, images: Any) -> Any:
     images = as_images(images)
+    check_levels(model, images)
+    return images
+
+
+def check_levels(model: Any, images: Any) -> None:
+    """Raises InputError if known images have a level that the model does not know."""
     num_levels = getattr(model, "num_levels", NUM_LEVELS)
     if num_levels == NUM_LEVELS or isinstance(images, jax.core.Tracer):
-        return images
+        return
     top = int(np.max(np.asarray(images)))
     if top >= num_levels:
         raise InputError(
             f"The images hold level {top}, but this model knows the levels 0 to {num_levels - 1}; quantize them "
             f"to {num_levels} levels, or build the model with num_levels={NUM_LEVELS}."
         )
-    return images
 
 
 def _temperature(model: Any, temperature: Any) -> Any:

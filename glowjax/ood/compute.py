@@ -1,6 +1,7 @@
 """Computes statistics of a set of images, family by family, batch by batch."""
 
 import functools
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,15 +12,16 @@ import numpy as np
 
 from glowjax.analysis.density import check_point
 from glowjax.analysis.subject import subject_of
-from glowjax.checks import InputError, check_images, native_array, unknown
+from glowjax.checks import InputError, as_names, check_images, native_array, unknown
 from glowjax.data import ImageSet
 from glowjax.data.image_set import checked
 from glowjax.data.stored import AnyImages, StoredImages, digest
-from glowjax.models import ImageModel
-from glowjax.models.base import ModelParams, check_shape
+from glowjax.models import VAE, Flow, ImageModel, PixelCNN
+from glowjax.models.base import ModelParams, check_levels, check_shape
 from glowjax.ood.families import FAMILIES, Family, Options, Subject, View, noise_keys
 from glowjax.ood.statistics import Statistics
 from glowjax.train import in_batches
+from glowjax.train.arrays import digest as digest_of_array
 from glowjax.typing import Key, Keys, Params
 
 OnProgress = Callable[[str, int, int], None]
@@ -70,7 +72,9 @@ def density_statistics(
     """As `statistics`, for a density of your own: a function from one point [*shape] to its log density in nats.
 
     `images` are uint8 images, which are dequantized to grey levels in [0, 256), or floating-point points [N, *shape],
-    which are used as they are. Families that need latents of a flow or a model of 8-bit images are refused.
+    which are used as they are, in float32 or, under `jax.enable_x64`, in float64. Noise levels have the unit of the
+    points, so choose `Options.noise_levels` if these are no grey levels. Families that need latents of a flow or a
+    model of 8-bit images are refused.
     """
     own = subject_of(log_prob_fn)  # by identity: an equal function may read another state
     return _statistics(Subject(log_prob_fn=own), key, images, names, options, on_progress)
@@ -79,7 +83,7 @@ def density_statistics(
 def missing(model: Any, names: Sequence[str], log_prob_fn: Callable | None = None) -> dict[str, str]:
     """{family: why it cannot be computed} for those of `names` that a model or density cannot give."""
     subject = Subject(model=model, log_prob_fn=log_prob_fn)
-    return {name: f"it needs {lack}" for name in names if (lack := _lack(subject, _family(name)))}
+    return {name: f"it needs {lack}" for name in as_names(names) if (lack := _lack(subject, _family(name)))}
 
 
 def _lack(subject: Subject, one: Family) -> str:
@@ -95,12 +99,10 @@ def _family(name: str) -> Family:
 def _statistics(
     subject: Subject, key: Key, images: Any, names: Sequence[str], options: Options, on_progress: OnProgress | None
 ) -> Statistics:
-    families = {name: _family(name) for name in ((names,) if isinstance(names, str) else names)}
-    if not families:
-        raise InputError("No statistics are named; choose some of ood.FAMILIES, such as ('log_prob', 'png').")
-    for name, one in families.items():
-        if lack := _lack(subject, one):
-            raise InputError(f"The statistics '{name}' need {lack}.")
+    families = {name: _family(name) for name in as_names(names)}
+    _check_subject(subject, families)
+    if not isinstance(options, Options):
+        raise InputError(f"options must be an ood.Options, but is {options!r:.100}.")
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
         raise InputError(f"key must be one key of JAX, such as jax.random.key(0), but is {key!r}.")
     own = _checked(subject, images.images if isinstance(images, ImageSet) else images, families)
@@ -121,14 +123,44 @@ def _statistics(
         "digest": digest(own),
         "model": subject.title,
         "seconds": seconds,
-        "options": {name: options.as_dict() for name in families},
+        "options": {name: {one: options.as_dict()[one] for one in family.options} for name, family in families.items()},
+        "params": _digests(subject, families),
     }
     return Statistics(values, about)
+
+
+def _digests(subject: Subject, families: Mapping[str, Family]) -> dict[str, str]:
+    """{family: a digest of the model's params} for the families that depend on them."""
+    names = [name for name, one in families.items() if one.needs != "images"]
+    if subject.model is None or not names:
+        return {}
+    found = hashlib.blake2b(digest_size=8)
+    for leaf in jax.tree.leaves(subject.params):
+        found.update(digest_of_array(leaf).encode())
+    return dict.fromkeys(names, found.hexdigest())
+
+
+def _check_subject(subject: Subject, families: Mapping[str, Family]) -> None:
+    """Raises InputError unless the families are one or more, and can be computed for this subject."""
+    model, params = subject.model, subject.params
+    if not families:
+        raise InputError("No statistics are named; choose some of ood.FAMILIES, such as ('log_prob', 'png').")
+    if model is not None and not isinstance(model, ImageModel):
+        raise InputError(f"model must be a flow, a PixelCNN, a VAE or None, but is a {type(model).__name__}.")
+    if isinstance(model, Flow | PixelCNN | VAE) and not isinstance(params, ModelParams):
+        raise InputError(f"params must be those of the model, as model.init gives, but is a {type(params).__name__}.")
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(params)):
+        raise InputError("params are traced; statistics run on the host: call them outside of jax.jit.")
+    for name, one in families.items():
+        if lack := _lack(subject, one):
+            raise InputError(f"The statistics '{name}' need {lack}.")
 
 
 def _checked(subject: Subject, images: Any, families: Mapping[str, Family]) -> Any:
     """The images as an array or as stored images: uint8 [N, H, W, C], or points [N, *shape] for a density."""
     of_images = [name for name, one in families.items() if one.needs == "images"]
+    if isinstance(images, jax.core.Tracer):
+        raise InputError("The images are traced; statistics run on the host: call them outside of jax.jit.")
     if subject.log_prob_fn is None or isinstance(images, StoredImages):
         own = checked(images, "The images")
     else:
@@ -137,11 +169,14 @@ def _checked(subject: Subject, images: Any, families: Mapping[str, Family]) -> A
             check_images(own, batch=True)
         elif of_images:
             raise InputError(f"The statistics '{of_images[0]}' are of uint8 images, but these points are {own.dtype}.")
-        elif not np.issubdtype(own.dtype, np.floating) or own.ndim < 1 or not own.size:
+        elif not jnp.issubdtype(own.dtype, np.floating) or own.ndim < 1 or not own.size:
             raise InputError(
                 f"The points are {own.dtype} of shape {list(own.shape)}; expected uint8 images [N, H, W, C] or "
                 "floating-point points [N, *shape]."
             )
+        else:
+            is_double = own.dtype.itemsize >= 8 and jax.config.jax_enable_x64
+            own = own.astype(np.float64 if is_double else np.float32)
     if isinstance(subject.params, ModelParams):
         check_shape(subject.params, own.shape)
     if subject.log_prob_fn is not None:
@@ -158,6 +193,7 @@ def _of_group(
 
     def run(batch_key: Key, indices: Any) -> Any:
         batch = np.asarray(images[np.asarray(indices)])
+        check_levels(subject.model, batch)
         if group[0].on_host:
             found = [one(batch) for one in runs]
         else:

@@ -31,7 +31,7 @@ DEQUANTIZATION = 1 / 12
 """The variance of the dequantization noise, in squared grey levels."""
 
 
-@family("laplacian", "density", "1 Laplacian and 1 gradient per noise level", batch_size=2)
+@family("laplacian", "density", "1 Laplacian and 1 gradient per noise level", batch_size=2, options=("noise_levels",))
 def laplacian(view: View) -> Parts:
     """Three parts, [N, L] each, at the images with noise.
 
@@ -56,7 +56,13 @@ def laplacian(view: View) -> Parts:
     return {"trace": traces, "squared_gradient": squares, "flipd": flipd}
 
 
-@family("curvature", "density", f"{NUM_STEPS} Hessian-vector products per noise level", batch_size=10)
+@family(
+    "curvature",
+    "density",
+    f"{NUM_STEPS} Hessian-vector products per noise level",
+    batch_size=10,
+    options=("noise_levels",),
+)
 def curvature(view: View) -> Parts:
     """`curvature.lowest`, `curvature.highest` [N, L]: the extreme eigenvalues of the Hessian of log p, by Lanczos.
 

@@ -29,7 +29,8 @@ from glowjax.typing import Array
 def dimension(view: View) -> Parts:
     """`dimension.log_singular_values`, `dimension.latents` [N, D]: of the encoder's Jacobian dz/dx = U diag(s) V'.
 
-    The logarithms of s, descending, with s per grey level; and U' z, the latents along the left singular vectors.
+    The logarithms of s, descending, with s per grey level and not below the smallest float; and U' z, the latents along
+    the left singular vectors.
     """
     model, params = smooth(view.subject).model, view.subject.params
 
@@ -40,7 +41,9 @@ def dimension(view: View) -> Parts:
         z, push = jax.linearize(encode, x)
         columns = map_chunks(lambda n: push(basis_vector(n, x)), jnp.arange(x.size), None)
         left, values, _ = jnp.linalg.svd(columns.T, full_matrices=False)
-        return jnp.log(values), jnp.matmul(left.T, z, precision=jax.lax.Precision.HIGHEST)
+        return jnp.log(jnp.maximum(values, jnp.finfo(values.dtype).tiny)), jnp.matmul(
+            left.T, z, precision=jax.lax.Precision.HIGHEST
+        )
 
     logs, latents = jax.lax.map(of_image, view.x)
     return {"log_singular_values": logs, "latents": latents}

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from glowjax.checks import InputError
 from glowjax.ood.scores import Score, entry
-from glowjax.ood.statistics import Statistics, StatisticsT
+from glowjax.ood.statistics import PER_FAMILY, Statistics, StatisticsT
 
 
 def ensemble(members: Sequence[StatisticsT]) -> StatisticsT:
@@ -25,9 +25,11 @@ def ensemble(members: Sequence[StatisticsT]) -> StatisticsT:
         raise InputError(f"Members 0 and {bad[0]} are about different images; compute both for the same images.")
     name = "members.log_prob"
     of_each = [one.about for one in members]
+    params = [one.get("params", {}).get("log_prob", "") for one in of_each]
     about = {
-        **{key: value for key, value in first.about.items() if key not in ("options", "seconds")},
+        **{key: value for key, value in first.about.items() if key not in PER_FAMILY},
         "options": {name: first.about.get("options", {}).get("log_prob", {})},
+        "params": {} if "" in params else {name: params},
         "seconds": {name: sum(one.get("seconds", {}).get("log_prob", 0.0) for one in of_each)},
     }
     return type(first)({name: np.stack([one["log_prob"] for one in members], axis=1)}, about)

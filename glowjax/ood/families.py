@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
@@ -10,9 +9,10 @@ from typing import Any, Literal, TypeAlias
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
-from glowjax.checks import InputError, check_count
+from glowjax.checks import InputError, check_count, real_array
 from glowjax.likelihood import dequantize, log_mean_exp
 from glowjax.models import VAE, Flow, FlowTerms, PixelCNN, VAETerms
 from glowjax.noise import image_keys
@@ -35,8 +35,8 @@ class Options:
         num_regret_steps: steps of Adam for `regret`.
         num_regret_draws: draws of the latents per step of Adam.
         regret_learning_rate: the first learning rate of Adam, which decays to 0 by a cosine.
-        noise_levels: standard deviations, in grey levels, of the normal noise that is added to an image before
-            derivatives are taken; these statistics are [N, len(noise_levels)].
+        noise_levels: one or more standard deviations, in grey levels, of the normal noise that is added to an image
+            before derivatives are taken; these statistics are [N, len(noise_levels)].
     """
 
     num_draws: int = 1
@@ -44,15 +44,21 @@ class Options:
     num_regret_steps: int = 100
     num_regret_draws: int = 1
     regret_learning_rate: float = 0.05
-    noise_levels: tuple[float, ...] = (8.0,)
+    noise_levels: Any = (8.0,)
 
     def __post_init__(self) -> None:
         for name in ("num_draws", "num_latent_draws", "num_regret_steps", "num_regret_draws"):
-            check_count(name, getattr(self, name))
-        if not self.noise_levels or not all(0 <= level < math.inf for level in self.noise_levels):
+            object.__setattr__(self, name, check_count(name, getattr(self, name)))
+        levels = real_array(self.noise_levels, "noise_levels")
+        if levels.ndim > 1 or not levels.size or not np.all((levels >= 0) & (levels < np.inf)):
             raise InputError(
                 f"noise_levels is {self.noise_levels!r}; expected one or more standard deviations, 0 or more."
             )
+        object.__setattr__(self, "noise_levels", tuple(map(float, levels.ravel())))
+        rate = real_array(self.regret_learning_rate, "regret_learning_rate")
+        if rate.ndim or not 0 < rate < np.inf:
+            raise InputError(f"regret_learning_rate is {self.regret_learning_rate!r}; expected a positive number.")
+        object.__setattr__(self, "regret_learning_rate", float(rate))
 
     def as_dict(self) -> dict[str, Any]:
         """The options as JSON has them."""
@@ -171,6 +177,7 @@ class Family:
         on_host: whether `run` takes NumPy images and is not compiled.
         batch_size: images per batch.
         lack: the library that this installation lacks for it, in words that follow "needs"; "" if it is complete.
+        options: the names of the `Options` that it depends on.
     """
 
     name: str
@@ -181,6 +188,7 @@ class Family:
     on_host: bool = False
     batch_size: int = 100
     lack: str = ""
+    options: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:

@@ -40,7 +40,7 @@ def squared_norms(vectors: Float[Array, "N ..."]) -> Float[Array, " N"]:
     return jnp.sum(jnp.square(vectors), axis=tuple(range(1, vectors.ndim)))
 
 
-@family("gradient", "density", "1 gradient per noise level")
+@family("gradient", "density", "1 gradient per noise level", options=("noise_levels",))
 def gradient(view: View) -> Parts:
     """`gradient` [N, L]: the norm of the gradient of log p with respect to the image, in nats per grey level."""
     return {"": by_noise_level(view, lambda x: jnp.sqrt(squared_norms(input_gradients(view.subject, x))))}

@@ -13,7 +13,7 @@ from glowjax.ood.scores import Score, entry
 from glowjax.ood.statistics import Reference, Statistics
 
 
-@family("log_prob", "likelihood", "1 forward pass", is_forward=True)
+@family("log_prob", "likelihood", "1 forward pass", is_forward=True, options=("num_draws", "num_latent_draws"))
 def log_prob(view: View) -> Parts:
     """`log_prob` [N]: log p of each image in nats; exact, a bound or an estimate, as the model gives it."""
     return {"": view.log_prob}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from glowjax.checks import InputError
+from glowjax.checks import InputError, real_array
 from glowjax.ood import ranking
 from glowjax.ood.intervals import Sets, bounded, no_difference, of_difference
 from glowjax.ood.threshold import false_positive_rate, find_threshold, rate_difference
@@ -169,7 +169,7 @@ def _measures(
 def _checked(
     in_scores: Any, out_scores: Any, names: tuple[str, str] = ("in_scores", "out_scores")
 ) -> tuple[np.ndarray, np.ndarray]:
-    first, second = (np.asarray(vector(x, name)) for x, name in zip((in_scores, out_scores), names, strict=True))
+    first, second = (vector(real_array(x, name), name) for x, name in zip((in_scores, out_scores), names, strict=True))
     return first, second
 
 

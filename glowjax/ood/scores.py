@@ -1,15 +1,18 @@
 """Scores: functions of the statistics of an image, fitted to in-distribution images; higher means more OOD."""
 
 import dataclasses
+import itertools
+import json
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.struct
+import jax
 import numpy as np
 from jaxtyping import Float
 
-from glowjax.checks import InputError, unknown
+from glowjax.checks import InputError, as_names, real_array, unknown
 from glowjax.ood.statistics import Reference, Statistics
 
 OTHERS = {
@@ -57,7 +60,7 @@ class Score:
                 "in-distribution training or validation images, as stats.as_reference()."
             )
         self._check(reference)
-        return Fitted(self.learn(reference), self)
+        return Fitted(self.learn(reference), self, origin(reference, self.needs))
 
     def _check(self, stats: Statistics) -> None:
         if lacking := [name for name in self.needs if name not in stats]:
@@ -66,6 +69,28 @@ class Score:
                 f"{type(self).__name__} needs the statistics {', '.join(map(repr, lacking))}, but got "
                 f"{', '.join(map(repr, stats.families))}; {how}."
             )
+        for name, values in stats.values.items():
+            if any(f"{name}.".startswith(f"{need}.") for need in self.needs):
+                _check_finite(values, f"The statistic '{name}', which {type(self).__name__} needs,")
+
+
+def _check_finite(values: np.ndarray, name: str) -> None:
+    if np.isfinite(values).all():
+        return
+    bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+    raise InputError(
+        f"{name} is not finite for {len(bad):,} of {len(values):,} images, first for image {bad[0]}: look at that "
+        "image and at the model, or leave the image out and say so."
+    )
+
+
+def origin(stats: Statistics, needs: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """How statistics were computed, as far as they tell: pairs of a name and a value that must be those of others."""
+    found = {"image_shape": stats.about.get("image_shape")}
+    for kind, need in itertools.product(("options", "params"), needs):
+        by_family = stats.about.get(kind, {})
+        found[f"{kind} of {need}"] = by_family.get(need, by_family.get(need.partition(".")[0]))
+    return tuple((name, json.dumps(value)) for name, value in found.items() if value)
 
 
 class Fitted(flax.struct.PyTreeNode):
@@ -74,23 +99,36 @@ class Fitted(flax.struct.PyTreeNode):
     Attributes:
         state: what the score learned from the reference.
         score: its hyperparameters.
+        origin: how the statistics of the reference were computed, see `origin`.
     """
 
     state: Any
     score: Score = flax.struct.field(pytree_node=False)
+    origin: tuple[tuple[str, str], ...] = flax.struct.field(pytree_node=False, default=())
 
     def __call__(self, stats: Statistics) -> Float[np.ndarray, " N"]:
         """The scores [N] in float64; higher means more out-of-distribution.
 
-        Raises InputError if a score is not finite. Gives a `ConstantScoreWarning` if all are equal.
+        Raises InputError if a score or a statistic that it needs is not finite, or if the statistics were computed in
+        another way than those of the reference. Gives a `ConstantScoreWarning` if all scores are equal.
         """
+        if not isinstance(stats, Statistics):
+            raise InputError(f"A fitted score takes Statistics, but got a {type(stats).__name__}; see ood.statistics.")
         self.score._check(stats)
-        scores = np.asarray(self.score.evaluate(self.state, stats), np.float64)
-        if len(bad := np.flatnonzero(~np.isfinite(scores))):
+        own = dict(origin(stats, self.score.needs))
+        for name, value in self.origin:
+            if own.get(name, value) != value:
+                raise InputError(
+                    f"{type(self.score).__name__} was fitted to statistics with {name} {value}, but these have "
+                    f"{own[name]}; compute both under the same model and with the same options."
+                )
+        state = jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf, self.state)
+        scores = real_array(self.score.evaluate(state, stats), str(self.score)).astype(np.float64)
+        if scores.shape != (count := stats.num_images // self.score.per_batch,):
             raise InputError(
-                f"{self.score} is not finite for {len(bad):,} of {len(scores):,} images, first for image {bad[0]}: "
-                "look at the statistics of that image."
+                f"{self.score} has the shape {list(scores.shape)}; expected one number per image, [{count}]."
             )
+        _check_finite(scores, str(self.score))
         if len(scores) > 1 and np.ptp(scores) == 0:
             warnings.warn(
                 f"{self.score} is {scores[0]:g} for all {len(scores):,} images, so it orders none of them.",
@@ -110,8 +148,8 @@ class OwnScore(Score):
 
     function: Callable[[Statistics], Any]
 
-    def evaluate(self, state: Any, stats: Statistics) -> Float[np.ndarray, " N"]:  # noqa: D102
-        return np.asarray(self.function(stats))
+    def evaluate(self, state: Any, stats: Statistics) -> Any:  # noqa: D102
+        return self.function(stats)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +191,7 @@ def entries(names: Sequence[str]) -> list[Entry]:
     for one in SCORES.values():
         groups.setdefault(one.group, []).append(one)
     found: dict[str, Entry] = {}
-    for name in names:
+    for name in as_names(names):
         if name not in SCORES and name not in groups:
             raise unknown("score or group", name, [*SCORES, *groups])
         found |= {one.name: one for one in (groups.get(name) or [SCORES[name]])}
@@ -162,7 +200,7 @@ def entries(names: Sequence[str]) -> list[Entry]:
 
 def needed(names: Sequence[str], other: str = "") -> tuple[str, ...]:
     """The families that the scores of these names need of the model itself, each once, or of an `other` in `OTHERS`."""
-    needs = [whose(need) for name in names for need in SCORES[name].score.needs]
+    needs = [whose(need) for one in entries(names) for need in one.score.needs]
     return tuple(dict.fromkeys(family for whose, family in needs if whose == other))
 
 

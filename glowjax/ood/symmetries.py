@@ -57,13 +57,13 @@ def shuffled_quarters(height: int, width: int) -> list[np.ndarray]:
     ]
 
 
-@family("stirring", "likelihood", "8 forward passes")
+@family("stirring", "likelihood", "8 forward passes", options=("num_draws", "num_latent_draws"))
 def stirring(view: View) -> Parts:
     """`stirring` [N, 8]: log p in nats of the image and of its 7 rotations and reflections; [N, 4] if not square."""
     return {"": _log_probs(view, dihedral_maps(*_height_and_width(view)))}
 
 
-@family("shaking", "likelihood", "10 forward passes")
+@family("shaking", "likelihood", "10 forward passes", options=("num_draws", "num_latent_draws"))
 def shaking(view: View) -> Parts:
     """`shaking` [N, 10]: log p in nats of the image and with its quarters in the 9 orders that leave none in place."""
     return {"": _log_probs(view, shuffled_quarters(*_height_and_width(view)))}

@@ -19,7 +19,7 @@ Posterior = tuple[Float[Array, "N L"], Float[Array, "N L"]]
 """The mean and the log-scale of q(z | image) for each image and latent."""
 
 
-@family("vae", "VAE", "num_latent_draws passes of the decoder", is_forward=True)
+@family("vae", "VAE", "num_latent_draws passes of the decoder", is_forward=True, options=("num_latent_draws",))
 def vae(view: View) -> Parts:
     """The terms of the bound of each image, [N] each, in nats; the same draws of z ~ q give all of them and `log_prob`.
 
@@ -40,7 +40,12 @@ def vae(view: View) -> Parts:
     }
 
 
-@family("regret", "VAE", "num_regret_steps gradients of the decoder, 2 num_latent_draws passes")
+@family(
+    "regret",
+    "VAE",
+    "num_regret_steps gradients of the decoder, 2 num_latent_draws passes",
+    options=("num_latent_draws", "num_regret_steps", "num_regret_draws", "regret_learning_rate"),
+)
 def regret(view: View) -> Parts:
     """`regret` [N]: how much the ELBO rises, in nats, if Adam adapts mean and log-scale of q to each image alone.
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glowjax.checks import InputError
+from glowjax.checks import InputError, real_array
 from glowjax.stats.estimate import NORMAL_QUANTILE, Estimate
 from glowjax.stats.groups import group_codes
 from glowjax.stats.tails import warn_of_heavy_tails
@@ -137,7 +137,7 @@ def vector(values: Any, name: str) -> Any:
     """`values` [N] as a float64 NumPy array, or as they are if traced; values that are known must be finite."""
     is_traced = isinstance(values, jax.core.Tracer)
     if not is_traced:
-        values = np.asarray(values, np.float64)
+        values = real_array(values, name).astype(np.float64)
     if values.ndim != 1:
         raise InputError(
             f"{name} has shape {list(values.shape)}; expected [N], one number per image: flatten or reduce it."

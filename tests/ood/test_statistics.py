@@ -13,6 +13,8 @@ import tiny
 from glowjax import InputError, ood
 from glowjax.data import ImageSet
 from glowjax.likelihood import dequantize
+from glowjax.models import PixelCNN
+from glowjax.models.pixels import Categorical
 from glowjax.ood.families import Subject, View, noise_keys
 
 KEY = jax.random.key(0)
@@ -181,3 +183,113 @@ def test_a_density_that_changed_gives_statistics_of_the_new_state():
 
 def test_no_score_has_the_name_of_a_group():
     assert not set(ood.SCORES) & {one.group for one in ood.SCORES.values()}
+
+
+def test_what_is_no_statistic_is_refused_in_a_sentence():
+    for values in ({}, {"a": 1.0}, {"a": np.zeros(0)}, {"a": ["x"]}, {"a": np.ones(3), "b": np.ones(2)}, {"a[0]": [1]}):
+        with pytest.raises((InputError, jaxtyping.TypeCheckError)):
+            ood.Statistics(values)
+    stats = ood.Statistics({"log_prob": [1.0, 2.0], "half": jnp.ones(2, jnp.bfloat16)})
+    assert isinstance(stats["log_prob"], np.ndarray)
+    assert stats["half"].dtype == np.float32
+    with pytest.raises(InputError, match="cannot be a reference"):
+        ood.Reference(stats.values, {"set": "mine:test"})
+    with pytest.raises(InputError, match="Cannot write"):
+        stats.save("/dev/null/stats.npz")
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.9])
+def test_damaged_bytes_are_never_read_as_statistics(tmp_path, place):
+    path = tmp_path / "stats.npz"
+    gaussian(0).save(path)
+    found = bytearray(path.read_bytes())
+    found[int(place * len(found))] ^= 0x55
+    path.write_bytes(found)
+    with pytest.raises(InputError, match="compute them again"):
+        ood.load_statistics(path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["rank", "typicality-and-score-test", "layer-gradients", "stirring"])
+def test_statistics_that_are_no_numbers_are_not_ranked(name, bad):
+    rng = np.random.default_rng(0)
+    values = {need: rng.uniform(1, 2, (9, 3)) for need in ("parameter_gradients", "stirring")}
+    good = ood.Statistics({"log_prob": rng.normal(size=9), **values})
+    for need in (score := ood.SCORES[name].score).needs:
+        spoiled = good[need].copy()
+        spoiled[4] = bad
+        other = ood.Statistics({**good.values, need: spoiled})
+        for use in (score.fit, score.fit(good.as_reference())):
+            with pytest.raises(InputError, match=f"'{need}'.* is not finite for 1 of 9 images, first for image 4"):
+                use(other.as_reference())
+
+
+def test_a_score_is_applied_to_statistics_that_were_computed_as_those_of_the_reference(flow):
+    model, params = flow
+    reference = ood.statistics(model, params, KEY, IMAGES, ("log_prob", "png")).as_reference()
+    other_options = ood.statistics(model, params, KEY, IMAGES, ("log_prob", "png"), options=ood.Options(num_draws=2))
+    other_params = ood.statistics(model, jax.tree.map(lambda x: x + 1, params), KEY, IMAGES, ("log_prob", "png"))
+    detector = ood.Likelihood().fit(reference)
+    for other, what in ((other_options, "options of log_prob"), (other_params, "params of log_prob")):
+        with pytest.raises(InputError, match=f"fitted to statistics with {what}"):
+            detector(other)
+        ood.SCORES["null-png"].score.fit(reference)(other)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda stats: 1.0, lambda stats: [1.0], lambda stats: ["a"] * 400, lambda s: None]
+)
+def test_an_own_score_gives_one_number_per_image(function):
+    with pytest.raises(InputError, match="expected"):
+        ood.OwnScore(function).fit(gaussian(0).as_reference())(gaussian(1))
+
+
+def test_a_fitted_score_works_on_a_device_too():
+    stats = gaussian(0)
+    for name in ("density-of-log-p", "rank", "typicality"):
+        detector = ood.SCORES[name].score.fit(stats.as_reference())
+        np.testing.assert_allclose(jax.device_put(detector)(stats), detector(stats), atol=2e-3)  # half a rank
+
+
+def test_options_are_numbers_that_can_be_compared():
+    assert ood.Options(noise_levels=np.array([1, 2])) == ood.Options(noise_levels=[1.0, 2.0])
+    assert hash(ood.Options(noise_levels=3)) == hash(ood.Options(noise_levels=(3.0,)))
+    for bad in ({"noise_levels": "8"}, {"regret_learning_rate": math.nan}, {"regret_learning_rate": -1}):
+        with pytest.raises((InputError, jaxtyping.TypeCheckError)):
+            ood.Options(**bad)
+
+
+def test_points_in_half_precision_are_computed_in_float32():
+    points = np.random.default_rng(0).normal(100, 50, (5, 16)).astype(np.float16)
+    found = ood.density_statistics(normal, KEY, points)["log_prob"]
+    np.testing.assert_array_equal(found, ood.density_statistics(normal, KEY, points.astype(np.float32))["log_prob"])
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "change", [{"params": None}, {"model": "flow"}, {"names": None}, {"names": (3,)}, {"options": {"num_draws": 1}}]
+)
+def test_arguments_of_another_kind_are_refused_in_a_sentence(flow, change):
+    arguments = {"model": flow[0], "params": flow[1], "key": KEY, "images": IMAGES, "names": "log_prob"} | change
+    with pytest.raises((InputError, jaxtyping.TypeCheckError)):
+        ood.statistics(**arguments)
+
+
+def test_statistics_and_metrics_run_on_the_host(flow, unchecked):
+    for fun in (
+        lambda x: ood.statistics(*flow, KEY, x)["log_prob"],
+        lambda x: ood.statistics(
+            flow[0], jax.tree.map(lambda leaf: leaf + x.sum(dtype=leaf.dtype), flow[1]), KEY, IMAGES
+        ),
+        lambda x: ood.Statistics({"log_prob": x}),
+        lambda x: ood.detection_metrics(x.ravel(), [1.0, 2.0]).auroc.value,
+    ):
+        with pytest.raises(InputError, match="are traced"):
+            jax.jit(fun)(jnp.asarray(IMAGES))
+
+
+def test_images_with_levels_that_a_model_does_not_know_are_refused():
+    model = PixelCNN(1, 2, Categorical(4))
+    params = model.init(KEY, IMAGES // 64)
+    with pytest.raises(InputError, match="this model knows the levels 0 to 3"):
+        ood.statistics(model, params, KEY, IMAGES)
