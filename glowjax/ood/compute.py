@@ -175,8 +175,7 @@ def _checked(subject: Subject, images: Any, families: Mapping[str, Family]) -> A
                 "floating-point points [N, *shape]."
             )
         else:
-            is_double = own.dtype.itemsize >= 8 and jax.config.jax_enable_x64
-            own = own.astype(np.float64 if is_double else np.float32)
+            own = own.astype(np.float32 if own.dtype.itemsize < 8 else jax.dtypes.canonicalize_dtype(np.float64))
     if isinstance(subject.params, ModelParams):
         check_shape(subject.params, own.shape)
     if subject.log_prob_fn is not None:
