@@ -1,7 +1,7 @@
 """Coupling layers: half of the channels are transformed by a function of the other half."""
 
 import dataclasses
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -10,7 +10,8 @@ from jax.ad_checkpoint import checkpoint_name
 
 from glowjax.checks import InputError
 from glowjax.layers.base import per_image, soft_clip, sum_per_image
-from glowjax.typing import Array, Continuous, Key, LogDet, Params
+from glowjax.networks import local
+from glowjax.typing import Continuous, Key, LogDet, Params
 
 LOG_SCALE_BOUND = 2.0
 """Default bound on the raw log-scale h of sigmoid(h + 2): scales lie in (0.5, 0.982).
@@ -56,7 +57,7 @@ class Conditioned:
     def condition(self, params: Params, x_a: Continuous) -> Continuous:
         """The conditioner's output for the kept half `x_a`: `outputs_per_channel` numbers per changed value."""
         num_outputs = self.outputs_per_channel * x_a.shape[-1]
-        return checkpoint_name(cast(Array, self.conditioner.apply({"params": params}, x_a, num_outputs)), CONDITIONED)
+        return checkpoint_name(local.apply(self.conditioner, params, x_a, num_outputs), CONDITIONED)
 
 
 @dataclasses.dataclass(frozen=True)

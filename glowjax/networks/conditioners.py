@@ -11,7 +11,7 @@ curvature matters, choose a smooth activation (`jax.nn.tanh`, `jax.nn.swish`).
 
 import functools
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import flax.linen as nn
 import jax
@@ -159,6 +159,8 @@ class _Conditioner(nn.Module):
 class ConvConditioner(_Conditioner):
     """The reference Glow's network: 3x3, 1x1 and zero-initialized 3x3 convolutions, the first two with ActNorms."""
 
+    reach: ClassVar[int] = 2
+
     def hidden(self, x: Activations, norm: Norm, activation: Activation) -> Activations:
         """The activations before the last convolution."""
         hidden = activation(norm(kernel_size=3)(x))
@@ -174,6 +176,8 @@ class HighwayConditioner(_Conditioner):
     Attributes:
         num_layers: number of highway layers; 3 in the replication.
     """
+
+    reach: ClassVar[int] = 2
 
     num_layers: int = 3
 

@@ -11,7 +11,7 @@ from analysis.densities import GLOW_POINT, dense_glow_hessian, glow_density, poi
 from jax import lax
 
 from glowjax.analysis import laplacian
-from glowjax.analysis.laplacian import RULES
+from glowjax.analysis.jets import RULES
 from glowjax.cores import side_by_side
 
 pytestmark = pytest.mark.usefixtures("float64", "promotion")
