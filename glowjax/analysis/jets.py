@@ -58,7 +58,7 @@ class Directions(NamedTuple):
     weights: Array
 
     @property
-    def count(self) -> int:
+    def num(self) -> int:
         """Their number R."""
         return len(self.weights)
 
@@ -80,14 +80,14 @@ class Probes(NamedTuple):
     products: Array
 
     @property
-    def count(self) -> int:
+    def num(self) -> int:
         """Their number P."""
         return self.products.shape[-1]
 
     def summed(self, second_order: Bilinear, tangents: tuple[Array, ...]) -> list[Array]:
         """sum_pq products[p, q] second_order(b_p, b_q)."""
         mixed = tuple(local_maps.mix(self.products, along) for along in tangents)
-        return [_weighted_sum(jnp.ones(self.count), term) for term in jax.vmap(second_order)(tangents, mixed)]
+        return [_weighted_sum(jnp.ones(self.num), term) for term in jax.vmap(second_order)(tangents, mixed)]
 
 
 def interpret(
@@ -181,9 +181,9 @@ def _call(eqn: JaxprEqn, inputs: list[Value], directions: Directions | Probes) -
     """A call, by its jaxpr; that of a local map with its probes, if they are fewer than the directions."""
     reach = local.reach_of(eqn.params.get("name", ""))
     (value, tangents, second), *others = (value for value in inputs if isinstance(value, Jet))
-    if reach is None or others or not _maps_an_image(eqn, value.shape):
+    if reach is None or others or isinstance(directions, Probes) or not _maps_an_image(eqn, value):
         return _interpret_call(eqn, inputs, directions)
-    if local_maps.num_probes(value.shape, reach) >= directions.count:
+    if local_maps.num_probes(value.shape, reach) >= directions.num:
         return _interpret_call(eqn, inputs, directions)
     probes = jnp.asarray(local_maps.probes(value.shape, reach), value.dtype)
     products = local_maps.products_in_windows(tangents, directions.weights, reach)
@@ -192,9 +192,10 @@ def _call(eqn: JaxprEqn, inputs: list[Value], directions: Directions | Probes) -
     return [output._replace(tangents=local_maps.along(tangents, output.tangents, reach)) for output in outputs]
 
 
-def _maps_an_image(eqn: JaxprEqn, shape: tuple[int, ...]) -> bool:
+def _maps_an_image(eqn: JaxprEqn, value: Array) -> bool:
     """Whether input and outputs are single images of one size: under a vmap or a gradient, a marked call is neither."""
-    return all(len(one) == 3 and one[:2] == shape[:2] for one in (shape, *(v.aval.shape for v in eqn.outvars)))
+    arrays: list[Any] = [value, *(variable.aval for variable in eqn.outvars)]
+    return all(array.ndim == 3 and array.shape[:2] == value.shape[:2] for array in arrays)
 
 
 def _interpret_call(eqn: JaxprEqn, inputs: list[Value], directions: Directions | Probes) -> list[Value]:
@@ -213,7 +214,7 @@ def _scan(eqn: JaxprEqn, inputs: list[Value], directions: Directions | Probes) -
         num_consts, num_carry = params["num_consts"], params["num_carry"]
     first_x = num_consts + num_carry
     consts, carry, xs = inputs[:num_consts], inputs[num_consts:first_x], inputs[first_x:]
-    num_directions = directions.count
+    num_directions = directions.num
 
     def lift(value: Value) -> Value:
         if isinstance(value, Jet) or not jnp.issubdtype(jnp.result_type(value), jnp.inexact):

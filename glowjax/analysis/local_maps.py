@@ -20,7 +20,7 @@ Probed = Float[Array, "P H W F"]
 Products = Float[Array, "H W P P"]
 
 
-def probes(shape: tuple[int, int, int], reach: int) -> np.ndarray:
+def probes(shape: tuple[int, ...], reach: int) -> np.ndarray:
     """The directions [P, H, W, C]: for every channel and place in a window, ones at all pixels of that place."""
     height, width, channels = shape
     rows, columns = (np.arange(size) % _period(size, reach) for size in (height, width))
@@ -29,7 +29,7 @@ def probes(shape: tuple[int, int, int], reach: int) -> np.ndarray:
     return directions.reshape(-1, *shape)
 
 
-def num_probes(shape: tuple[int, int, int], reach: int) -> int:
+def num_probes(shape: tuple[int, ...], reach: int) -> int:
     """The number of `probes`."""
     height, width, channels = shape
     return _period(height, reach) * _period(width, reach) * channels
@@ -57,10 +57,10 @@ def along(tangents: Tangents, probed: Probed, reach: int) -> Float[Array, "R H W
 
 def products_in_windows(tangents: Tangents, weights: Float[Array, " R"], reach: int) -> Products:
     """For each pixel, sum_r weights_r t_r[p] t_r[q] of the values in its window for which probes p and q stand."""
-    num, *shape = tangents.shape
-    flat = tangents.reshape(num, -1)
+    shape = tangents.shape[1:]
+    flat = tangents.reshape(len(tangents), -1)
     products = matmul(flat.T, weights.astype(flat.dtype)[:, None] * flat)
-    places = _places(tuple(shape), reach)
+    places = _places(shape, reach)
     return products[places[..., :, None], places[..., None, :]]
 
 
@@ -74,7 +74,7 @@ def _period(size: int, reach: int) -> int:
     return min(2 * reach + 1, size)
 
 
-def _places(shape: tuple[int, int, int], reach: int) -> Integer[np.ndarray, "H W P"]:
+def _places(shape: tuple[int, ...], reach: int) -> Integer[np.ndarray, "H W P"]:
     """The index of the value that each probe stands for in the window of each pixel; any index if there is none."""
     height, width, channels = shape
     rows, columns = (_in_window(size, reach) for size in (height, width))
