@@ -27,6 +27,10 @@ PRODUCTS = jax.checkpoint_policies.save_from_both_policies(
 """This policy keeps the results of matrix products and convolutions. For a conditioner's last convolution it keeps only
 the sum over shifts, because the product before it is nine times as large."""
 
+OUTPUTS = jax.checkpoint_policies.save_only_these_names(CONDITIONED)
+"""This policy keeps the outputs of conditioners, as small as an image. Otherwise the backward pass would repeat their
+last convolutions for them alone."""
+
 
 def _scan(
     step: Callable[[Params, Array], tuple[Array, LogDet]], params: Params, x: Array, *, reverse: bool = False
@@ -42,7 +46,7 @@ def _store(layer: Layer, params: Params, x: Array) -> tuple[Array, LogDet]:
 
 
 def _rematerialize(layer: Layer, params: Params, x: Array) -> tuple[Array, LogDet]:
-    return _scan(jax.checkpoint(layer.forward), params, x)
+    return _scan(jax.checkpoint(layer.forward, policy=OUTPUTS, prevent_cse=False), params, x)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -90,7 +94,7 @@ class Repeat:
     Attributes:
         layer: a layer that keeps the shape of its input.
         num_steps: number of copies, at least 1.
-        memory: "remat" (keep each step's input, recompute the rest in the backward pass; the fastest on a CPU);
+        memory: "remat" (keep each step's input and conditioner output, recompute the rest; the fastest on a CPU);
             "store" (keep the results of products and convolutions, recompute what is cheap); or "invert" (keep the last
             output, reconstruct the rest by the inverses: memory does not grow with depth, gradients carry the rounding
             of the inverse, and forward-mode differentiation is refused).

@@ -40,7 +40,7 @@ class GlowConfig:
             platform (auto).
         log_scale_bound: bound on the raw log-scales of affine couplings; a larger one fits better and inverts less
             exactly.
-        memory: what the backward pass stores: all products (store), one image per step (remat), or nothing (invert).
+        memory: what the backward pass stores: all products (store), little per step (remat), or nothing (invert).
     """
 
     kind: Literal["nvp", "cv"] = "nvp"

@@ -92,15 +92,25 @@ def _times(x: Activations, matrix: Float[Array, "C F"]) -> Activations:
 
 
 def _product(x: Activations, kernel: Kernel, origin: Origin) -> Activations:
+    """Shifts along columns and along rows are separate: of nine shifts, the six along rows copy whole blocks."""
     rows, columns, channels, features = kernel.shape
-    offsets = [(row - origin[0], column - origin[1]) for row in range(rows) for column in range(columns)]
-    axis = layout(x).features
+    over_rows = [(row - origin[0], 0) for row in range(rows)]
+    over_columns = [(0, column - origin[1]) for column in range(columns)]
     if channels <= features:
-        stacked = jnp.concatenate([_shifted(x, *offset) for offset in offsets], axis=axis)
-        return _times(stacked, kernel.reshape(len(offsets) * channels, features))
-    # Split before shifting: the backward pass then pads narrow arrays only.
-    products = _times(x, kernel.transpose(2, 0, 1, 3).reshape(channels, len(offsets) * features))
-    parts = jnp.split(products, len(offsets), axis=axis)
+        stacked = _stacked(_stacked(x, over_columns), over_rows)
+        return _times(stacked, kernel.reshape(rows * columns * channels, features))
+    products = _times(x, kernel.transpose(2, 0, 1, 3).reshape(channels, rows * columns * features))
+    return _summed(_summed(products, over_rows), over_columns)
+
+
+def _stacked(x: Activations, offsets: list[Origin]) -> Activations:
+    """The shifts of `x`, one after another along the features."""
+    return jnp.concatenate([_shifted(x, *offset) for offset in offsets], axis=layout(x).features)
+
+
+def _summed(x: Activations, offsets: list[Origin]) -> Activations:
+    """The sum of equal parts of the features of `x`, each shifted. The backward pass pads these narrow parts only."""
+    parts = jnp.split(x, len(offsets), axis=layout(x).features)
     return functools.reduce(jnp.add, [_shifted(part, *offset) for part, offset in zip(parts, offsets, strict=True)])
 
 

@@ -39,13 +39,13 @@ class Free(AffineCoupling):
 
     def forward(self, params, x):
         x_a, x_b = jnp.split(x, 2, axis=-1)
-        shift, log_scale = self.shift_and_log_scale(params, x_a)
-        return jnp.concatenate([x_a, x_b * jnp.exp(log_scale) + shift], axis=-1), log_scale.sum((-3, -2, -1))
+        shift, scale, log_scale = self.shift_and_scale(params, x_a)
+        return jnp.concatenate([x_a, x_b * scale + shift], axis=-1), log_scale.sum((-3, -2, -1))
 
     def inverse(self, params, y):
         y_a, y_b = jnp.split(y, 2, axis=-1)
-        shift, log_scale = self.shift_and_log_scale(params, y_a)
-        return jnp.concatenate([y_a, (y_b - shift) * jnp.exp(-log_scale)], axis=-1), -log_scale.sum((-3, -2, -1))
+        shift, scale, log_scale = self.shift_and_scale(params, y_a)
+        return jnp.concatenate([y_a, (y_b - shift) / scale], axis=-1), -log_scale.sum((-3, -2, -1))
 
 
 class Renamed(AffineCoupling):
