@@ -7,7 +7,8 @@ of each reads the network's features and the channels before it. The network is 
 """
 
 import dataclasses
-from typing import NamedTuple
+import functools
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from jaxtyping import Float, Int
 from glowjax.checks import InputError, check_count, check_images
 from glowjax.likelihood import bits_per_dim
 from glowjax.models.base import ModelParams, check_shape, compiled
+from glowjax.models.parts import PIXELS_AT_A_TIME, in_parts
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, scaled
 from glowjax.networks import gated
 from glowjax.typing import Array, Batch, Key, Keys
@@ -40,6 +42,8 @@ class PixelCNN:
     head_width: int | None = None
     entry_size: int = 7
     kernel_size: int = 3
+
+    pixels_at_a_time: ClassVar[int] = PIXELS_AT_A_TIME
 
     def __post_init__(self) -> None:
         for name in ("num_layers", "width", "entry_size", "kernel_size"):
@@ -89,6 +93,9 @@ class PixelCNN:
         del key, num_draws
         check_images(images, batch=True)
         check_shape(params, images.shape)
+        return in_parts(functools.partial(self._log_prob, params), images)
+
+    def _log_prob(self, params: ModelParams, images: Batch) -> Float[Array, " N"]:
         levels = jnp.moveaxis(images, -1, 0)
         outputs = gated.outputs(params.arrays, scaled(levels, self.num_levels))
         values = [self.pixels.log_prob(output, level) for output, level in zip(outputs, levels, strict=True)]

@@ -10,7 +10,7 @@ and the middle rises with K (Burda, Grosse and Salakhutdinov 2016, theorem 1).
 
 import dataclasses
 import math
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -21,6 +21,7 @@ from jaxtyping import Float
 from glowjax.checks import InputError, check_count, check_images
 from glowjax.likelihood import bits_per_dim, log_mean_exp
 from glowjax.models.base import ModelParams, check_shape, compiled
+from glowjax.models.parts import PIXELS_AT_A_TIME, in_parts
 from glowjax.models.pixels import SOFTMAX, PixelDistribution, scaled
 from glowjax.networks.autoencoder import Decoder, Encoder
 from glowjax.noise import draw, draw_keys
@@ -63,6 +64,8 @@ class VAE:
     decoder: nn.Module
     pixels: PixelDistribution = SOFTMAX
 
+    pixels_at_a_time: ClassVar[int] = PIXELS_AT_A_TIME
+
     def __post_init__(self) -> None:
         check_count("num_latents", self.num_latents)
 
@@ -92,13 +95,20 @@ class VAE:
         """The mean and the log-scale of q(z | image), [N, num_latents] each, of uint8 images [N, H, W, C]."""
         check_images(images, batch=True)
         check_shape(params, images.shape)
-        x = scaled(jnp.asarray(images), self.num_levels)
-        return cast(Any, self.encoder.apply(params.arrays["encoder"], x, self.num_latents))
+
+        def encoded(images: Batch) -> Any:
+            return self.encoder.apply(params.arrays["encoder"], scaled(images, self.num_levels), self.num_latents)
+
+        return in_parts(encoded, jnp.asarray(images))
 
     @compiled()
     def log_prob_given(self, params: ModelParams, z: Float[Array, "N K"], images: Batch) -> Float[Array, " N"]:
         """Log P(image | z) [N] in nats of uint8 images [N, H, W, C], given latents [N, num_latents]."""
-        return self.pixels.log_prob(self._decode(params, z), jnp.asarray(images)).sum(axis=(-3, -2, -1))
+
+        def log_prob(images: Batch, z: Float[Array, "M K"]) -> Float[Array, " M"]:
+            return self.pixels.log_prob(self._decode(params, z), images).sum(axis=(-3, -2, -1))
+
+        return in_parts(log_prob, jnp.asarray(images), z)
 
     @compiled("num_draws")
     def terms(self, params: ModelParams, key: Keys, images: Batch, num_draws: int) -> VAETerms:

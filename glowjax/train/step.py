@@ -12,6 +12,7 @@ from glowjax.layers import visit
 from glowjax.likelihood import dequantize
 from glowjax.models.base import ImageModel
 from glowjax.models.flow import Flow
+from glowjax.models.parts import num_parts
 from glowjax.noise import draw_keys, image_keys
 from glowjax.typing import Array, Batch, Key, Keys, Params
 
@@ -101,7 +102,11 @@ def noise_keys(key: Key, step: int | Integer[Array, ""], indices: Integer[Array,
 def mean_gradient(
     model: ImageModel, params: Params, keys: Keys, images: Batch, num_microbatches: int
 ) -> tuple[Float[Array, ""], Params]:
-    """`loss_and_gradient` of the whole batch, computed as the mean over equal microbatches, one after the other."""
+    """`loss_and_gradient` of the whole batch, computed as the mean over equal microbatches, one after the other.
+
+    A CPU divides each microbatch further, if the model is faster in smaller parts.
+    """
+    num_microbatches *= num_parts(model, (len(images) // num_microbatches, *images.shape[1:]))
     if num_microbatches == 1:
         return loss_and_gradient(model, params, keys, images)
 
