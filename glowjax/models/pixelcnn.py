@@ -93,9 +93,9 @@ class PixelCNN:
         del key, num_draws
         check_images(images, batch=True)
         check_shape(params, images.shape)
-        return in_parts(functools.partial(self._log_prob, params), images)
+        return in_parts(functools.partial(self._log_prob, params), jnp.asarray(images))
 
-    def _log_prob(self, params: ModelParams, images: Batch) -> Float[Array, " N"]:
+    def _log_prob(self, params: ModelParams, images: Array) -> Float[Array, " N"]:
         levels = jnp.moveaxis(images, -1, 0)
         outputs = gated.outputs(params.arrays, scaled(levels, self.num_levels))
         values = [self.pixels.log_prob(output, level) for output, level in zip(outputs, levels, strict=True)]

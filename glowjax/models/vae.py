@@ -96,7 +96,7 @@ class VAE:
         check_images(images, batch=True)
         check_shape(params, images.shape)
 
-        def encoded(images: Batch) -> Any:
+        def encoded(images: Array) -> Any:
             return self.encoder.apply(params.arrays["encoder"], scaled(images, self.num_levels), self.num_latents)
 
         return in_parts(encoded, jnp.asarray(images))
@@ -105,7 +105,7 @@ class VAE:
     def log_prob_given(self, params: ModelParams, z: Float[Array, "N K"], images: Batch) -> Float[Array, " N"]:
         """Log P(image | z) [N] in nats of uint8 images [N, H, W, C], given latents [N, num_latents]."""
 
-        def log_prob(images: Batch, z: Float[Array, "M K"]) -> Float[Array, " M"]:
+        def log_prob(images: Array, z: Float[Array, "M K"]) -> Float[Array, " M"]:
             return self.pixels.log_prob(self._decode(params, z), images).sum(axis=(-3, -2, -1))
 
         return in_parts(log_prob, jnp.asarray(images), z)
