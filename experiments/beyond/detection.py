@@ -18,6 +18,7 @@ import tyro
 from experiments.figures.ensemble import load_members
 from experiments.figures.model_classes import load_alike
 from experiments.ood import figures, tables, tuned
+from experiments.ood.budget import check_minutes
 from experiments.ood.collected import Sources, collect
 from experiments.ood.kept import Source
 from experiments.ood.outcomes import LIKELIHOOD, NULL, Row, rows_of
@@ -27,6 +28,7 @@ from experiments.report.options import REFERENCES, References, SeveralModels
 from experiments.report.page import Result, Section, moved
 from experiments.report.trained import Trained, described, load, title
 from glowjax import ood
+from glowjax.checks import InputError
 from glowjax.models import Flow
 
 QUESTION = (
@@ -51,6 +53,9 @@ EASY = (
     "Noise, constant images and faded test images are told apart by eye, and a good model's samples are not. A score "
     "that is far below 0.5 on the former does not measure novelty, however well it does on another data set."
 )
+
+MOST_REASONS = 5
+"""The number of scores whose failure is told if all fail."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,15 +88,18 @@ class DetectionConfig(SeveralModels, References):
 
 def main(config: DetectionConfig) -> Result:
     """Computes statistics, fits every score, and compares them."""
+    check_minutes(config.minutes)
     names = chosen(config.scores)
     models = load_alike(config.run_dirs)
     trained = next(iter(models.values()))
     without_samples = image_sets_of(trained, config.out_dists, config.references, config)
     sections, summaries = [], []
     numbers: dict[str, Any] = {}
+    failures: dict[str, str] = {}
     for name, model in models.items():
         sets = with_samples(without_samples, model, config.seed) if SAMPLES in config.references else without_samples
         rows, lacking = compared(config, model, names, sets)
+        failures |= lacking | {row.entry.name: "; ".join(set(row.failures.values())) for row in rows}
         of_model = _sections(config, model, rows, lacking, sets)
         is_single = len(models) == 1
         sections += of_model if is_single else [moved(one, name, f"model-{len(numbers)}") for one in of_model]
@@ -103,6 +111,9 @@ def main(config: DetectionConfig) -> Result:
             "scores": tables.numbers(rows, lacking),
             "tuned_with_ood_labels": tuned.hulls(rows),
         }
+    if not any(score.get("sets") for one in numbers.values() for score in one["scores"].values()):
+        reasons = [f"{name}: {reason}" for name, reason in failures.items()]
+        raise InputError("No score has a number. " + "\n".join(reasons[:MOST_REASONS]))
     return Result(
         f"Scores for OOD detection after training on {title(trained.name)}",
         QUESTION,
@@ -163,6 +174,9 @@ def _sections(
     lacking: Mapping[str, str],
     sets: Sets,
 ) -> list[Section]:
+    last = Section("What each score is", "", [tables.formulas(rows), tables.foot(rows, lacking)])
+    if not any(row.outcomes for row in rows):
+        return [last]
     count = f"{sets.reference.num_images:,} images of {title(sets.reference.name)}"
     honesty = HONESTY.format(reference=f"{count} ({sets.reference.source})")
     sections = [
@@ -183,5 +197,4 @@ def _sections(
     sections.append(Section("Other metrics", text, [tables.precision_table(rows, one.name) for one in sets.shown]))
     if tuned.DIMENSION in chosen(config.scores) and isinstance(trained.model, Flow):
         sections.append(tuned.section(tuned.hulls(rows), sets))
-    sections.append(Section("What each score is", "", [tables.formulas(rows), tables.foot(rows, lacking)]))
-    return sections
+    return [*sections, last]

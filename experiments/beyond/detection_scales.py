@@ -11,6 +11,7 @@ without noise, and that constant images have smaller ones.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from experiments.ood.budget import check_minutes
 from experiments.ood.collected import Collected, Sources, collect
 from experiments.ood.kept import Source
 from experiments.ood.outcomes import LIKELIHOOD
@@ -70,6 +71,7 @@ class DetectionScalesConfig(OneModel, References):
 
 def main(config: DetectionScalesConfig) -> Result:
     """Computes the statistics, and each score at each level of noise or on each scale."""
+    check_minutes(config.minutes)
     _check(config)
     trained = load_flow(config.run_dir)
     sets = image_sets_of(trained, config.out_dists, config.references, config)

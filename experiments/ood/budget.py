@@ -10,6 +10,7 @@ from typing import TypeAlias
 from experiments.ood.kept import Source
 from experiments.report import progress
 from glowjax import ood, processes
+from glowjax.checks import InputError
 from glowjax.cores import num_side_by_side
 from glowjax.data import ImageSet
 from glowjax.files import write_text
@@ -19,6 +20,12 @@ FEWEST = 10
 
 Seconds: TypeAlias = dict[str, float]
 """{family: seconds per image}."""
+
+
+def check_minutes(minutes: float | None) -> None:
+    """Raises InputError for a time below zero."""
+    if minutes is not None and not minutes >= 0:
+        raise InputError(f"minutes is {minutes}; expected 0 or more, or None for all images.")
 
 
 def num_images_by_family(

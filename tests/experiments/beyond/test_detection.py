@@ -127,6 +127,16 @@ def test_a_score_that_fails_on_a_set_leaves_the_others_as_they_are(config, monke
     assert len(found["likelihood"]["sets"]) == 3
 
 
+def test_no_score_with_a_number_and_no_time_are_refused_in_a_sentence(config):
+    for change, sentence in (
+        ({"scores": ("VAE",)}, r"No score has a number. .*elbo: It needs a VAE"),
+        ({"num_images": 1, "scores": ("null-png",)}, "No score has a number. null-png: groups_in: all 1 images"),
+        ({"minutes": -1.0}, "minutes is -1.0; expected 0 or more"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            main(dataclasses.replace(config, references=(), **change))
+
+
 def test_seeds_and_several_models_share_a_page(config, trained_run, tmp_path):
     for seed in (0, 1):
         (tmp_path / "runs" / f"seed-{seed}").parent.mkdir(exist_ok=True)
