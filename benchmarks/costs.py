@@ -24,7 +24,7 @@ import tyro
 
 import glowjax as gj
 from benchmarks.exactness import exactness
-from benchmarks.glow import CASES, GlowCase, our_step
+from benchmarks.glow import CASES, GlowCase, limit_of, our_step
 from benchmarks.timing import OURS, Row, in_turn, run_parts, temporary_mib
 from glowjax.layers.repeat import MEMORY
 from glowjax.models import build
@@ -96,14 +96,15 @@ def by_convolution(config: BenchmarkConfig) -> list[Row]:
     images, params = config.case.images(config.case.batch_size), config.case.params()
     models = {method: config.case.model(convolution=method) for method in ("auto", *CONVOLUTIONS)}
     runs = {f"{OURS}, {method}": our_step(model, params, images) for method, model in models.items()}
-    return in_turn(runs, config.repeats, reference=f"{OURS}, auto")
+    return in_turn(runs, config.repeats, reference=f"{OURS}, auto", limit=limit_of("step", config.case))
 
 
 def by_dtype(config: BenchmarkConfig) -> list[Row]:
     """The training step with conditioners in float32 and in bfloat16."""
     images, params = config.case.images(config.case.batch_size), config.case.params()
     models = {OURS: config.case.model(), f"{OURS}, bfloat16": config.case.model(compute_dtype="bfloat16")}
-    return in_turn({name: our_step(model, params, images) for name, model in models.items()}, config.repeats)
+    runs = {name: our_step(model, params, images) for name, model in models.items()}
+    return in_turn(runs, config.repeats, limit=limit_of("step", config.case))
 
 
 def bits_in_bfloat16(config: BenchmarkConfig) -> list[Row]:

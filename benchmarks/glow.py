@@ -10,6 +10,8 @@ clips the gradient, averages the params and guards against NaN. The ways run in 
 Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster. "glowjax" is
 what the experiments do: the presets' memory mode, a step over all devices (of a CPU, its cores), likelihoods and
 samples in batches side by side, one for each core. "one device" and "one batch" are a program over the whole batch.
+`limit_s` and `fraction` are those of benchmarks/arithmetic.py: the seconds of the matrix products of "glowjax" alone,
+without those that a backward pass repeats to save memory, and what part of the row's seconds they are.
 If other work shares the machine, read benchmarks/curvature.py about CPU seconds.
 """
 
@@ -25,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
+from benchmarks.arithmetic import limit, step_limit
 from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from glowjax import nvp_glow
 from glowjax.cores import cores_as_devices, num_side_by_side
@@ -119,12 +122,26 @@ def missing() -> list[str]:
     ]
 
 
-def time_part(runs_of: Callable[[GlowCase, BenchmarkConfig], Runs], config: BenchmarkConfig) -> list[Row]:
+def time_part(part: Part, runs_of: Callable[[GlowCase, BenchmarkConfig], Runs], config: BenchmarkConfig) -> list[Row]:
     """Each implementation of a step, a likelihood pass or sampling, at each size, run in turn."""
     rows = []
     for case in (CASES[number] for number in config.cases):
-        rows += [{"flow": str(case)} | row for row in in_turn(runs_of(case, config), config.repeats)]
+        timed = in_turn(runs_of(case, config), config.repeats, limit=limit_of(part, case))
+        rows += [{"flow": str(case)} | row for row in timed]
     return rows
+
+
+def limit_of(part: Part, case: GlowCase) -> Callable[[], Any]:
+    """The products of a part alone, without recomputation, divided among devices or cores as ours is."""
+    model, params = case.model("store"), case.params()
+    if part == "step":
+        images = case.images(case.batch_size)
+        return step_limit(model, params, images, len(step_devices(len(images))))
+    count = num_side_by_side()
+    share = -(-NUM_IMAGES // count)
+    if part == "likelihood":
+        return limit(model.log_likelihood, params, jax.random.key(2), case.images(share), workers=count)
+    return limit(lambda params, key: model.sample(params, key, share), params, jax.random.key(2), workers=count)
 
 
 def step_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
@@ -190,9 +207,9 @@ def peers(case: GlowCase, params: FlowParams, images: np.ndarray, config: Benchm
 
 
 PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
-    "step": functools.partial(time_part, step_runs),
-    "likelihood": functools.partial(time_part, likelihood_runs),
-    "sampling": functools.partial(time_part, sampling_runs),
+    "step": functools.partial(time_part, "step", step_runs),
+    "likelihood": functools.partial(time_part, "likelihood", likelihood_runs),
+    "sampling": functools.partial(time_part, "sampling", sampling_runs),
 }
 
 

@@ -8,7 +8,8 @@ in turn. A step is loss, gradient and Adam update with one draw of the noise; ou
 params and guards against NaN. Sampling is `model.sample` beside the naive loop that evaluates the whole image for each
 value, which is run once, whole: it takes a minute or more. Prints a table for each part and writes all as JSON.
 
-Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster. If other
+Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster. `limit_s` and
+`fraction` are those of benchmarks/arithmetic.py: the seconds of our matrix products alone, and their part. If other
 work shares the machine, read benchmarks/curvature.py about CPU seconds and OMP_WAIT_POLICY=passive.
 """
 
@@ -24,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
+from benchmarks.arithmetic import limit, step_limit
 from benchmarks.naive_sampling import time_sampling
 from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from experiments.presets import PRESETS
@@ -111,15 +113,25 @@ def problem(kind: Kind, case: Case) -> Problem:
     return Problem(kind, case, model, jax.tree.unflatten(tree, moved), images)
 
 
-def time_part(runs_of: Callable[[Problem, bool], Runs], config: BenchmarkConfig) -> list[Row]:
+def time_part(part: Part, runs_of: Callable[[Problem, bool], Runs], config: BenchmarkConfig) -> list[Row]:
     """Each implementation of a step or a likelihood pass, of each network and case, run in turn."""
     rows = []
     for kind in config.kinds:
         for case in (config.grey, config.color):
             given = problem(kind, case)
             name = {"network": kind, "preset": case.preset, "num_images": len(given.images)}
-            rows += [name | row for row in in_turn(runs_of(given, config.compile_torch), config.repeats)]
+            timed = in_turn(runs_of(given, config.compile_torch), config.repeats, limit=limit_of(part, given))
+            rows += [name | row for row in timed]
     return rows
+
+
+def limit_of(part: Part, given: Problem) -> Callable[[], Any]:
+    """The products of a step or a likelihood pass alone, divided among devices or cores as ours is."""
+    if part == "step":
+        return step_limit(given.model, given.params, given.images, len(step_devices(len(given.images))))
+    count = num_side_by_side()
+    share = given.images[: -(-len(given.images) // count)]
+    return limit(given.model.log_likelihood, given.params, jax.random.key(2), share, workers=count)
 
 
 def step_runs(given: Problem, compile_torch: bool) -> Runs:
@@ -163,8 +175,8 @@ def time_samples(config: BenchmarkConfig) -> list[Row]:
 
 
 PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
-    "step": functools.partial(time_part, step_runs),
-    "likelihood": functools.partial(time_part, likelihood_runs),
+    "step": functools.partial(time_part, "step", step_runs),
+    "likelihood": functools.partial(time_part, "likelihood", likelihood_runs),
     "sampling": time_samples,
 }
 

@@ -2,31 +2,23 @@
 
     python -m benchmarks.scaling
 
-One size changes at a time, the others stay those of `--base`. The limit is the time of plain matrix products of the
-shapes of the conditioners' products, forward and twice backward, each timed alone in the same round: no flow with these
-conditioners can be faster by the same arithmetic. Prints a table, writes JSON and draws one figure.
+One size changes at a time, the others stay those of `--base`. The limit is that of benchmarks/arithmetic.py. Prints a
+table, writes JSON and draws one figure.
 """
 
 import dataclasses
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import tyro
 from matplotlib.figure import Figure
 
-from benchmarks.glow import GlowCase, our_step
-from benchmarks.timing import Row, run_parts, seconds
+from benchmarks.glow import GlowCase, limit_of, our_step
+from benchmarks.timing import OURS, Row, in_turn, run_parts
 from glowjax.plots.style import finished, line_styles, new_figure, save, styled
 
 Part = Literal["scaling"]
-Shape: TypeAlias = tuple[int, int, int]
-"""Rows, inner size and columns of a product."""
-
 LABELS = {
     "width": "width of the conditioners",
     "num_steps": "steps per scale",
@@ -83,53 +75,15 @@ def scaling(config: BenchmarkConfig) -> list[Row]:
         for value in getattr(config, varied):
             case = dataclasses.replace(config.base, **{varied: value})
             step = our_step(case.model(), case.params(), case.images(case.batch_size))
-            products = [product(shape) for shape in product_shapes(case)]
-            step()
-            times = [(seconds(step)[0], sum(run() for run in products)) for _ in range(config.repeats)]
-            step_s, limit_s = (statistics.median(column) for column in zip(*times, strict=True))
-            rows.append({"varied": varied, "value": value, "step_s": step_s, "products_s": limit_s})
+            (row,) = in_turn({OURS: step}, config.repeats, limit=limit_of("step", case))
+            rows.append({"varied": varied, "value": value} | row)
     return rows
-
-
-def product_shapes(case: GlowCase) -> list[tuple[Shape, int]]:
-    """The shapes of a conditioner's products at each scale, and how many of each a training step computes.
-
-    Entry, middle and exit of width F at a scale with C channels and P pixels in the batch: [F, 9C/2] x [9C/2, P],
-    [F, F] x [F, P] and [9C, F] x [F, P], each once forward and twice, of the same number of operations, backward.
-    """
-    shapes = []
-    channels, size = case.channels, case.size
-    for _ in range(case.num_scales):
-        channels, size = 4 * channels, size // 2
-        pixels, times = case.batch_size * size**2, 3 * case.num_steps
-        shapes += [((case.width, 9 * channels // 2, pixels), times), ((case.width, case.width, pixels), times)]
-        shapes.append(((9 * channels, case.width, pixels), times))
-        channels //= 2
-    return shapes
-
-
-def product(shape_and_count: tuple[Shape, int]) -> Callable[[], float]:
-    """A function that times one product of this shape and returns the seconds of all such products in a step."""
-    (rows, inner, columns), count = shape_and_count
-    left, right = jnp.ones((rows, inner)), jnp.ones((inner, columns))
-    multiply = jax.jit(jnp.matmul).lower(left, right).compile()
-
-    def run() -> float:
-        return count * min(_bare_seconds(lambda: multiply(left, right)) for _ in range(3))
-
-    return run
-
-
-def _bare_seconds(work: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    jax.block_until_ready(work())
-    return time.perf_counter() - started
 
 
 @styled
 def figure(rows: list[Row]) -> Figure:
     """One panel for each size that changes: seconds of a step and of its products, both axes logarithmic."""
-    names = {"step_s": "training step", "products_s": "its matrix products alone"}
+    names = {"median_s": "training step", "limit_s": "its matrix products alone"}
     every = [row[key] for row in rows for key in names]
     drawn, panels = new_figure(5.2, 4, num_columns=2)
     for axes, varied in zip(panels, LABELS, strict=True):

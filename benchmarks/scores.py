@@ -19,6 +19,7 @@ import jax
 import numpy as np
 import tyro
 
+from benchmarks.arithmetic import limit
 from benchmarks.timing import Row, Runs, in_turn, run_parts, seconds
 from glowjax import data, load, ood
 from glowjax.cores import num_side_by_side
@@ -68,7 +69,10 @@ def forward(config: BenchmarkConfig) -> list[Row]:
         "log_prob, scales, latents": _statistics(trained, images, FORWARD),
         "the same, and density of states": functools.partial(_density_of_states, _statistics(trained, images, FORWARD)),
     }
-    return [_row(row, len(images)) for row in in_turn(runs, config.repeats, LIKELIHOODS)]
+    batch, count = images[:100], num_side_by_side()  # as log_likelihoods divides them
+    times = -(-len(images) // (len(batch) * count))
+    alone = limit(trained.model.log_likelihood, trained.params, KEY, batch, workers=count, times=times)
+    return [_row(row, len(images)) for row in in_turn(runs, config.repeats, LIKELIHOODS, alone)]
 
 
 def families(config: BenchmarkConfig) -> list[Row]:

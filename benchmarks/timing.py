@@ -18,6 +18,7 @@ Runs: TypeAlias = dict[str, Callable[[], Any]]
 ConfigT = TypeVar("ConfigT")
 
 OURS = "glowjax"
+LIMIT = "matrix products alone"
 SETTLING_SECONDS = 0.5
 
 
@@ -32,13 +33,18 @@ def seconds(work: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def in_turn(runs: Runs, repeats: int, reference: str = OURS) -> list[Row]:
+def in_turn(runs: Runs, repeats: int, reference: str = OURS, limit: Callable[[], Any] | None = None) -> list[Row]:
     """One row per implementation: seconds of its first call and over `repeats` rounds, and ratios to the reference.
 
-    A ratio is the median over rounds of its seconds divided by the reference's in the same round.
+    A ratio is the median over rounds of its seconds divided by the reference's in the same round. With `limit`, which
+    runs the matrix products of the reference alone (benchmarks/arithmetic.py), each row also has the seconds of these
+    and the fraction that they are of the row's seconds in the same round.
     """
     first = {name: seconds(run)[0] for name, run in runs.items()}
-    samples = [{name: seconds(run) for name, run in runs.items()} for _ in range(repeats)]
+    all_runs = runs if limit is None else {**runs, LIMIT: limit}
+    if limit is not None:
+        seconds(limit)  # compiles
+    samples = [{name: seconds(run) for name, run in all_runs.items()} for _ in range(repeats)]
     rows = []
     for name in runs:
         wall, cpu = zip(*(sample[name] for sample in samples), strict=True)
@@ -47,6 +53,9 @@ def in_turn(runs: Runs, repeats: int, reference: str = OURS) -> list[Row]:
         for number, unit in enumerate(("wall", "cpu")):
             ratios = [sample[name][number] / sample[reference][number] for sample in samples]
             row[f"ratio_{unit}"] = statistics.median(ratios)
+        if limit is not None:
+            row["limit_s"] = statistics.median(sample[LIMIT][0] for sample in samples)
+            row["fraction"] = statistics.median(sample[LIMIT][0] / sample[name][0] for sample in samples)
         rows.append(row)
     return rows
 

@@ -1,15 +1,17 @@
 """The Glow's benchmarks from end to end at tiny sizes, and the Glows of PyTorch and normflows against ours."""
 
 import dataclasses
+import functools
 import json
 
 import jax
 import numpy as np
 import pytest
 
-from benchmarks import costs, glow, profile, scaling
+from benchmarks import arithmetic, costs, glow, profile, scaling
 from benchmarks.glow import GlowCase
 from glowjax.checks import InputError
+from glowjax.train.step import loss_and_gradient
 
 TINY = GlowCase(8, 3, 2, 1, 4, 2)
 lu_is_allowed = pytest.mark.filterwarnings("ignore:torch.lu is deprecated")  # normflows 1.7 calls it
@@ -31,6 +33,7 @@ def test_every_part_of_the_glow_is_measured_beside_its_peers_and_written(tmp_pat
         assert written[part] == results[part]
         assert (results[part][0]["way"], results[part][0]["ratio_wall"]) == ("glowjax", 1.0)
         assert {"torch", "normflows"} <= {row["way"] for row in results[part]}
+        assert all(row["limit_s"] > 0 and row["fraction"] > 0 for row in results[part])
     assert [row["way"] for row in results["step"][:3]] == ["glowjax", "glowjax, store", "glowjax, invert"]
 
 
@@ -88,13 +91,17 @@ def test_bfloat16_changes_a_trained_glow_a_little():
     assert row["standard_error"] < 0.01
 
 
-def test_the_limit_counts_every_product_of_a_step():
-    shapes = scaling.product_shapes(TINY)
-    operations = sum(2 * rows * inner * columns * count for (rows, inner, columns), count in shapes)
+def test_the_products_of_a_step_are_three_times_those_of_its_convolutions():
+    keys = jax.random.split(jax.random.key(0), 2)
+    gradient = functools.partial(loss_and_gradient, TINY.model("store"))
+    every = arithmetic.products(gradient, TINY.params(), keys, TINY.images(2))
+    found = arithmetic.Products({p: count for p, count in every.items() if len({p.rows, p.inner, p.columns}) > 1})
     pixels, width = 2 * 4 * 4, 4  # the first scale: 12 channels; the second: 24 at a quarter of the pixels
     first = 3 * 2 * pixels * (9 * 6 * width + width**2 + 9 * 12 * width)
     second = 3 * 2 * (pixels // 4) * (9 * 12 * width + width**2 + 9 * 24 * width)
-    assert operations == first + second
+    convolutions = 3 * 2 * (pixels * 12**2 + pixels // 4 * 24**2)
+    prior = 3 * 2 * pixels * 9 * 6 * 12  # of the half that leaves the flow at the split
+    assert arithmetic.operations(found) == first + second + convolutions + prior  # and products of [C, C] with [C, C]
 
 
 @pytest.mark.release
