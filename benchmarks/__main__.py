@@ -8,8 +8,9 @@ memory, convolutions, bfloat16, starts), curvature (traces, beside torch.func), 
 PyTorch), input (image sets larger than memory), scores (statistics for OOD detection) and scaling (a figure). It takes
 about an hour on 2 cores.
 
-Commands of their own, which measure no speed, are `python -m benchmarks.faults` (what a run survives), `growth` (what
-grows in a process that lives long) and `coverage` (how often intervals contain the truth).
+`python -m benchmarks.accelerator` is a command of its own for GPUs and TPUs. Others measure no speed:
+`python -m benchmarks.faults` (what a run survives), `growth` (what grows in a process that lives long) and `coverage`
+(how often intervals contain the truth).
 """
 
 import dataclasses

@@ -10,13 +10,14 @@ that the mapped axis, which JAX puts first, merges with the pixels without a cop
 
 import functools
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
 from glowjax.checks import unknown
+from glowjax.cores import option
 from glowjax.typing import Array
 
 Method: TypeAlias = Literal["auto", "product", "xla"]
@@ -64,8 +65,14 @@ def convolve(x: Activations, kernel: Kernel, origin: Origin | None = None, metho
     """
     middle = (kernel.shape[0] // 2, kernel.shape[1] // 2)
     if method == "auto":
-        method = "product" if jax.default_backend() == "cpu" else "xla"
+        method = "product" if platform() == "cpu" else "xla"
     return CONVOLUTIONS[method](x, kernel, middle if origin is None else origin)
+
+
+def platform() -> str:
+    """The platform that computes by default in this thread, such as "cpu" or "gpu"."""
+    device: Any = option("jax_default_device")  # a device, or the name of a platform
+    return jax.default_backend() if device is None else getattr(device, "platform", device)
 
 
 def check_method(method: str) -> None:

@@ -9,7 +9,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-COMMAND = re.compile(r"(?:\.venv/bin/)?python -m (experiments [a-z][\w-]+|benchmarks\.\w+)([^`\n]*)")
+COMMAND = re.compile(r"(?:\.venv/bin/)?python -m (experiments [a-z][\w-]+|benchmarks(?:\.\w+)+)([^`\n]*)")
 
 
 def name(page: Path) -> str:
