@@ -6,9 +6,11 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 
 from experiments.sizes import PRESETS
 from glowjax.models import GlowConfig, ImageModel, ModelConfig, PixelCNNConfig, VAEConfig
+from glowjax.train.optimizer import make_optimizer
 from glowjax.typing import Params
 
 NUM_IMAGES = 512
@@ -69,6 +71,11 @@ class Case:
     def shapes(self) -> Params:
         """The shapes of the params."""
         return jax.eval_shape(self.model().init, jax.random.key(0), self.images(2))
+
+
+def optimizer() -> optax.GradientTransformation:
+    """The optimizer of every step that is measured: Adam with clipping, which skips gradients that are not finite."""
+    return make_optimizer("adam", learning_rate=1e-4, num_steps=1_000, warmup_steps=10)
 
 
 def case(kind: str, preset: str) -> Case:

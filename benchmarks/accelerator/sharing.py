@@ -6,11 +6,10 @@ from typing import Any
 
 import jax
 
-from benchmarks.accelerator.cases import Case
+from benchmarks.accelerator.cases import Case, optimizer
 from benchmarks.accelerator.device import seconds_per_call
 from benchmarks.accelerator.report import Job
 from benchmarks.timing import Row
-from glowjax.train.optimizer import make_optimizer
 from glowjax.train.parallel import compiled_step
 from glowjax.train.step import make_state
 
@@ -43,9 +42,9 @@ def _rows(case: Case) -> Iterator[Row]:
 
 def _images_per_second(case: Case, devices: list[jax.Device]) -> float:
     images, key = case.images(len(devices) * case.batch_size), jax.random.key(3)
-    optimizer = make_optimizer("adam", learning_rate=1e-4, num_steps=1_000, warmup_steps=10)
-    state = make_state(jax.device_put(case.params()), optimizer)
-    step = compiled_step(case.model(), optimizer, devices)
+    adam = optimizer()
+    state = make_state(jax.device_put(case.params()), adam)
+    step = compiled_step(case.model(), adam, devices)
 
     def run() -> Any:
         nonlocal state

@@ -8,12 +8,11 @@ from typing import Any
 
 import jax
 
-from benchmarks.accelerator.cases import Case
+from benchmarks.accelerator.cases import Case, optimizer
 from benchmarks.accelerator.device import device_peak_mib, program_mib, seconds_per_call
 from benchmarks.accelerator.report import Job
 from benchmarks.arithmetic import operations, products
 from benchmarks.timing import Row
-from glowjax.train.optimizer import make_optimizer
 from glowjax.train.parallel import compiled_step
 from glowjax.train.step import loss_and_gradient, make_state
 from glowjax.typing import Batch, Params
@@ -94,9 +93,9 @@ def _job(
 def _step(case: Case, way: Way, peaks: dict[str, float]) -> list[Row]:
     """A step of training: noise, loss, gradient, clipping, Adam, and the average of the params."""
     model, images = case.model(**way.changes), jax.device_put(case.images(case.batch_size))
-    optimizer = make_optimizer("adam", learning_rate=1e-4, num_steps=1_000, warmup_steps=10)
-    state, key = make_state(jax.device_put(case.params()), optimizer), jax.random.key(3)
-    step: Any = compiled_step(model, optimizer, jax.local_devices()[:1])
+    adam = optimizer()
+    state, key = make_state(jax.device_put(case.params()), adam), jax.random.key(3)
+    step: Any = compiled_step(model, adam, jax.local_devices()[:1])
     started = time.perf_counter()
     with jax.default_matmul_precision(way.precision):
         program = step.lower(state, key, images).compile()

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 from benchmarks.accelerator import correctness
-from benchmarks.accelerator.cases import cases
+from benchmarks.accelerator.cases import cases, optimizer
 from benchmarks.accelerator.report import Job, Report, exit_code
+from glowjax.analysis import laplacian
+from glowjax.train import make_state, train_step
 
 ROOT = Path(__file__).parents[2]
 SMALL = correctness.NAMES[0]
@@ -82,6 +85,31 @@ def test_what_the_time_does_not_allow_is_named_and_the_process_ends(tmp_path):
     results = json.loads((tmp_path / "out.json").read_text())
     assert (done.returncode, results["a"], results["left_out"]) == (0, [{"x": 1}], ["a: hangs", "b: last"])
     assert "left out, because the time was over: b: last" in done.stdout
+
+
+def for_accelerators(function, *args):
+    """The program of a function as GPUs and TPUs get it; nothing is compiled."""
+    return jax.jit(function).trace(*args).lower(lowering_platforms=("cuda", "tpu")).as_text()
+
+
+@pytest.mark.parametrize("case", [case for case in cases(tiny=True) if case.kind != "cv"], ids=str)
+def test_a_step_on_an_accelerator_has_xlas_convolutions_and_nothing_of_lapack(case, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    model, adam, images = case.model(), optimizer(), case.images(3)
+
+    def step(params, key):
+        return train_step(model, adam, make_state(params, adam), key, images)
+
+    program = for_accelerators(step, case.shapes(), jax.random.key(0))
+    assert "stablehlo.convolution" in program
+    assert "custom_call" not in program
+
+
+def test_a_laplacian_can_be_computed_on_an_accelerator(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    case = cases(tiny=True)[0]
+    model, params, x = case.model(), case.params(), case.images(1)[0].astype(np.float32)
+    assert "stablehlo.convolution" in for_accelerators(lambda x: laplacian(lambda x: model.log_prob(params, x), x), x)
 
 
 @pytest.mark.release
