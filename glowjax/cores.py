@@ -188,6 +188,12 @@ def num_side_by_side() -> int:
     return chosen if chosen > 0 else _num_cores()
 
 
+def platform() -> str:
+    """The platform that computes by default in this thread, such as "cpu" or "gpu"."""
+    device: Any = option("jax_default_device")  # a device, or the name of a platform
+    return jax.default_backend() if device is None else getattr(device, "platform", device)
+
+
 def option(name: str) -> Any:
     """A value of `jax.config`. Not every version of JAX declares its attributes."""
     return getattr(jax.config, name)

@@ -13,7 +13,7 @@ import pytest
 
 from glowjax import analysis, nvp_glow
 from glowjax.analysis.paths import log_prob_along
-from glowjax.cores import num_side_by_side, side_by_side
+from glowjax.cores import num_side_by_side, platform, side_by_side
 from glowjax.train import in_batches, log_likelihoods, samples
 
 
@@ -108,3 +108,11 @@ def test_the_threads_have_the_settings_of_the_caller():
     with jax.enable_x64(True), jax.default_matmul_precision("highest"), jax.debug_nans(True):
         assert side_by_side(settings, range(2)) == [(jnp.float64, "highest", True)] * 2
     assert side_by_side(settings, [0]) == [(jnp.float32, None, False)]
+
+
+def test_the_platform_is_that_of_the_device_that_computes_by_default(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert platform() == "gpu"
+    for device in (jax.devices("cpu")[0], "cpu"):
+        with jax.default_device(device):
+            assert platform() == "cpu"

@@ -128,16 +128,31 @@ def _likelihood(case: Case, way: Way, peaks: dict[str, float]) -> list[Row]:
 @functools.cache
 def step_operations(case: Case) -> int:
     """The operations of the matrix products of a step's loss and gradient, without any that are repeated."""
-    keys = jax.random.split(jax.random.key(0), case.batch_size)
     program = functools.partial(loss_and_gradient, _counted(case))
-    return operations(products(program, case.shapes(), keys, case.images(case.batch_size)))
+
+    def of_images(count: int) -> int:
+        keys = jax.random.split(jax.random.key(0), count)
+        return operations(products(program, case.shapes(), keys, case.images(count)))
+
+    return _for_images(of_images, case.batch_size)
 
 
 @functools.cache
 def likelihood_operations(case: Case) -> int:
     """The operations of the matrix products of a likelihood pass."""
-    model, key, images = _counted(case), jax.random.key(0), case.images(case.num_images)
-    return operations(products(lambda params: model.log_likelihood(params, key, images), case.shapes()))
+    model, key = _counted(case), jax.random.key(0)
+
+    def of_images(count: int) -> int:
+        images = case.images(count)
+        return operations(products(lambda params: model.log_likelihood(params, key, images), case.shapes()))
+
+    return _for_images(of_images, case.num_images)
+
+
+def _for_images(operations_of: Callable[[int], int], count: int) -> int:
+    """The operations for a batch, from those for one and for two images: a CPU would repeat some in a large batch."""
+    one, two = operations_of(1), operations_of(2)
+    return one + (count - 1) * (two - one)
 
 
 def _counted(case: Case) -> Any:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 
+from glowjax.cores import platform
 from glowjax.models.base import ImageModel
 from glowjax.typing import Array
 
@@ -26,7 +27,7 @@ def num_parts(model: ImageModel, shape: tuple[int, ...]) -> int:
     It is 1 on accelerators, and for models without an attribute `pixels_at_a_time`.
     """
     limit = getattr(model, "pixels_at_a_time", None)
-    if limit is None or jax.default_backend() != "cpu":
+    if limit is None or platform() != "cpu":
         return 1
     most = max(1, limit // math.prod(shape[1:3]))
     return next(count for count in range(1, shape[0] + 1) if shape[0] % count == 0 and shape[0] // count <= most)
@@ -38,7 +39,7 @@ def in_parts(fun: Callable[..., ResultT], images: Array, *others: Array) -> Resu
     A derivative computes the activations of each part again. Within a part of a training step there is no loop.
     """
     num, *size = images.shape[:3]
-    count = 1 if jax.default_backend() != "cpu" else -(-num // max(1, PIXELS_AT_A_TIME // math.prod(size)))
+    count = 1 if platform() != "cpu" else -(-num // max(1, PIXELS_AT_A_TIME // math.prod(size)))
     if count <= 1:
         return fun(images, *others)
     length = -(-num // count)

@@ -10,14 +10,14 @@ that the mapped axis, which JAX puts first, merges with the pixels without a cop
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
 from glowjax.checks import unknown
-from glowjax.cores import option
+from glowjax.cores import platform
 from glowjax.typing import Array
 
 Method: TypeAlias = Literal["auto", "product", "xla"]
@@ -67,12 +67,6 @@ def convolve(x: Activations, kernel: Kernel, origin: Origin | None = None, metho
     if method == "auto":
         method = "product" if platform() == "cpu" else "xla"
     return CONVOLUTIONS[method](x, kernel, middle if origin is None else origin)
-
-
-def platform() -> str:
-    """The platform that computes by default in this thread, such as "cpu" or "gpu"."""
-    device: Any = option("jax_default_device")  # a device, or the name of a platform
-    return jax.default_backend() if device is None else getattr(device, "platform", device)
 
 
 def check_method(method: str) -> None:

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glowjax.networks import convolution
 from glowjax.networks.convolution import CONVOLUTIONS, convolve
 
 SIZES = [(1, 1, 5, 7), (3, 3, 2, 9), (3, 3, 9, 2), (3, 3, 4, 4), (2, 3, 4, 6), (1, 2, 6, 3)]  # rows, columns, C, F
@@ -58,11 +57,3 @@ def test_with_its_origin_at_the_end_a_convolution_sees_nothing_later(form):
     np.testing.assert_allclose(y[2:4, 2:4], kernel[::-1, ::-1, 0, 0], rtol=1e-6)
     y[2:4, 2:4] = 0
     assert not y.any()
-
-
-def test_auto_follows_the_device_that_computes_by_default(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert convolution.platform() == "gpu"
-    for device in (jax.devices("cpu")[0], "cpu"):
-        with jax.default_device(device):
-            assert convolution.platform() == "cpu"
