@@ -27,6 +27,7 @@ TEXT = {
     "data",
     "lowest at",
     "has seen",
+    "corruption",
     "why",
     "group",
     "formula",

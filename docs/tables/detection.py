@@ -16,9 +16,13 @@ Scores = dict[str, list[Any]]
 """{score: its numbers, once per seed}."""
 
 
-def detection(run: str) -> Rows:
-    """A row per score: its AUROC on each set that was asked for, its cost and what it saw."""
-    yield from _with_costs(run, easy=False)
+def detection_costs(run: str) -> Rows:
+    """A row per score: what it saw, the milliseconds per image of its statistics, and the number of images per set."""
+    yield ["score", "has seen", "ms / image", "images"]
+    for name, by_seed in _scores(run).items():
+        milliseconds = np.mean([1000 * one["seconds_per_image"] for one in by_seed])
+        num_images = min(one["num_images"] for one in by_seed)
+        yield [name, by_seed[0]["has_seen"], f"{milliseconds:,.2g}", f"{num_images:,}"]
 
 
 def detection_easy(run: str) -> Rows:
@@ -50,22 +54,32 @@ def detection_runs(out_dist: str, *runs: str) -> Rows:
         yield [name, *cells]
 
 
+def detection_seeds(run: str, out_dist: str) -> Rows:
+    """A row per score: its AUROC on one set, for each training seed."""
+    seeds = kept(run, "detection")
+    yield ["score", *seeds]
+    by_seed = _scores(run)
+    for name in by_seed:
+        columns = ({other: [found[place]] for other, found in by_seed.items()} for place in range(len(seeds)))
+        yield [name, *(_auroc(one, name, out_dist) for one in columns)]
+
+
+def detection_corruptions(run: str, strength: str, *names: str) -> Rows:
+    """A row per kind of corruption: the AUROC of some scores at one strength."""
+    yield ["corruption", *names]
+    scores = _scores(run)
+    for one in _sets(run, easy=False):
+        kind, _, of_set = one.rpartition("-")
+        if of_set == strength:
+            yield [kind.replace("_", " "), *(_auroc(scores, name, one) for name in names)]
+
+
 def detection_missing(run: str) -> Rows:
     """The scores that a run cannot give, and why."""
     yield ["score", "why"]
     for name, found in _of_one_seed(run)["scores"].items():
         if "missing" in found:
             yield [name, found["missing"]]
-
-
-def _with_costs(run: str, *, easy: bool) -> Rows:
-    sets = _sets(run, easy=easy)
-    yield ["score", *map(title, sets), "images", "ms / image", "has seen"]
-    scores = _scores(run)
-    for name, by_seed in scores.items():
-        milliseconds = np.mean([1000 * one["seconds_per_image"] for one in by_seed])
-        cost = [f"{min(one['num_images'] for one in by_seed):,}", f"{milliseconds:.2g}", by_seed[0]["has_seen"]]
-        yield [name, *(_auroc(scores, name, one) for one in sets), *cost]
 
 
 def _seeds(run: str) -> list[Mapping[str, Any]]:

@@ -36,7 +36,11 @@ def _of_set(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def text(results: dict[str, Any]) -> str:
-    """The kept file of the results of one seed: {model: what was found}."""
+    """The kept file of results: {model: what was found}, once per seed if there are several."""
+    if next(iter(results)).startswith("seed "):
+        return (
+            "{\n" + ",\n".join(f"{json.dumps(seed)}: {text(one).rstrip()}" for seed, one in results.items()) + "\n}\n"
+        )
     lines = []
     for model, found in rounded(results).items():
         sets = {name: {key: one[key] for key in OF_A_SET} for name, one in found["sets"].items()}
