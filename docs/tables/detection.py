@@ -34,6 +34,15 @@ def detection_easy(run: str) -> Rows:
         yield [name, *(_auroc(scores, name, one) for one in sets)]
 
 
+def detection_sets(run: str, *names: str) -> Rows:
+    """A row per named score: its AUROC on every set."""
+    sets = [*_sets(run, easy=False), *_sets(run, easy=True)]
+    yield ["score", *map(title, sets)]
+    scores = _scores(run)
+    for name in names:
+        yield [name, *(_auroc(scores, name, one) for one in sets)]
+
+
 def detection_differences(run: str) -> Rows:
     """A row per score: its AUROC minus that of the likelihood, on each set that was asked for."""
     sets = _sets(run, easy=False)
