@@ -83,14 +83,6 @@ def detection_corruptions(run: str, strength: str, *names: str) -> Rows:
             yield [kind.replace("_", " "), *(_auroc(scores, name, one) for name in names)]
 
 
-def detection_missing(run: str) -> Rows:
-    """The scores that a run cannot give, and why."""
-    yield ["score", "why"]
-    for name, found in _of_one_seed(run)["scores"].items():
-        if "missing" in found:
-            yield [name, found["missing"]]
-
-
 def _seeds(run: str) -> list[Mapping[str, Any]]:
     """What was found for each seed, for the run's only model."""
     found = kept(run, "detection")

@@ -6,6 +6,7 @@ MNIST, NOTMNIST, SVHN = "mnist:test", "notmnist_small:test", "svhn:test"
 EASY = ("contrast-0.5", "constant", "noise")
 PRETRAINED, SWISH = "pretrained-fashion", ("nvp-fashion-swish", "cv-fashion-swish")
 CIFAR = ("nvp-cifar10", "cv-cifar10")
+PIXELCNN, VAE, BACKGROUND, ENSEMBLE = "pixelcnn-fashion", "vae-fashion", "nvp-fashion-1000", "nvp-fashion-250"
 SECOND = ("dimension", "null-random")
 TESTS = ("sitn", "sitn-density", "white-noise", "anderson-darling", "spectral-flatness")
 
@@ -24,7 +25,15 @@ def best(run, out_dist):
     return max(auroc(run, name, out_dist) for name in of_models)
 
 
+def beats(run, out_dist):
+    of_models = (one for name, one in scores(run).items() if not name.startswith("null-"))
+    return any(one["sets"][out_dist]["beats_null_models"] for one in of_models)
+
+
 def said():
+    of_fashion = (PRETRAINED, *SWISH, PIXELCNN, VAE, BACKGROUND, ENSEMBLE)
+    assert not any(beats(run, NOTMNIST) for run in of_fashion)
+    assert not any(beats(run, SVHN) for run in CIFAR)
     null, own = auroc(PRETRAINED, "null-gaussian", NOTMNIST), best(PRETRAINED, NOTMNIST)
     yield f"notMNIST ({null:.3f} under `pretrained-fashion`; the best score of the model has {own:.3f})"
     null, own = auroc(CIFAR[0], "null-white-noise", SVHN), [best(run, SVHN) for run in CIFAR]
@@ -32,13 +41,28 @@ def said():
     codecs = [auroc(PRETRAINED, name, MNIST) for name in ("null-png", "complexity-png", "complexity")]
     yield "an AUROC of {:.3f}. With the bits of the model of `pretrained-fashion` it is {:.3f}".format(*codecs)
     yield f"with the smallest of the codecs {codecs[-1]:.3f}"
-    inverted = [auroc(run, "likelihood", MNIST) for run in (PRETRAINED, *SWISH)]
+    for run in (PRETRAINED, *SWISH, PIXELCNN):
+        assert auroc(run, "complexity", MNIST) == best(run, MNIST)
+    regret = [auroc(VAE, "regret", name) for name in (MNIST, NOTMNIST)]
+    assert regret == [best(VAE, name) for name in (MNIST, NOTMNIST)]
+    yield "({:.3f} on MNIST, {:.3f} on notMNIST)".format(*regret)
+    yield f"so there are {scores(VAE)['regret']['num_images']} images per set"
+    inverted = [auroc(run, "likelihood", MNIST) for run in of_fashion]
     inverted += [auroc(run, "likelihood", SVHN) for run in CIFAR]
     assert max(inverted) < 0.5
     yield f"under every model: {min(inverted):.3f} to {max(inverted):.3f}"
     latents = [auroc(PRETRAINED, "log-pz", name) for name in (MNIST, *EASY[:2])]
     yield "not inverted on MNIST ({:.3f}), but it is on images of half contrast ({:.3f})".format(*latents)
     yield f"and on constant ones ({latents[-1]:.3f})"
+    pairs = [auroc(PIXELCNN, score, name) for score in ("typicality", "likelihood") for name in (MNIST, NOTMNIST)]
+    yield "Under the PixelCNN it has {:.3f} and {:.3f}, where the likelihood has {:.3f} and {:.3f}".format(*pairs)
+    layers = [auroc(run, "layer-gradients", name) for run in (PIXELCNN, VAE, PRETRAINED) for name in (MNIST, NOTMNIST)]
+    yield "under the PixelCNN ({:.3f}, {:.3f}) and the VAE ({:.3f}, {:.3f})".format(*layers[:4])
+    yield f"they recognize notMNIST ({layers[5]:.3f}) better than MNIST ({layers[4]:.3f})"
+    helped = [(BACKGROUND, "likelihood-ratio"), (ENSEMBLE, "waic")]
+    found = [auroc(run, name, MNIST) for run, score in helped for name in ("likelihood", score)]
+    yield "raises the likelihood's {:.3f} on MNIST to {:.3f}, WAIC raises {:.3f} to {:.3f}".format(*found)
+    assert all(auroc(run, score, NOTMNIST) < auroc(run, "likelihood", NOTMNIST) for run, score in helped)
     near = [auroc(run, name, MNIST) for run in (PRETRAINED, *SWISH) for name in TESTS]
     yield f"near chance for MNIST: {min(near):.3f} to {max(near):.3f} under the three Glows"
     one_sided, two_sided = (
