@@ -6,6 +6,7 @@ on how to read each, and the command that repeats the run. Nothing but this modu
 
 import base64
 import dataclasses
+import functools
 import hashlib
 import os
 import re
@@ -82,7 +83,7 @@ class Table:
                     f"{len(self.header)}; expected as many: fill the missing ones with an empty string."
                 )
 
-    @property
+    @functools.cached_property  # the page asks for it in every cell
     def alignments(self) -> list[str]:
         """For each column: "right" for numbers, else "left"; the first column is text."""
         columns = list(zip(*self.rows, strict=True)) or [()] * len(self.header)

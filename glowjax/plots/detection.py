@@ -14,6 +14,9 @@ from glowjax.plots.style import PAGE_WIDTH, Vector, finished, finite_arrays, leg
 from glowjax.stats import Estimate
 
 ROW_INCHES = 0.19
+CELL_INCHES = 0.62
+"""The width of a cell whose number can be read."""
+
 DARK = 0.3
 """Cells further than this from 0.5 are dark, so their numbers are white."""
 
@@ -42,7 +45,8 @@ class HeatRow:
 def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str], num_asked: int) -> Figure:
     """The AUROC of each score (rows, by group) for each OOD set (columns): blue above 0.5, red below.
 
-    The first `num_asked` sets were asked for, and a line separates them from those that should be easy.
+    The first `num_asked` sets were asked for, and a line separates them from those that should be easy. More sets than
+    fit with their numbers are shown by color alone.
     """
     lines: list[HeatRow | str] = []
     for group, rows in groups.items():
@@ -50,16 +54,24 @@ def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str],
     nothing = [np.nan] * len(sets)
     cells = np.array([nothing if isinstance(line, str) else list(line.auroc) for line in lines], np.float64)
     longest = max(len(line if isinstance(line, str) else line.name) for line in lines)
-    width = min(PAGE_WIDTH, 0.075 * longest + 0.62 * len(sets) + 0.8)
-    figure = Figure(figsize=(width, 0.9 + ROW_INCHES * len(lines)), layout="constrained")
+    room = PAGE_WIDTH - 0.075 * longest - 0.8
+    cell = min(CELL_INCHES, room / len(sets))
+    is_crowded = cell < 0.8 * CELL_INCHES
+    width = PAGE_WIDTH - room + cell * len(sets)
+    figure = Figure(figsize=(width, 0.9 + is_crowded + ROW_INCHES * len(lines)), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(cells, cmap="RdBu", vmin=0, vmax=1, aspect="auto", interpolation="none")
     for y, line in enumerate(lines):
         if isinstance(line, HeatRow):
-            _write_row(axes, y, line)
+            _frame(axes, y, line)
+            if not is_crowded:
+                _write_row(axes, y, line)
     if 0 < num_asked < len(sets):
         axes.axvline(num_asked - 0.5, color="black", linewidth=0.8)
-    axes.set_xticks(range(len(sets)), [fill(name, 12) for name in sets], fontsize="small")
+    if is_crowded:
+        axes.set_xticks(range(len(sets)), sets, rotation=90, fontsize=min(8, 60 * cell))
+    else:
+        axes.set_xticks(range(len(sets)), [fill(name, 12) for name in sets], fontsize="small")
     axes.set_yticks(range(len(lines)), [line if isinstance(line, str) else line.name for line in lines])
     for label, line in zip(axes.get_yticklabels(), lines, strict=True):
         label.set(fontsize="small", fontweight="bold" if isinstance(line, str) else "normal")
@@ -69,13 +81,16 @@ def score_heat_map(groups: Mapping[str, Sequence[HeatRow]], sets: Sequence[str],
     return finished(figure)
 
 
+def _frame(axes: Axes, y: int, row: HeatRow) -> None:
+    for x in np.flatnonzero(row.framed):
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.5))
+
+
 def _write_row(axes: Axes, y: int, row: HeatRow) -> None:
-    for x, (value, marked, framed) in enumerate(zip(row.auroc, row.marked, row.framed, strict=True)):
+    for x, (value, marked) in enumerate(zip(row.auroc, row.marked, strict=True)):
         text = f"{value:.2f}" if np.isfinite(value) else "-"
         color = "white" if abs(value - 0.5) > DARK else "0.1"
         weight = "bold" if marked else "normal"
-        if framed:
-            axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.5))
         axes.text(x, y, text, ha="center", va="center", fontsize="small", color=color, fontweight=weight)
 
 

@@ -44,3 +44,10 @@ def test_lines_by_level_show_intervals_and_leave_out_what_is_missing():
     np.testing.assert_allclose(first[2][0].get_segments()[0][:, 1], [0.2, 0.6])
     np.testing.assert_array_equal(second[0].get_ydata(), [0.7, 0.8])
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "8"]
+
+
+def test_a_heat_map_of_many_sets_has_colors_alone():
+    row = plots.HeatRow("score", [0.5] * 40, [False] * 40, [False] * 40)
+    axes = plots.score_heat_map({"group": [row]}, [f"set {n}" for n in range(40)], 40).axes[0]
+    assert not axes.texts
+    assert axes.get_xticklabels()[39].get_text() == "set 39"
