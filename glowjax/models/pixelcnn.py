@@ -85,7 +85,7 @@ class PixelCNN:
         The outputs at a pixel and channel depend only on the values before them.
         """
         check_shape(params, x.shape)
-        return gated.outputs(params.arrays, jnp.moveaxis(x, -1, 0))
+        return gated.outputs(params.arrays, x)
 
     @compiled("num_draws")
     def log_likelihood(self, params: ModelParams, key: Keys, images: Batch, num_draws: int = 1) -> Float[Array, " N"]:
@@ -96,9 +96,8 @@ class PixelCNN:
         return in_parts(functools.partial(self._log_prob, params), jnp.asarray(images))
 
     def _log_prob(self, params: ModelParams, images: Array) -> Float[Array, " N"]:
-        levels = jnp.moveaxis(images, -1, 0)
-        outputs = gated.outputs(params.arrays, scaled(levels, self.num_levels))
-        values = [self.pixels.log_prob(output, level) for output, level in zip(outputs, levels, strict=True)]
+        outputs = gated.outputs(params.arrays, scaled(images, self.num_levels))
+        values = [self.pixels.log_prob(output, images[..., channel]) for channel, output in enumerate(outputs)]
         return jnp.sum(jnp.stack(values), axis=(0, -2, -1))
 
     @compiled()
@@ -118,17 +117,17 @@ class PixelCNN:
 
 
 class _Row(NamedTuple):
-    """The state between rows: the row above in [-1, 1], and the last inputs [F, N, rows, W] of each vertical layer."""
+    """The state between rows: the row above in [-1, 1], and the last inputs [N, rows, W, F] of each vertical layer."""
 
-    above: Float[Array, "C N 1 W"]
-    inputs: list[Float[Array, "_ N _ W"]]
+    above: Float[Array, "N 1 W C"]
+    inputs: list[Float[Array, "N _ W _"]]
 
 
 class _Pixel(NamedTuple):
-    """The state in a row: the left pixel in [-1, 1], and the last inputs [columns, F, N] of each horizontal layer."""
+    """The state in a row: the left pixel in [-1, 1], and the last inputs [N, columns, F] of each horizontal layer."""
 
-    left: Float[Array, "C N"]
-    inputs: list[Float[Array, "_ _ N"]]
+    left: Float[Array, "N C"]
+    inputs: list[Float[Array, "N _ _"]]
 
 
 class _Sampler(NamedTuple):
@@ -143,43 +142,43 @@ class _Sampler(NamedTuple):
     def sample(self) -> Batch:
         height, width, channels = self.params.image_shape
         sizes = [layer["vertical"].shape for layer in self.params.arrays["layers"]]
-        inputs = [jnp.zeros((size[2], self.num_images, size[0] - 1, width)) for size in sizes]
-        start = _Row(jnp.zeros((channels, self.num_images, 1, width)), inputs)
+        inputs = [jnp.zeros((self.num_images, size[0] - 1, width, size[2])) for size in sizes]
+        start = _Row(jnp.zeros((self.num_images, 1, width, channels)), inputs)
         _, rows = jax.lax.scan(self.draw_row, start, jnp.arange(height))
-        return jnp.transpose(rows[:, :, :, 0], (2, 0, 3, 1)).astype(jnp.uint8)
+        return jnp.moveaxis(rows[:, :, 0], 0, 1).astype(jnp.uint8)
 
-    def draw_row(self, row: _Row, index: Array) -> tuple[_Row, Int[Array, "C N 1 W"]]:
+    def draw_row(self, row: _Row, index: Array) -> tuple[_Row, Int[Array, "N 1 W C"]]:
         _, width, channels = self.params.image_shape
         vertical, inputs, across = row.above, [], []
         for layer, before in zip(self.params.arrays["layers"], row.inputs, strict=True):
-            window = jnp.concatenate([before, vertical], axis=2)
-            before_gate = gated.vertical_convolution(layer, window)[:, :, -1:]
-            inputs.append(window[:, :, 1:])
+            window = jnp.concatenate([before, vertical], axis=1)
+            before_gate = gated.vertical_convolution(layer, window)[:, -1:]
+            inputs.append(window[:, 1:])
             vertical = gated.gate(before_gate)
             across.append(gated.add_bias(gated.dense(layer["across"], before_gate), layer["horizontal_bias"]))
-        by_column = [jnp.moveaxis(a[:, :, 0], -1, 0) for a in across]
+        by_column = [jnp.moveaxis(a[:, 0], 1, 0) for a in across]
         sizes = [layer["horizontal"].shape for layer in self.params.arrays["layers"]]
-        nothing = [jnp.zeros((size[1] - 1, size[2], self.num_images)) for size in sizes]
-        start = _Pixel(jnp.zeros((channels, self.num_images)), nothing)
+        nothing = [jnp.zeros((self.num_images, size[1] - 1, size[2])) for size in sizes]
+        start = _Pixel(jnp.zeros((self.num_images, channels)), nothing)
         _, pixels = jax.lax.scan(self.draw_pixel, start, (index * width + jnp.arange(width), by_column))
-        levels = jnp.transpose(pixels, (1, 2, 0))[:, :, None]
+        levels = jnp.moveaxis(pixels, 0, 1)[:, None]
         return _Row(scaled(levels, self.model.num_levels), inputs), levels
 
     def draw_pixel(
-        self, pixel: _Pixel, given: tuple[Array, list[Float[Array, "_ N"]]]
-    ) -> tuple[_Pixel, Int[Array, "C N"]]:
+        self, pixel: _Pixel, given: tuple[Array, list[Float[Array, "N _"]]]
+    ) -> tuple[_Pixel, Int[Array, "N C"]]:
         index, across = given
         horizontal, inputs = pixel.left, []
         for layer, before, from_above in zip(self.params.arrays["layers"], pixel.inputs, across, strict=True):
-            window = jnp.concatenate([before, horizontal[None]])
+            window = jnp.concatenate([before, horizontal[:, None]], axis=1)
             kernel = layer["horizontal"][0].reshape(-1, layer["horizontal"].shape[-1])
-            before_gate = gated.dense(kernel, window.reshape(-1, self.num_images)) + from_above
-            inputs.append(window[1:])
+            before_gate = gated.dense(kernel, window.reshape(self.num_images, -1)) + from_above
+            inputs.append(window[:, 1:])
             horizontal = gated.horizontal_output(layer, horizontal, before_gate)
-        features, levels = jax.nn.relu(horizontal), jnp.zeros((0, self.num_images), jnp.int32)
+        features, levels = jax.nn.relu(horizontal), jnp.zeros((self.num_images, 0), jnp.int32)
         for channel, head in enumerate(self.params.arrays["heads"]):
             output = gated.head_outputs(head, features, scaled(levels, self.model.num_levels))
             draw_key = jax.random.fold_in(self.key, index * self.params.image_shape[-1] + channel)
             level = self.model.pixels.sample(draw_key, output, self.temperature)
-            levels = jnp.concatenate([levels, level[None]])
+            levels = jnp.concatenate([levels, level[:, None]], axis=-1)
         return _Pixel(scaled(levels, self.model.num_levels), inputs), levels

@@ -95,13 +95,21 @@ def _times(x: Activations, matrix: Float[Array, "C F"]) -> Activations:
 def _product(x: Activations, kernel: Kernel, origin: Origin) -> Activations:
     """Shifts along columns and along rows are separate: of nine shifts, the six along rows copy whole blocks."""
     rows, columns, channels, features = kernel.shape
-    over_rows = [(row - origin[0], 0) for row in range(rows)]
-    over_columns = [(0, column - origin[1]) for column in range(columns)]
     if channels <= features:
-        stacked = _stacked(_stacked(x, over_columns), over_rows)
-        return _times(stacked, kernel.reshape(rows * columns * channels, features))
+        return _times(stacked_shifts(x, (rows, columns), origin), kernel.reshape(rows * columns * channels, features))
+    over_rows, over_columns = _offsets((rows, columns), origin)
     products = _times(x, kernel.transpose(2, 0, 1, 3).reshape(channels, rows * columns * features))
     return _summed(_summed(products, over_rows), over_columns)
+
+
+def stacked_shifts(x: Activations, size: tuple[int, int], origin: Origin) -> Activations:
+    """What a kernel of `size` sees at each pixel: the shifts of `x` by row and column, stacked along the features."""
+    over_rows, over_columns = _offsets(size, origin)
+    return _stacked(_stacked(x, over_columns), over_rows)
+
+
+def _offsets(size: tuple[int, int], origin: Origin) -> tuple[list[Origin], list[Origin]]:
+    return [(row - origin[0], 0) for row in range(size[0])], [(0, column - origin[1]) for column in range(size[1])]
 
 
 def _stacked(x: Activations, offsets: list[Origin]) -> Activations:

@@ -1,9 +1,7 @@
 """The causal network of a Gated PixelCNN, as functions of its arrays (van den Oord et al. 2016b, figure 2).
 
 No kernel is masked. Each stack's input is shifted by one row or pixel, once, at its entry; after that, every kernel
-ends at the output's own position, so that it sees nothing later. Activations are feature-major: [features, ...],
-followed by the axes of images and pixels. Only the outputs have their parameters on the last axis, which
-`glowjax.models.pixels` expects.
+ends at the output's own position, so that it sees nothing later. The features are the last axis of all activations.
 """
 
 import math
@@ -12,13 +10,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from glowjax.networks.convolution import convolve
+from glowjax.networks.causal import causal_convolution
 from glowjax.typing import Array, Key, Params
 
 NUM_OCTAVES = 7
 """The number of frequencies in the encoding of earlier channels; the last has a period of 4 levels of 256."""
 
-Features = Float[Array, "F ..."]
+Features = Float[Array, "... F"]
 
 
 def init_layer(key: Key, columns: int, num_inputs: int, width: int) -> Params:
@@ -50,57 +48,54 @@ def _kernel(key: Key, *shape: int) -> Array:
     return jax.random.normal(key, shape) / math.sqrt(math.prod(shape[:-1]))
 
 
-def dense(matrix: Float[Array, "C F"], x: Float[Array, "C ..."]) -> Features:
-    """`matrix` [C, F] applied to `x` [C, ...]: [F, ...]."""
-    product = matrix.T @ x.reshape(x.shape[0], -1)
-    return product.reshape(product.shape[0], *x.shape[1:])
+def dense(matrix: Float[Array, "C F"], x: Float[Array, "... C"]) -> Features:
+    """`matrix` [C, F] applied to `x` [..., C]: [..., F]."""
+    return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], matrix.shape[1])
 
 
 def add_bias(x: Features, bias: Float[Array, " F"]) -> Features:
-    """`x` [F, ...] with `bias` [F] added to every feature."""
-    return x + bias.reshape(-1, *[1] * (x.ndim - 1))
+    """`x` [..., F] with `bias` [F] added to every feature."""
+    return x + bias.reshape(*[1] * (x.ndim - 1), -1)
 
 
 def gate(x: Features) -> Float[Array, "..."]:
     """The gated unit: tanh of the first half of the features times sigmoid of the second (eq. 2)."""
-    values, gates = jnp.split(x, 2)
+    values, gates = jnp.split(x, 2, axis=-1)
     return jnp.tanh(values) * jax.nn.sigmoid(gates)
 
 
-def vertical_convolution(layer: Params, x: Float[Array, "C N H W"]) -> Float[Array, "F N H W"]:
-    """The vertical convolution of `x` [C, N, H, W], before its gate: a row sees itself and rows above."""
-    rows, columns = layer["vertical"].shape[:2]
-    return add_bias(convolve(x, layer["vertical"], (rows - 1, columns // 2)), layer["vertical_bias"])
+def vertical_convolution(layer: Params, x: Float[Array, "N H W C"]) -> Float[Array, "N H W F"]:
+    """The vertical convolution of `x` [N, H, W, C], before its gate: a row sees itself and rows above."""
+    return add_bias(causal_convolution(x, layer["vertical"], centered=True), layer["vertical_bias"])
 
 
-def horizontal_output(layer: Params, x: Float[Array, "C ..."], before_gate: Features) -> Float[Array, "..."]:
+def horizontal_output(layer: Params, x: Float[Array, "... C"], before_gate: Features) -> Float[Array, "..."]:
     """A layer's horizontal output from its convolution; the layer's input is added if it has as many features."""
     y = dense(layer["out"], gate(before_gate))
-    return y + x if x.shape[0] == y.shape[0] else y
+    return y + x if x.shape == y.shape else y
 
 
-def head_outputs(head: Params, features: Features, earlier: Float[Array, "c ..."]) -> Float[Array, "... O"]:
-    """A channel's outputs [..., num_outputs] from features [F, ...] and the `earlier` channels [c, ...] in [-1, 1]."""
+def head_outputs(head: Params, features: Features, earlier: Float[Array, "... c"]) -> Float[Array, "... O"]:
+    """A channel's outputs [..., num_outputs] from features [..., F] and the `earlier` channels [..., c] in [-1, 1]."""
     hidden = add_bias(dense(head["features"], features), head["bias"])
-    if earlier.shape[0]:
+    if earlier.shape[-1]:
         frequencies = jnp.pi * 2.0 ** jnp.arange(NUM_OCTAVES, dtype=earlier.dtype)
-        angles = frequencies.reshape(-1, *[1] * earlier.ndim) * earlier[None]
-        encoded = jnp.concatenate([earlier[None], jnp.sin(angles), jnp.cos(angles)])
-        hidden += dense(head["channels"], encoded.reshape(-1, *earlier.shape[1:]))
-    outputs = jax.nn.relu(hidden).reshape(hidden.shape[0], -1).T @ head["out"] + head["out_bias"][None]
-    return outputs.reshape(*hidden.shape[1:], -1)
+        angles = frequencies.reshape(*[1] * (earlier.ndim - 1), -1, 1) * earlier[..., None, :]
+        encoded = jnp.concatenate([earlier[..., None, :], jnp.sin(angles), jnp.cos(angles)], axis=-2)
+        hidden += dense(head["channels"], encoded.reshape(*earlier.shape[:-1], -1))
+    return add_bias(dense(head["out"], jax.nn.relu(hidden)), head["out_bias"])
 
 
 @jax.jit
-def outputs(network: Params, x: Float[Array, "C N H W"]) -> tuple[Float[Array, "N H W O"], ...]:
-    """Each channel's outputs [N, H, W, num_outputs] for `x` [C, N, H, W] in [-1, 1]."""
-    vertical = jnp.pad(x, [(0, 0), (0, 0), (1, 0), (0, 0)])[:, :, :-1]
-    horizontal = jnp.pad(x, [(0, 0), (0, 0), (0, 0), (1, 0)])[..., :-1]
+def outputs(network: Params, x: Float[Array, "N H W C"]) -> tuple[Float[Array, "N H W O"], ...]:
+    """Each channel's outputs [N, H, W, num_outputs] for `x` [N, H, W, C] in [-1, 1]."""
+    vertical = jnp.pad(x, [(0, 0), (1, 0), (0, 0), (0, 0)])[:, :-1]
+    horizontal = jnp.pad(x, [(0, 0), (0, 0), (1, 0), (0, 0)])[:, :, :-1]
     for layer in network["layers"]:
         before_gate = vertical_convolution(layer, vertical)
         vertical = gate(before_gate)
-        kernel = layer["horizontal"]
-        convolved = convolve(horizontal, kernel, (0, kernel.shape[1] - 1)) + dense(layer["across"], before_gate)
+        convolved = causal_convolution(horizontal, layer["horizontal"], centered=False)
+        convolved += dense(layer["across"], before_gate)
         horizontal = horizontal_output(layer, horizontal, add_bias(convolved, layer["horizontal_bias"]))
     features = jax.nn.relu(horizontal)
-    return tuple(head_outputs(head, features, x[:channel]) for channel, head in enumerate(network["heads"]))
+    return tuple(head_outputs(head, features, x[..., :channel]) for channel, head in enumerate(network["heads"]))
