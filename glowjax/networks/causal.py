@@ -43,7 +43,8 @@ def _backward(padding: Padding, given: tuple[Features, Kernel], gradient: Featur
     x, kernel = given
     turned = kernel[::-1, ::-1].swapaxes(2, 3)
     of_x = _with_product_gradient(gradient, turned, (padding[0][::-1], padding[1][::-1]))
-    shifts = stacked_shifts(jnp.moveaxis(x, -1, 0), kernel.shape[:2], (padding[0][0], padding[1][0]))
+    size, origin = (kernel.shape[0], kernel.shape[1]), (padding[0][0], padding[1][0])
+    shifts = stacked_shifts(jnp.moveaxis(x, -1, 0), size, origin)
     of_kernel = shifts.reshape(shifts.shape[0], -1) @ gradient.reshape(-1, gradient.shape[-1])
     return of_x, of_kernel.reshape(kernel.shape)
 
