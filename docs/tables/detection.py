@@ -54,11 +54,11 @@ def detection_differences(run: str) -> Rows:
 
 
 def detection_runs(out_dist: str, *runs: str) -> Rows:
-    """A row per score: its AUROC on one set under each of the runs."""
+    """A row per score, null models last: its AUROC on one set under each of the runs."""
     yield ["score", *runs]
     by_run = {run: _scores(run) for run in runs}
     names = dict.fromkeys(name for scores in by_run.values() for name in scores)
-    for name in names:
+    for name in sorted(names, key=lambda name: name.startswith("null-")):
         cells = [_auroc(scores, name, out_dist) if name in scores else "" for scores in by_run.values()]
         yield [name, *cells]
 
