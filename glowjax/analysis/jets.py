@@ -69,7 +69,7 @@ class Directions(NamedTuple):
 
 
 class Probes(NamedTuple):
-    """The probes p = 1..P of a local map whose input has the tangents t_r, by `products` [H, W, P, P].
+    """The probes p = 1..P of a local map of this `reach`, whose input has the `tangents` t_r and the `weights` w_r.
 
     At a pixel, the derivative of any intermediate value along t_r is sum_p t_r[p] b_p, with the derivatives b_p along
     the probes and t_r[p] the tangent of the value for which p stands in the pixel's window. So an operation g on each
@@ -77,16 +77,19 @@ class Probes(NamedTuple):
     sum_r w_r t_r[p] t_r[q].
     """
 
-    products: Array
+    tangents: Array
+    weights: Array
+    reach: int
 
     @property
     def num(self) -> int:
         """Their number P."""
-        return self.products.shape[-1]
+        return local_maps.num_probes(self.tangents.shape[1:], self.reach)
 
     def summed(self, second_order: Bilinear, tangents: tuple[Array, ...]) -> list[Array]:
         """sum_pq products[p, q] second_order(b_p, b_q)."""
-        mixed = tuple(local_maps.mix(self.products, along) for along in tangents)
+        products = local_maps.products_in_windows(self.tangents, self.weights, self.reach)
+        mixed = tuple(local_maps.mix(products, along) for along in tangents)
         return [_weighted_sum(jnp.ones(self.num), term) for term in jax.vmap(second_order)(tangents, mixed)]
 
 
@@ -183,12 +186,12 @@ def _call(eqn: JaxprEqn, inputs: list[Value], directions: Directions | Probes) -
     (value, tangents, second), *others = (value for value in inputs if isinstance(value, Jet))
     if reach is None or others or isinstance(directions, Probes) or not _maps_an_image(eqn, value):
         return _interpret_call(eqn, inputs, directions)
-    if local_maps.num_probes(value.shape, reach) >= directions.num:
+    along = Probes(tangents, directions.weights, reach)
+    if along.num >= directions.num:
         return _interpret_call(eqn, inputs, directions)
     probes = jnp.asarray(local_maps.probes(value.shape, reach), value.dtype)
-    products = local_maps.products_in_windows(tangents, directions.weights, reach)
     probed = [Jet(value, probes, second) if isinstance(one, Jet) else one for one in inputs]
-    outputs = _interpret_call(eqn, probed, Probes(products))
+    outputs = _interpret_call(eqn, probed, along)
     return [output._replace(tangents=local_maps.along(tangents, output.tangents, reach)) for output in outputs]
 
 

@@ -41,10 +41,10 @@ def laplacian(
     weights = jnp.ones_like(x) if weights is None else check_like(weights, x, "weights")
     size = check_chunk_size(chunk_size)
     is_traced = not log_prob.is_known or any(isinstance(array, jax.core.Tracer) for array in (x, weights))
-    num_shares = 1 if is_traced else max(1, min(num_workers(), x.size // DIRECTIONS_PER_CORE))
+    num_shares = 1 if is_traced else num_shares_of(x.size)
 
     def share(directions: np.ndarray) -> Array:
-        return log_prob.run(_laplacian, x, weights, jnp.asarray(directions), chunk_size=size)
+        return log_prob.run(second_derivatives_along, x, weights, jnp.asarray(directions), chunk_size=size)
 
     shares = np.array_split(np.arange(x.size), num_shares)
     if num_shares == 1:
@@ -54,7 +54,12 @@ def laplacian(
     return check_finite(total, "The Laplacian of log_prob_fn")
 
 
-def _laplacian(
+def num_shares_of(size: int) -> int:
+    """The number of cores, or of devices, that share the directions of a point with `size` values."""
+    return max(1, min(num_workers(), size // DIRECTIONS_PER_CORE))
+
+
+def second_derivatives_along(
     log_prob: Callable, x: Point, weights: Point, directions: Integer[Array, " R"], *, chunk_size: int | None
 ) -> Float[Array, ""]:
     """The weighted sum of the second derivatives along the values of `x` whose indices are given."""
