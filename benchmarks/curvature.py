@@ -2,10 +2,10 @@
 
     python -m benchmarks.curvature
 
-Four parts, on whatever device there is: the trace of a 28x28x1 flow at one image, and at one image on each core side by
-side, in turn with PyTorch's if that is installed; the trace with weights of both signs of a 32x32x3 flow, in a
-process of its own, with its peak memory; the second-order likelihood gap of 1,000 images under that flow; and the
-memory of the trace by chunk size. Prints a table for each and writes all numbers as JSON.
+Five parts, on whatever device there is: the trace of a 28x28x1 flow, in turn with PyTorch's if that is installed and
+with its matrix products alone (benchmarks/arithmetic.py); the trace with weights of both signs of a 32x32x3 flow, in a
+process of its own, with its peak memory; the second-order likelihood gap of 1,000 images under that flow; the memory of
+the trace by chunk size; and estimates of the trace beside it. Prints a table for each and writes all numbers as JSON.
 
 If other work shares the machine, trust ratios, and CPU seconds (summed over cores), more than seconds. There
 PyTorch's threads wait for each other, up to ten times as long; OMP_WAIT_POLICY=passive avoids that, but slows PyTorch
@@ -15,7 +15,6 @@ by a third on a quiet machine, and so favors us.
 import dataclasses
 import functools
 import importlib.util
-import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -28,9 +27,12 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from benchmarks.timing import Row, resident_mib, run_parts, seconds, temporary_mib
+from benchmarks.arithmetic import limit
+from benchmarks.estimators import EstimatorConfig, time_estimators
+from benchmarks.timing import Row, Runs, in_turn, resident_mib, run_parts, seconds, temporary_mib
 from glowjax import nvp_glow
 from glowjax.analysis import LogProb, hessian_diagonal, hessian_trace, second_order_gap
+from glowjax.analysis.laplacian import num_shares_of, second_derivatives_along
 from glowjax.likelihood import dequantize
 from glowjax.models import FlowParams
 from glowjax.typing import Array
@@ -45,7 +47,7 @@ WAYS: dict[str, Callable[..., Array]] = {"hessian_trace": hessian_trace, "by_pro
 """`laplacian` is another name of the first."""
 
 
-Part = Literal["trace", "weighted", "gap", "memory"]
+Part = Literal["trace", "weighted", "gap", "memory", "estimators"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,15 +79,17 @@ class BenchmarkConfig:
         large: the flow of the weighted trace and of the gap.
         num_images: images of the gap, half of them in_dist and half out_dist.
         chunk_sizes: the chunk sizes of the memory part, which also measures the default.
+        estimators: the flows and images of the estimates.
         repeats: timed runs of each method.
         output: the JSON file.
     """
 
-    parts: tuple[Part, ...] = ("trace", "weighted", "gap", "memory")
+    parts: tuple[Part, ...] = ("trace", "weighted", "gap", "memory", "estimators")
     small: FlowSize = FlowSize(size=28, channels=1, num_scales=2, num_steps=8, width=64)
     large: FlowSize = FlowSize(size=32, channels=3, num_scales=3, num_steps=8, width=128)
     num_images: int = 1_000
     chunk_sizes: tuple[int, ...] = (28, 56, 112, 196, 392, 784)
+    estimators: EstimatorConfig = dataclasses.field(default_factory=EstimatorConfig)
     repeats: int = 7
     output: Path = Path("results/benchmarks/curvature.json")
 
@@ -96,23 +100,19 @@ def main(config: BenchmarkConfig) -> dict[str, Any]:
 
 
 def time_traces(config: BenchmarkConfig) -> list[Row]:
-    """Each way to the small flow's trace, in turn, beside the fastest of torch.func's."""
+    """Each way to the small flow's trace, in turn, beside the fastest of torch.func's and its products alone."""
     log_prob, params, x = problem(config.small)
-    runs: dict[str, Callable[[], Any]] = {name: functools.partial(way, log_prob, x) for name, way in WAYS.items()}
-    first = {name: seconds(run)[0] for name, run in runs.items()}
-    rival = torch_trace(params, x, float(log_prob(x)), float(hessian_trace(log_prob, x)))
-    runs |= rival
-    samples = [{name: seconds(run) for name, run in runs.items()} for _ in range(config.repeats)]
-    rows = []
-    for name in runs:
-        wall, cpu = zip(*(sample[name] for sample in samples), strict=True)
-        row = {"way": name, "first_call_s": first.get(name), "median_s": statistics.median(wall)}
-        row |= {"fastest_s": min(wall), "slowest_s": max(wall), "cpu_s": statistics.median(cpu)}
-        for number, unit in enumerate(("wall", "cpu")):
-            ratios = [sample[other][number] / sample[name][number] for sample in samples for other in rival]
-            row[f"torch_ratio_{unit}"] = statistics.median(ratios) if ratios else None
-        rows.append(row)
-    return rows
+    runs: Runs = {name: functools.partial(way, log_prob, x) for name, way in WAYS.items()}
+    runs |= torch_trace(params, x, float(log_prob(x)), float(hessian_trace(log_prob, x)))
+    return in_turn(runs, config.repeats, "hessian_trace", products_of_trace(log_prob, x))
+
+
+def products_of_trace(log_prob: LogProb, x: Array) -> Callable[[], Any]:
+    """The matrix products of `hessian_trace` alone, which the cores share as they share the trace."""
+    shares = num_shares_of(x.size)
+    directions = jnp.arange(-(-x.size // shares))
+    along = functools.partial(second_derivatives_along, log_prob, chunk_size=None)
+    return limit(along, x, jnp.ones_like(x), directions, workers=shares)
 
 
 def torch_trace(params: FlowParams, x: Array, log_prob: float, trace: float) -> dict[str, Callable[[], float]]:
@@ -172,11 +172,18 @@ def trace_memory(config: BenchmarkConfig) -> list[Row]:
     return rows
 
 
+def estimate_traces(config: BenchmarkConfig) -> list[Row]:
+    """Estimates of the trace beside the exact trace, also under the large flow after a short training."""
+    size = config.large
+    return time_estimators(config.estimators, nvp_glow(size.num_scales, size.num_steps, size.width))
+
+
 PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
     "trace": time_traces,
     "weighted": time_weighted,
     "gap": time_gap,
     "memory": trace_memory,
+    "estimators": estimate_traces,
 }
 
 
