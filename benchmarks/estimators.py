@@ -66,6 +66,7 @@ def time_estimators(config: EstimatorConfig, flow: gj.Flow) -> list[Row]:
             row |= {"median_s": statistics.median(walls), "fastest_s": min(walls), "slowest_s": max(walls)}
             ratios = [wall / other for wall, (_, other) in zip(walls, exact, strict=True)]
             rows.append(row | {"ratio_to_exact": statistics.median(ratios)})
+            print(rows[-1], flush=True)
     return rows
 
 
