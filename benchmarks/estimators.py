@@ -53,16 +53,13 @@ def time_estimators(config: EstimatorConfig, flow: gj.Flow) -> list[Row]:
     rows = []
     for name, log_prob, points in cases(config, flow):
         exact = [seconds_of(functools.partial(hessian_trace, log_prob, x)) for x in points]
-        traces = [float(trace) for trace, _ in exact]
-        ways = {"exact": [(None, wall) for _, wall in exact]}
+        errors = [config.relative_error * abs(float(trace)) for trace, _ in exact]
+        found = {"exact": [(x.size, wall) for x, (_, wall) in zip(points, exact, strict=True)]}
         for way in (hutchinson, xtrace):
-            ways[way.__name__] = [
-                way(log_prob, x, config.relative_error * abs(trace)) for x, trace in zip(points, traces, strict=True)
-            ]
-        for way, found in ways.items():
-            probes = [num for num, _ in found if num is not None]
-            row: Row = {"images": name, "way": way, "probes": statistics.median(probes) if probes else None}
-            walls = [wall for _, wall in found]
+            found[way.__name__] = [way(log_prob, x, error) for x, error in zip(points, errors, strict=True)]
+        for label, measured in found.items():
+            probes, walls = zip(*measured, strict=True)
+            row: Row = {"images": name, "way": label, "probes": statistics.median(probes)}
             row |= {"median_s": statistics.median(walls), "fastest_s": min(walls), "slowest_s": max(walls)}
             ratios = [wall / other for wall, (_, other) in zip(walls, exact, strict=True)]
             rows.append(row | {"ratio_to_exact": statistics.median(ratios)})
