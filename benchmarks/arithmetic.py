@@ -18,7 +18,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from glowjax.cores import on_default_device, side_by_side
 from glowjax.models import ImageModel
-from glowjax.train.step import loss_and_gradient
+from glowjax.train.step import mean_gradient
 from glowjax.typing import Array, Batch, Params
 
 
@@ -81,7 +81,7 @@ def step_limit(model: ImageModel, params: Params, images: Batch, workers: int = 
     """
     share = images[: len(images) // workers]
     keys = jax.random.split(jax.random.key(0), len(share))
-    return limit(functools.partial(loss_and_gradient, model), params, keys, share, workers=workers)
+    return limit(functools.partial(mean_gradient, model, num_microbatches=1), params, keys, share, workers=workers)
 
 
 def _within(jaxpr: Jaxpr) -> Products:

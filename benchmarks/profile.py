@@ -1,6 +1,7 @@
-"""Profiles a Glow's training step with jax.profiler: the time of the compiled program's operations, in groups.
+"""Profiles a training step with jax.profiler: the time of the compiled program's operations, in groups.
 
-    python -m benchmarks.profile --memory store
+    python -m benchmarks.profile --model nvp --memory store
+    python -m benchmarks.profile --model pixelcnn
 
 An operation's milliseconds are those of its thunk, summed over the calls of a step; operations run at the same time on
 several cores, so that their sum exceeds the step. Also prints the page faults of a step: a program's memory is new to
@@ -19,21 +20,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
+import numpy as np
 import tyro
 
 from benchmarks.glow import CASES, GlowCase, our_step
+from benchmarks.networks import Case, problem
 from benchmarks.timing import Row, run_parts, seconds
 from glowjax.layers.repeat import Memory
-from glowjax.models import GlowConfig
+from glowjax.models import GlowConfig, ImageModel, cv_glow
+from glowjax.typing import Params
 
 Part = Literal["operations", "page_faults"]
 
+GLOWS = ("nvp", "cv")
+
 GROUPS = {
-    "matrix products": r"dot|ynn_fusion|matmul",
+    "matrix products": r"dot|ynn_fusion|matmul|convolution|conv_general",
     "filling of a scan's stacks": r"wrapped_broadcast|broadcast\.",
     "writing and reading of stacks": r"dynamic|copy",
     "shifts of convolutions": r"pad|concatenate|slice",
     "triangular solves": r"triangular",
+    "activations": r"tanh|exponential|logistic|maximum|divide",
 }
 """An operation belongs to the first group whose pattern its name contains; loops contain others and are left out."""
 
@@ -44,14 +51,18 @@ class BenchmarkConfig:
 
     Attributes:
         parts: the parts to run.
-        case: the size of flow and batch.
-        memory: what the backward pass keeps.
+        model: the kind of model: a Glow (nvp, cv) of the size of `case`, or the small preset of a network.
+        case: the size of a Glow, and of its batch.
+        network: the preset of a PixelCNN or VAE, and the size of its images.
+        memory: what a Glow's backward pass keeps.
         repeats: profiled steps.
         output: the JSON file.
     """
 
     parts: tuple[Part, ...] = ("operations", "page_faults")
+    model: Literal["nvp", "cv", "pixelcnn", "vae"] = "nvp"
     case: GlowCase = CASES[0]
+    network: Case = Case("small-28", size=28, channels=1)
     memory: Memory = GlowConfig.memory
     repeats: int = 5
     output: Path = Path("results/benchmarks/profile.json")
@@ -92,7 +103,8 @@ def page_faults(config: BenchmarkConfig) -> list[Row]:
     after = resource.getrusage(resource.RUSAGE_SELF)
     return [
         {
-            "memory": config.memory,
+            "model": config.model,
+            "memory": config.memory if config.model in GLOWS else "",
             "fastest_s": min(wall),
             "page_faults": (after.ru_minflt - before.ru_minflt) // config.repeats,
             "system_s": (after.ru_stime - before.ru_stime) / config.repeats,
@@ -103,10 +115,23 @@ def page_faults(config: BenchmarkConfig) -> list[Row]:
 
 def warm_step(config: BenchmarkConfig) -> Callable[[], Any]:
     """A training step that has run twice."""
-    step = our_step(config.case.model(config.memory), config.case.params(), config.case.images(config.case.batch_size))
+    step = our_step(*subject(config), jax.local_devices()[:1])
     for _ in range(2):
         jax.block_until_ready(step())
     return step
+
+
+def subject(config: BenchmarkConfig) -> tuple[ImageModel, Params, np.ndarray]:
+    """The model, its learned arrays and a batch of images."""
+    if config.model not in GLOWS:
+        given = problem(config.model, config.network)
+        return given.model, given.params, given.images
+    case = config.case
+    images = case.images(case.batch_size)
+    if config.model == "nvp":
+        return case.model(config.memory), case.params(), images
+    model = cv_glow(case.num_scales, case.num_steps, case.width, memory=config.memory)
+    return model, model.init(jax.random.key(0), images), images
 
 
 PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {"operations": operations, "page_faults": page_faults}

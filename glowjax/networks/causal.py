@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from glowjax.cores import platform
 from glowjax.networks.convolution import Kernel, stacked_shifts
 from glowjax.typing import Array
 
@@ -24,7 +25,7 @@ def causal_convolution(x: Features, kernel: Kernel, *, centered: bool) -> Featur
     """
     rows, columns = kernel.shape[:2]
     left = columns // 2 if centered else columns - 1
-    way = _with_product_gradient if jax.default_backend() == "cpu" else _convolution
+    way = _with_product_gradient if platform() == "cpu" else _convolution
     return way(x, kernel, ((rows - 1, 0), (left, columns - 1 - left)))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import arithmetic, costs, glow, profile, scaling
 from benchmarks.glow import GlowCase
+from benchmarks.networks import Case
 from glowjax.checks import InputError
 from glowjax.train.step import loss_and_gradient
 
@@ -115,8 +116,11 @@ def test_every_size_is_varied_and_drawn(tmp_path):
 
 @pytest.mark.release
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="operations bear other names elsewhere")
-def test_a_profile_finds_the_products_of_a_step(tmp_path):
-    config = profile.BenchmarkConfig(case=TINY, memory="store", repeats=1, output=tmp_path / "profile.json")
+@pytest.mark.parametrize("model", ["nvp", "cv", "vae"])
+def test_a_profile_finds_the_products_of_a_step(tmp_path, model):
+    network = Case("demo", size=8, channels=1)
+    config = profile.BenchmarkConfig(model=model, case=TINY, network=network, memory="store", repeats=1)
+    config = dataclasses.replace(config, output=tmp_path / "profile.json")
     results = profile.main(config)
     assert {row["operations"]: row["ms_per_step"] for row in results["operations"]}["matrix products"] > 0
     assert results["page_faults"][0]["user_s"] >= 0

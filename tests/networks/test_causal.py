@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from glowjax.networks import causal
 from glowjax.networks.causal import causal_convolution
 
 
@@ -15,7 +16,7 @@ def test_each_backend_computes_the_same_values_and_gradients(monkeypatch, size, 
     x, kernel = jax.random.normal(x_key, (2, 5, 9, size[2])), jax.random.normal(kernel_key, size)
 
     def computed(backend):
-        monkeypatch.setattr(jax, "default_backend", lambda: backend)
+        monkeypatch.setattr(causal, "platform", lambda: backend)
         return jax.value_and_grad(lambda *args: (causal_convolution(*args, centered=centered) ** 3).sum(), (0, 1))(
             x, kernel
         )
