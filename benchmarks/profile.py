@@ -33,6 +33,7 @@ from glowjax.typing import Params
 Part = Literal["operations", "page_faults"]
 
 GLOWS = ("nvp", "cv")
+NETWORK = Case("small-28", size=28, channels=1)
 
 GROUPS = {
     "matrix products": r"dot|ynn_fusion|matmul|convolution|conv_general",
@@ -62,7 +63,7 @@ class BenchmarkConfig:
     parts: tuple[Part, ...] = ("operations", "page_faults")
     model: Literal["nvp", "cv", "pixelcnn", "vae"] = "nvp"
     case: GlowCase = CASES[0]
-    network: Case = Case("small-28", size=28, channels=1)
+    network: Case = NETWORK
     memory: Memory = GlowConfig.memory
     repeats: int = 5
     output: Path = Path("results/benchmarks/profile.json")
