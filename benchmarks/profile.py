@@ -124,15 +124,15 @@ def warm_step(config: BenchmarkConfig) -> Callable[[], Any]:
 
 def subject(config: BenchmarkConfig) -> tuple[ImageModel, Params, np.ndarray]:
     """The model, its learned arrays and a batch of images."""
-    if config.model not in GLOWS:
-        given = problem(config.model, config.network)
-        return given.model, given.params, given.images
     case = config.case
-    images = case.images(case.batch_size)
     if config.model == "nvp":
-        return case.model(config.memory), case.params(), images
-    model = cv_glow(case.num_scales, case.num_steps, case.width, memory=config.memory)
-    return model, model.init(jax.random.key(0), images), images
+        return case.model(config.memory), case.params(), case.images(case.batch_size)
+    if config.model == "cv":
+        images = case.images(case.batch_size)
+        model = cv_glow(case.num_scales, case.num_steps, case.width, memory=config.memory)
+        return model, model.init(jax.random.key(0), images), images
+    given = problem(config.model, config.network)
+    return given.model, given.params, given.images
 
 
 PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {"operations": operations, "page_faults": page_faults}
