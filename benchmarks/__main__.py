@@ -5,8 +5,9 @@
 Runs the parts one after another in processes of their own (ours and the peers in turn within each), each as
 `python -m benchmarks.NAME` does: glow (training step, likelihood, samples, beside PyTorch and normflows), costs (depth,
 memory, convolutions, bfloat16, starts), curvature (traces, beside torch.func), networks (PixelCNN and VAE, beside
-PyTorch), input (image sets larger than memory), scores (statistics for OOD detection) and scaling (a figure). It takes
-about an hour on 2 cores.
+PyTorch), input (image sets larger than memory), host (waits for images, compilations, imports), scores (statistics for
+OOD detection), scaling (every model by size, a figure) and devices (every model by devices and processes, a figure). It
+takes more than an hour on 2 cores.
 
 `python -m benchmarks.accelerator` is a command of its own for GPUs and TPUs. Others measure no speed:
 `python -m benchmarks.faults` (what a run survives), `growth` (what grows in a process that lives long) and `coverage`
@@ -25,7 +26,7 @@ import tyro
 from benchmarks.timing import Row, table
 from glowjax.checks import writable_directory
 
-Name = Literal["glow", "costs", "curvature", "networks", "input", "scores", "scaling"]
+Name = Literal["glow", "costs", "curvature", "networks", "input", "host", "scores", "scaling", "devices"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,17 @@ class BenchmarkConfig:
         output_dir: folder of one JSON file per benchmark and of `all.json`.
     """
 
-    names: tuple[Name, ...] = ("glow", "costs", "curvature", "networks", "input", "scores", "scaling")
+    names: tuple[Name, ...] = (
+        "glow",
+        "costs",
+        "curvature",
+        "networks",
+        "input",
+        "host",
+        "scores",
+        "scaling",
+        "devices",
+    )
     repeats: int | None = None
     output_dir: Path = Path("results/benchmarks")
 

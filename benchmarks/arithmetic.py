@@ -67,8 +67,9 @@ def limit(program: Callable[..., Any], *args: Any, workers: int = 1, times: int 
     found = Products({product: times * count for product, count in products(program, *args).items()})
     compiled = on_default_device(jax.jit(functools.partial(alone, found)))
 
-    def work(_: int) -> None:
+    def work(_: int) -> int:
         jax.block_until_ready(compiled())
+        return 0  # which processes can exchange
 
     return functools.partial(side_by_side, work, range(workers))
 

@@ -107,9 +107,11 @@ def test_the_products_of_a_step_are_three_times_those_of_its_convolutions():
 
 @pytest.mark.release
 def test_every_size_is_varied_and_drawn(tmp_path):
-    config = scaling.BenchmarkConfig(repeats=1, output=tmp_path / "scaling.json")
-    config = dataclasses.replace(config, base=TINY, width=(4,), num_steps=(1,), batch_size=(2,), size=(8,))
-    rows = scaling.main(config)["scaling"]
+    one = {"width": (4,), "depth": (1,), "batch_size": (2,), "size": (8,)}
+    config = scaling.BenchmarkConfig(base=scaling.Sizes("nvp", 4, 1, 2, 8), **one, repeats=1)
+    results = scaling.main(dataclasses.replace(config, output=tmp_path / "scaling.json"))
+    rows = [row for part in config.parts for row in results[part]]
+    assert {row["model"] for row in rows} == set(scaling.TITLES)
     assert {row["varied"] for row in rows} == set(scaling.LABELS)
     assert [axes.get_xlabel() for axes in scaling.figure(rows).axes] == list(scaling.LABELS.values())
 
