@@ -12,18 +12,19 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 import jinja2
-import matplotlib.figure
 import numpy as np
 
-from glowjax import plots, stats
+from glowjax import stats
 from glowjax.checks import InputError, printable
 from glowjax.files import write_text
-from glowjax.plots.style import json_text
 from glowjax.stats import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Plot
 
 NO_BREAK = "\u00a0"
 NUMERIC = re.compile(r"[+-]?\d[^A-Za-z]*([A-Za-z]+[^A-Za-z]*)?")
@@ -104,7 +105,7 @@ class Figure:
     """
 
     name: str
-    plot: matplotlib.figure.Figure
+    plot: "Plot"
     data: Mapping[str, Any]
     caption: str
     alt: str
@@ -162,6 +163,9 @@ def slug(name: str) -> str:
 
 def write(folder: Path, result: Result, command: str) -> Path:
     """Path of the `report.html` written into `folder`, beside `report.md`, results.json and the figures."""
+    from glowjax import plots  # here, because Matplotlib takes long to import and a training starts without it
+    from glowjax.plots.style import json_text
+
     images = {}
     for figure in (figure for section in result.sections for figure in section.figures):
         images[figure.name] = plots.save(figure.plot, folder / figure.name, figure.data)
