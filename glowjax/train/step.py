@@ -61,7 +61,14 @@ class StepMetrics(NamedTuple):
 
 
 def make_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
-    """The state before the first step."""
+    """The state before the first step.
+
+    One program computes it, which is compiled faster than one for each shape. It is freed after the call.
+    """
+    return jax.jit(lambda params: _first_state(params, optimizer))(params)
+
+
+def _first_state(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
     ema_params = jax.tree.map(jnp.copy, params)  # buffers of its own, since a step donates both
     zero = jnp.zeros((), jnp.int32)
     return TrainState(
