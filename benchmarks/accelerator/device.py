@@ -73,7 +73,10 @@ def device_peak_mib() -> float | None:
 
 def program_mib(program: Any) -> float | None:
     """The memory of a compiled program with its arguments and results, in MiB; None if the platform hides it."""
-    sizes = program.memory_analysis()
+    try:
+        sizes = program.memory_analysis()
+    except jax.errors.JaxRuntimeError:
+        return None
     if sizes is None:
         return None
     total = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
