@@ -2,7 +2,8 @@
 
 `benchmarks.curvature` runs this as its part "estimators", under trained flows at test images. Hutchinson's error falls
 with the square root of the number of probes, so its number and its seconds are extrapolated from `PILOT` probes. The
-probes of XTrace are doubled until its standard error is small enough; at half the number of values it is exact.
+probes of XTrace are doubled until its standard error is small enough; at half the number of values it is exact. For the
+exact trace, the column of probes has the number of its directions.
 """
 
 import dataclasses
