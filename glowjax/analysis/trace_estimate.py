@@ -42,6 +42,9 @@ def hessian_trace_estimate(
     and 40 probes: 0.92-0.96 for Hutchinson, and 0.92-0.98 for XTrace. Misses lie below a trace that few eigenvalues
     dominate.
 
+    For a Glow, a standard error of 1 % takes Hutchinson 0.4 times as long as the exact `hessian_trace` at 28 x 28 x 1,
+    and 0.04 times at 32 x 32 x 3; XTrace takes longer (`python -m benchmarks.curvature --parts estimators`).
+
     >>> import jax, jax.numpy as jnp
     >>> from glowjax import analysis as an
     >>> an.hessian_trace_estimate(lambda x: -x @ x, jnp.zeros(9), jax.random.key(0), num_probes=4)  # exact: diagonal
