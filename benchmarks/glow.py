@@ -9,7 +9,8 @@ clips the gradient, averages the params and guards against NaN. The ways run in 
 
 Ratios are a way's seconds over those of "glowjax" in the same round, so that above 1 ours is the faster. "glowjax" is
 what the experiments do: the presets' memory mode, a step over all devices (of a CPU, its cores), likelihoods and
-samples in batches side by side, one for each core. "one device" and "one batch" are a program over the whole batch.
+samples in batches side by side, one for each core. "library call" is `model.log_likelihood` or `model.sample` for all
+images. "one device" and "one batch" are a program over the whole batch, as inside of jit.
 `limit_s` and `fraction` are those of benchmarks/arithmetic.py: the seconds of the matrix products of "glowjax" alone,
 without those that a backward pass repeats to save memory, and what part of the row's seconds they are.
 If other work shares the machine, read benchmarks/curvature.py about CPU seconds.
@@ -30,7 +31,7 @@ import tyro
 from benchmarks.arithmetic import limit, step_limit
 from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from glowjax import nvp_glow
-from glowjax.cores import cores_as_devices, num_side_by_side
+from glowjax.cores import num_side_by_side
 from glowjax.layers.repeat import MEMORY, Memory
 from glowjax.models import Flow, FlowParams, GlowConfig, ImageModel
 from glowjax.train import (
@@ -178,6 +179,7 @@ def likelihood_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
     given = case.model(), params, jax.random.key(2), images
     ours = {
         OURS: functools.partial(log_likelihoods, *given, batch_size=-(-NUM_IMAGES // num_side_by_side())),
+        f"{OURS}, library call": functools.partial(case.model().log_likelihood, *given[1:]),
         f"{OURS}, one batch": functools.partial(log_likelihoods, *given, batch_size=NUM_IMAGES),
     }
     return ours | peers(case, params, images, config, "likelihood")
@@ -187,11 +189,12 @@ def sampling_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
     """64 samples."""
     params = case.params()
     given = case.model(), params, jax.random.key(2), NUM_IMAGES
-    ours = functools.partial(samples, *given, batch_size=-(-NUM_IMAGES // num_side_by_side()))
-    one_batch = functools.partial(samples, *given, batch_size=NUM_IMAGES)
-    return {OURS: ours, f"{OURS}, one batch": one_batch} | peers(
-        case, params, case.images(NUM_IMAGES), config, "sampling"
-    )
+    ours = {
+        OURS: functools.partial(samples, *given, batch_size=-(-NUM_IMAGES // num_side_by_side())),
+        f"{OURS}, library call": functools.partial(case.model().sample, *given[1:]),
+        f"{OURS}, one batch": functools.partial(samples, *given, batch_size=NUM_IMAGES),
+    }
+    return ours | peers(case, params, case.images(NUM_IMAGES), config, "sampling")
 
 
 def peers(case: GlowCase, params: FlowParams, images: np.ndarray, config: BenchmarkConfig, part: Part) -> Runs:
@@ -214,5 +217,4 @@ PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
 
 
 if __name__ == "__main__":
-    cores_as_devices()
     main(tyro.cli(BenchmarkConfig, description=__doc__))

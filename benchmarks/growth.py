@@ -28,7 +28,6 @@ import tyro
 import glowjax as gj
 from benchmarks.timing import Row, resident_mib, run_parts
 from glowjax import analysis, plots
-from glowjax.cores import cores_as_devices
 
 Part = Literal["steps", "trainings", "reports", "analysis"]
 
@@ -191,7 +190,6 @@ PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
 
 def main(config: BenchmarkConfig) -> dict[str, Any]:
     """Measures the parts, prints their tables, and returns what the JSON file holds."""
-    cores_as_devices()  # as the experiments do
     return run_parts(PARTS, config)
 
 

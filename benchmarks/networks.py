@@ -29,7 +29,7 @@ from benchmarks.arithmetic import limit, step_limit
 from benchmarks.naive_sampling import time_sampling
 from benchmarks.timing import OURS, Row, Runs, in_turn, run_parts
 from experiments.presets import PRESETS
-from glowjax.cores import cores_as_devices, num_side_by_side
+from glowjax.cores import num_side_by_side
 from glowjax.models import VAE, ModelParams, PixelCNN
 from glowjax.train import (
     compiled_step,
@@ -182,5 +182,4 @@ PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
 
 
 if __name__ == "__main__":
-    cores_as_devices()
     main(tyro.cli(BenchmarkConfig, description=__doc__))

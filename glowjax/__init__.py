@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from glowjax import layers, models, networks
 from glowjax._version import __version__
 from glowjax.checks import InputError
+from glowjax.cores import cores_as_devices
 from glowjax.likelihood import bits_per_dim, dequantize
 from glowjax.models import VAE, Flow, FlowParams, FlowTerms, ImageModel, PixelCNN, conv_vae, cv_glow, nvp_glow
 
@@ -44,6 +45,9 @@ __all__ = [
 
 SUBPACKAGES = ("analysis", "data", "ood", "plots", "stats", "testing", "train")
 """Modules that are slow to import or need other packages; each is imported when it is first used."""
+
+
+cores_as_devices()
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ import functools
 import operator
 import os
 import queue
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -22,6 +23,9 @@ import numpy as np
 from glowjax import processes
 
 MAX_CORES = 8
+
+_thread = threading.local()
+"""Has the attribute `is_worker` in the threads of `side_by_side`."""
 
 SETTINGS: dict[str, Callable[[Any], contextlib.AbstractContextManager]] = {
     "jax_enable_x64": jax.enable_x64,
@@ -45,12 +49,13 @@ P = ParamSpec("P")
 def cores_as_devices() -> None:
     """Makes every CPU core a JAX device (8 at most), so that training divides batches among them.
 
-    Call it before the first use of JAX. It does nothing if the number of CPU devices is already chosen, for example by
-    the environment variable JAX_NUM_CPU_DEVICES; accelerators are not affected.
+    `import glowjax` calls it. It does nothing if JAX has already been used, or if the number of CPU devices is already
+    chosen, for example by the environment variable JAX_NUM_CPU_DEVICES. Accelerators are not affected.
     """
     chosen = option("jax_num_cpu_devices") != -1
     if not chosen and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        jax.config.update("jax_num_cpu_devices", _num_cores())
+        with contextlib.suppress(RuntimeError):  # JAX has already been used
+            jax.config.update("jax_num_cpu_devices", _num_cores())
 
 
 class EvaluationInterrupted(KeyboardInterrupt):
@@ -84,6 +89,7 @@ def side_by_side(
         if is_interrupted():
             raise EvaluationInterrupted
         device = devices.get()
+        _thread.is_worker = True
         try:
             with contextlib.nullcontext() if device is None else jax.default_device(device):
                 return work(batch)
@@ -192,6 +198,15 @@ def platform() -> str:
     """The platform that computes by default in this thread, such as "cpu" or "gpu"."""
     device: Any = option("jax_default_device")  # a device, or the name of a platform
     return jax.default_backend() if device is None else getattr(device, "platform", device)
+
+
+def num_free_cores() -> int:
+    """The number of programs that a call may run at a time: one per core of a CPU, but one in all on an accelerator.
+
+    In the threads of `side_by_side`, which already use every core, it is one.
+    """
+    is_alone = platform() == "cpu" and not hasattr(_thread, "is_worker")
+    return num_side_by_side() if is_alone else 1
 
 
 def option(name: str) -> Any:

@@ -4,14 +4,36 @@ Training uses one key per image, so that an image gets the same noise on any num
 """
 
 from collections.abc import Callable
+from typing import Any
 
+import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float, Integer
 from jaxtyping import Key as TypedKey
 
 from glowjax.checks import InputError
 from glowjax.typing import Array, Key, Keys
+
+
+class PartKey(flax.struct.PyTreeNode):
+    """A key for consecutive images of a batch, which get the noise that they have in the whole batch.
+
+    Attributes:
+        key: the key of the whole batch.
+        first: the index in the batch of the first of these images.
+        batch_size: the number of images of the whole batch.
+    """
+
+    key: Any
+    first: Any
+    batch_size: int = flax.struct.field(pytree_node=False)
+
+
+def key_of_part(key: Keys, first: int, size: int, batch_size: int) -> Any:
+    """The key, or one key per image, of the images `first` to `first + size` of a batch."""
+    return key[first : first + size] if _is_per_image(key) else PartKey(key, np.int32(first), batch_size)
 
 
 def draw(
@@ -21,6 +43,9 @@ def draw(
 
     Raises InputError if there are several keys but not one per image.
     """
+    if isinstance(key, PartKey):
+        whole = sampler(key.key, (key.batch_size, *shape))
+        return jax.lax.dynamic_slice_in_dim(whole, key.first, batch[0])
     if not _is_per_image(key):
         return sampler(key, (*batch, *shape))
     if key.shape != batch:
@@ -31,8 +56,13 @@ def draw(
     return jax.vmap(lambda one: sampler(one, shape))(key.ravel()).reshape(*batch, *shape)
 
 
-def draw_keys(key: Keys, num_draws: int) -> TypedKey[Array, "num_draws ..."]:
-    """Keys for several draws: [num_draws] from one key, or [num_draws, *batch] from one key per image [*batch]."""
+def draw_keys(key: Keys, num_draws: int) -> Any:
+    """Keys for several draws: [num_draws] from one key, or [num_draws, *batch] from one key per image [*batch].
+
+    From a `PartKey`, it is a `PartKey` whose arrays have the leading axis [num_draws].
+    """
+    if isinstance(key, PartKey):
+        return PartKey(jax.random.split(key.key, num_draws), jnp.broadcast_to(key.first, num_draws), key.batch_size)
     if not _is_per_image(key):
         return jax.random.split(key, num_draws)
     keys = jax.vmap(lambda one: jax.random.split(one, num_draws))(key.ravel())

@@ -21,8 +21,7 @@ from glowjax.train import in_batches, log_likelihoods, samples
 def test_every_core_is_a_device_with_a_batch_of_its_own_unless_their_number_is_chosen(chosen, expected):
     program = (
         "import os; os.sched_getaffinity = lambda _: range(3)\n"
-        "import jax; from glowjax.cores import cores_as_devices, num_side_by_side\n"
-        "cores_as_devices(); print(jax.local_device_count(), num_side_by_side())"
+        "import jax, glowjax.cores; print(jax.local_device_count(), glowjax.cores.num_side_by_side())"
     )
     environment = {
         name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")

@@ -41,7 +41,6 @@ from experiments.report.page import Result, over_seeds, write
 from experiments.report.programs import about_programs, keep_programs
 from glowjax import processes, stats
 from glowjax.checks import InputError, check_printable, check_seed, expanded, writable_directory
-from glowjax.cores import cores_as_devices
 from glowjax.data.sources import data_folder
 
 SHELL_WORDS = {
@@ -200,11 +199,10 @@ def options(config: Any, defaults: Mapping[str, Any], prefix: str = "--") -> lis
 
 
 def from_command_line(module: ModuleType, arguments: list[str]) -> None:
-    """Runs an experiment with a command's arguments, a persistent compilation cache and a CPU's cores as devices.
+    """Runs an experiment with a command's arguments and a persistent compilation cache.
 
     Each warning is printed on one line. An error that is not a bug is printed as a sentence, with exit status 2.
     """
-    cores_as_devices()
     try:
         with warnings.catch_warnings():
             keep_programs()

@@ -12,6 +12,7 @@ import numpy as np
 
 from glowjax.checks import InputError, as_array, as_grey_levels, as_images, check_count
 from glowjax.likelihood import NUM_LEVELS
+from glowjax.models.shares import in_shares
 from glowjax.typing import Array, Batch, Images, Key, Keys, Params
 
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])
@@ -92,11 +93,12 @@ class ModelParams(flax.struct.PyTreeNode, repr=False):
         return f"{type(self).__name__}({num:,} params, {'x'.join(map(str, self.image_shape))})"
 
 
-def compiled(*static: str) -> Callable[[MethodT], MethodT]:
+def compiled(*static: str, batch: str | None = None) -> Callable[[MethodT], MethodT]:
     """Decorates a method of a model: its arguments are checked, and it is compiled for each shape of them.
 
     The checks go by the arguments' names, see `DOORS`, and run on the values themselves, before the method is traced.
-    `self` and the arguments that `static` names are constants of the compiled function.
+    `self` and the arguments that `static` names are constants of the compiled function. `batch` names the argument that
+    holds the images, or their number, of a method that treats each image on its own: see `in_shares`.
     """
 
     def decorate(method: MethodT) -> MethodT:
@@ -108,7 +110,7 @@ def compiled(*static: str) -> Callable[[MethodT], MethodT]:
             given = signature.bind(*args, **kwargs).arguments
             for name in given.keys() & DOORS.keys():
                 given[name] = DOORS[name](given["self"], given[name])
-            return jitted(**given)
+            return jitted(**given) if batch is None else in_shares(jitted, given, batch)
 
         return cast(MethodT, call)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import operator
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -16,7 +17,7 @@ from glowjax.layers.compose import MultiScale
 from glowjax.layers.repeat import Memory, with_memory
 from glowjax.likelihood import bits_per_dim, dequantize, log_mean_exp, quantize
 from glowjax.models.base import ModelParams, check_shape, compiled
-from glowjax.noise import draw_keys
+from glowjax.noise import draw, draw_keys
 from glowjax.typing import Array, Batch, Continuous, Images, Key, Keys, Latents
 
 
@@ -93,7 +94,7 @@ class Flow:
             raise InputError(f"Images {list(images.shape[1:])} do not fit this model. {error}") from error
         return FlowParams(arrays, tuple(images.shape[1:]))
 
-    @compiled()
+    @compiled(batch="x")
     def log_prob(self, params: FlowParams, x: Continuous) -> Float[Array, "*batch"]:
         """The log density [...] of `x` [..., H, W, C], in nats, with x in grey levels.
 
@@ -102,12 +103,12 @@ class Flow:
         total: Any = self.terms(params, x).log_prob
         return total
 
-    @compiled()
+    @compiled(batch="x")
     def terms(self, params: FlowParams, x: Continuous) -> FlowTerms:
         """The parts of `log_prob` by scale."""
         return self.encode_with_terms(params, x)[1]
 
-    @compiled()
+    @compiled(batch="x")
     def encode_with_terms(self, params: FlowParams, x: Continuous) -> tuple[Latents, FlowTerms]:
         """`encode` and `terms` of `x` [..., H, W, C] in one pass."""
         check_shape(params, x.shape)
@@ -115,13 +116,13 @@ class Flow:
         log_pz = tuple(sum_per_image(norm.logpdf(z)) for z in latents)
         return latents, FlowTerms(*(jnp.stack(parts, axis=-1) for parts in (log_pz, steps, splits)))
 
-    @compiled()
+    @compiled(batch="x")
     def encode(self, params: FlowParams, x: Continuous) -> Latents:
         """The latents of `x` [..., H, W, C], finest scale first."""
         check_shape(params, x.shape)
         return self.layer.forward(params.arrays, _as_precise(params, x))[0]
 
-    @compiled()
+    @compiled(batch="latents")
     def decode(self, params: FlowParams, latents: Latents) -> Continuous:
         """The continuous images [..., H, W, C] of `latents`; the inverse of `encode`."""
         expected, found = [z.shape for z in self._latent_shapes(params)], [z.shape[-3:] for z in latents]
@@ -132,7 +133,7 @@ class Flow:
             )
         return self.layer.inverse(params.arrays, tuple(_as_precise(params, z) for z in latents))[0]
 
-    @compiled("num_draws")
+    @compiled("num_draws", batch="images")
     def log_likelihood(
         self, params: FlowParams, key: Keys, images: Images, num_draws: int = 1
     ) -> Float[Array, "*batch"]:
@@ -152,19 +153,22 @@ class Flow:
         """
         return jnp.mean(bits_per_dim(self.log_likelihood(params, key, images), params.num_dims))
 
-    @compiled("num_images")
+    @compiled("num_images", batch="num_images")
     def sample(self, params: FlowParams, key: Key, num_images: int, temperature: float | Array = 1.0) -> Images:
         """uint8 images [num_images, H, W, C], decoded from normal latents of standard deviation `temperature`."""
         return quantize(self.sample_continuous(params, key, num_images, temperature))
 
-    @compiled("num_images")
+    @compiled("num_images", batch="num_images")
     def sample_continuous(
         self, params: FlowParams, key: Key, num_images: int, temperature: float | Array = 1.0
     ) -> Continuous:
         """Samples [num_images, H, W, C] before rounding down and clipping; some values lie outside [0, 256)."""
-        shapes = [(num_images, *z.shape) for z in self._latent_shapes(params)]
-        keys = jax.random.split(key, len(shapes))
-        draws = tuple(temperature * jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
+        shapes = [z.shape for z in self._latent_shapes(params)]
+        keys = draw_keys(key, len(shapes))
+        draws = tuple(
+            temperature * draw(jax.random.normal, jax.tree.map(operator.itemgetter(scale), keys), (num_images,), shape)
+            for scale, shape in enumerate(shapes)
+        )
         return self.decode(params, draws)
 
     def with_memory(self, memory: Memory) -> "Flow":
