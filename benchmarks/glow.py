@@ -149,7 +149,7 @@ def step_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
     """A training step in each memory mode, and the peers'."""
     params, images = case.params(), case.images(case.batch_size)
     modes = [GlowConfig.memory, *(mode for mode in MEMORY if mode != GlowConfig.memory)]
-    ours = {
+    ours: Runs = {
         f"{OURS}, {mode}" if number else OURS: our_step(case.model(mode), params, images)
         for number, mode in enumerate(modes)
     }
@@ -177,7 +177,7 @@ def likelihood_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
     """The log-likelihoods of 64 images, without gradient."""
     params, images = case.params(), case.images(NUM_IMAGES)
     given = case.model(), params, jax.random.key(2), images
-    ours = {
+    ours: Runs = {
         OURS: functools.partial(log_likelihoods, *given, batch_size=-(-NUM_IMAGES // num_side_by_side())),
         f"{OURS}, library call": functools.partial(case.model().log_likelihood, *given[1:]),
         f"{OURS}, one batch": functools.partial(log_likelihoods, *given, batch_size=NUM_IMAGES),
@@ -189,7 +189,7 @@ def sampling_runs(case: GlowCase, config: BenchmarkConfig) -> Runs:
     """64 samples."""
     params = case.params()
     given = case.model(), params, jax.random.key(2), NUM_IMAGES
-    ours = {
+    ours: Runs = {
         OURS: functools.partial(samples, *given, batch_size=-(-NUM_IMAGES // num_side_by_side())),
         f"{OURS}, library call": functools.partial(case.model().sample, *given[1:]),
         f"{OURS}, one batch": functools.partial(samples, *given, batch_size=NUM_IMAGES),

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from glowjax.checks import as_images
-from glowjax.noise import draw
+from glowjax.noise import PartKey, draw
 from glowjax.typing import Array, Continuous, Images, Keys
 
 NUM_LEVELS = 256
@@ -29,7 +29,7 @@ def bits_per_dim(log_likelihood: ArrayT, num_dims: int) -> ArrayT:
     return -log_likelihood / (num_dims * math.log(2))
 
 
-def dequantize(key: Keys, images: Array | np.ndarray) -> Continuous:
+def dequantize(key: Keys | PartKey, images: Array | np.ndarray) -> Continuous:
     """uint8 images [..., H, W, C] as float32 in [0, 256): each level k becomes k + u with u uniform on [0, 1).
 
     `key` is one key, or one key per image [...].

@@ -37,7 +37,10 @@ def key_of_part(key: Keys, first: int, size: int, batch_size: int) -> Any:
 
 
 def draw(
-    sampler: Callable[[Key, tuple[int, ...]], Array], key: Keys, batch: tuple[int, ...], shape: tuple[int, ...]
+    sampler: Callable[[Key, tuple[int, ...]], Array],
+    key: Keys | PartKey,
+    batch: tuple[int, ...],
+    shape: tuple[int, ...],
 ) -> Float[Array, "..."]:
     """Noise [*batch, *shape] from `sampler(key, shape)`: one draw for the batch, or one per image if keys are [*batch].
 
@@ -56,7 +59,7 @@ def draw(
     return jax.vmap(lambda one: sampler(one, shape))(key.ravel()).reshape(*batch, *shape)
 
 
-def draw_keys(key: Keys, num_draws: int) -> Any:
+def draw_keys(key: Keys | PartKey, num_draws: int) -> Any:
     """Keys for several draws: [num_draws] from one key, or [num_draws, *batch] from one key per image [*batch].
 
     From a `PartKey`, it is a `PartKey` whose arrays have the leading axis [num_draws].

@@ -17,7 +17,7 @@ from glowjax.layers.compose import MultiScale
 from glowjax.layers.repeat import Memory, with_memory
 from glowjax.likelihood import bits_per_dim, dequantize, log_mean_exp, quantize
 from glowjax.models.base import ModelParams, check_shape, compiled
-from glowjax.noise import draw, draw_keys
+from glowjax.noise import PartKey, draw, draw_keys
 from glowjax.typing import Array, Batch, Continuous, Images, Key, Keys, Latents
 
 
@@ -135,7 +135,7 @@ class Flow:
 
     @compiled("num_draws", batch="images")
     def log_likelihood(
-        self, params: FlowParams, key: Keys, images: Images, num_draws: int = 1
+        self, params: FlowParams, key: Keys | PartKey, images: Images, num_draws: int = 1
     ) -> Float[Array, "*batch"]:
         """Log P(image) [...] of uint8 images [..., H, W, C], in nats: log-mean-exp over dequantization draws.
 
@@ -154,13 +154,15 @@ class Flow:
         return jnp.mean(bits_per_dim(self.log_likelihood(params, key, images), params.num_dims))
 
     @compiled("num_images", batch="num_images")
-    def sample(self, params: FlowParams, key: Key, num_images: int, temperature: float | Array = 1.0) -> Images:
+    def sample(
+        self, params: FlowParams, key: Key | PartKey, num_images: int, temperature: float | Array = 1.0
+    ) -> Images:
         """uint8 images [num_images, H, W, C], decoded from normal latents of standard deviation `temperature`."""
         return quantize(self.sample_continuous(params, key, num_images, temperature))
 
     @compiled("num_images", batch="num_images")
     def sample_continuous(
-        self, params: FlowParams, key: Key, num_images: int, temperature: float | Array = 1.0
+        self, params: FlowParams, key: Key | PartKey, num_images: int, temperature: float | Array = 1.0
     ) -> Continuous:
         """Samples [num_images, H, W, C] before rounding down and clipping; some values lie outside [0, 256)."""
         shapes = [z.shape for z in self._latent_shapes(params)]
