@@ -58,5 +58,5 @@ def _share(given: dict[str, Any], batch: str, first: int, size: int, total: int)
     """The arguments for the images `first` to `first + size` of a batch of `total`."""
     images = given[batch]
     rows = size if isinstance(images, int | np.integer) else jax.tree.map(lambda x: x[first : first + size], images)
-    key = {"key": key_of_share(given["key"], first, size, total)} if "key" in given else {}
+    key = {"key": key_of_part(given["key"], first, size, total)} if "key" in given else {}
     return {**given, batch: rows, **key}
