@@ -46,7 +46,7 @@ READING = (
     "An AUROC of 0.5 is chance, 1 is perfect, and below 0.5 the OOD images look more in-distribution than the test "
     "images do. The interval is over images, by photo or font if these are known; it does not cover the choice of the "
     "model. Scores of batches belong to consecutive images in a random order; their intervals take the batches as "
-    "independent, and a batch has no counterpart among the images, so there is no difference from the likelihood."
+    "independent. Their difference from the likelihood is left out, because the likelihood scores single images."
 )
 
 EASY = (

@@ -45,8 +45,8 @@ SCALES = (
     "A flow's decoder maps a small ball of latents to an ellipsoid around the image. The dimension is the number of "
     "semi-axes longer than a scale, and the scale is chosen so that images of the reference have this mean share of "
     "all dimensions. Two thresholds flag an image if its log p or its dimension is low, at the same quantile of the "
-    "reference. The hull is the papers' number for the same rule: the area below all pairs of thresholds, which are "
-    "chosen with OOD labels; it cannot be below 0.5."
+    "reference. The hull is the papers' number for the same rule: the area under the best ROC curve that any pairs of "
+    "thresholds give, which are chosen with OOD labels; it cannot be below 0.5."
 )
 
 
