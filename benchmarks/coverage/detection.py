@@ -146,7 +146,7 @@ def area_under_risk(lab: Lab) -> Iterator[Case]:
                 return ood.area_under_risk(parts)
 
             found, told = one_by_one(estimate, times)
-            data = "with as many foreign images" if foreign else "one set"
+            data = "with as many OOD images" if foreign else "one set"
             yield Case("", data, size, found, truth, groups, told)
 
 
