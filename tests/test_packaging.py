@@ -11,10 +11,10 @@ import glowjax
 
 PACKAGE = Path(glowjax.__file__).parent
 BELOW = {  # room -> the rooms that it may import; experiments may import everything
-    "networks": {"networks", "linalg", "typing", "checks", "references"},
+    "networks": {"networks", "cores", "linalg", "typing", "checks", "references"},
     "layers": {"layers", "networks", "linalg", "typing", "checks"},
     "stats": {"stats", "typing", "checks"},
-    "models": {"models", "layers", "networks", "stats", "likelihood", "noise", "typing", "checks", "references"},
+    "models": {"models", "layers", "networks", "cores", "likelihood", "noise", "typing", "checks", "references"},
     "data": {"data", "stats", "likelihood", "typing", "checks", "files"},
     "ood": {
         *("ood", "analysis", "train", "data", "models", "layers", "likelihood", "noise", "stats", "typing", "checks"),
