@@ -14,7 +14,9 @@ BELOW = {  # room -> the rooms that it may import; experiments may import everyt
     "networks": {"networks", "cores", "linalg", "typing", "checks", "references"},
     "layers": {"layers", "networks", "linalg", "typing", "checks"},
     "stats": {"stats", "typing", "checks"},
-    "models": {"models", "layers", "networks", "cores", "likelihood", "noise", "typing", "checks", "references"},
+    "models": {
+        *("models", "layers", "networks", "cores", "stats", "likelihood", "noise", "typing", "checks", "references")
+    },
     "data": {"data", "stats", "likelihood", "typing", "checks", "files"},
     "ood": {
         *("ood", "analysis", "train", "data", "models", "layers", "likelihood", "noise", "stats", "typing", "checks"),
