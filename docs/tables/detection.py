@@ -20,9 +20,9 @@ def detection_costs(run: str) -> Rows:
     """A row per score: what it saw, the milliseconds per image of its statistics, and the number of images per set."""
     yield ["score", "has seen", "ms / image", "images"]
     for name, by_seed in _scores(run).items():
-        milliseconds = np.mean([1000 * one["seconds_per_image"] for one in by_seed])
+        milliseconds = float(f"{np.mean([1000 * one['seconds_per_image'] for one in by_seed]):.2g}")
         num_images = min(one["num_images"] for one in by_seed)
-        yield [name, by_seed[0]["has_seen"], f"{milliseconds:,.2g}", f"{num_images:,}"]
+        yield [name, by_seed[0]["has_seen"], f"{milliseconds:,.10g}", f"{num_images:,}"]
 
 
 def detection_easy(run: str) -> Rows:
