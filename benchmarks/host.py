@@ -25,7 +25,6 @@ from benchmarks import input as files
 from benchmarks.input import MINIMAL, image_file
 from benchmarks.timing import Row, run_parts
 from glowjax import nvp_glow
-from glowjax.cores import cores_as_devices
 from glowjax.data import StoredImages, npy, read_ahead
 from glowjax.data.stored import AnyImages
 from glowjax.models import ImageModel
@@ -154,5 +153,4 @@ PARTS: dict[Part, Callable[[BenchmarkConfig], list[Row]]] = {
 
 
 if __name__ == "__main__":
-    cores_as_devices()
     main(tyro.cli(BenchmarkConfig, description=__doc__))

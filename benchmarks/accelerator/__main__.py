@@ -40,9 +40,7 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     from benchmarks.accelerator import correctness, curvature, device, sharing, speed, torch_process
     from benchmarks.accelerator.cases import cases
     from benchmarks.accelerator.report import Job, Report, about_devices
-    from glowjax.cores import cores_as_devices
 
-    cores_as_devices()
     about = about_devices()
     print(about, flush=True)
     report = Report(chosen.output, chosen.minutes, about)

@@ -78,8 +78,8 @@ def detection_corruptions(run: str, strength: str, *names: str) -> Rows:
     yield ["corruption", *names]
     scores = _scores(run)
     for one in _sets(run, easy=False):
-        kind, _, of_set = one.rpartition("-")
-        if of_set == strength:
+        kind, _, own = one.rpartition("-")
+        if own == strength:
             yield [kind.replace("_", " "), *(_auroc(scores, name, one) for name in names)]
 
 
